@@ -1,1 +1,68 @@
-""""""
+"""Metrics of ranking and calibration: pure functions of NumPy arrays, ``(target, score)`` like scikit-learn.
+
+Targets are 0 or 1, scores are real numbers, higher = more positive; everything is computed in float64.
+"""
+
+from medauc.metrics.bootstrap import bootstrap_means, percentile_interval
+from medauc.metrics.calibration import (
+    brier_interval,
+    brier_score,
+    calibration_error_interval,
+    expected_calibration_error,
+    platt_apply,
+    platt_fit,
+    reliability_curve,
+)
+from medauc.metrics.delong import (
+    delong_influence,
+    delong_interval,
+    delong_test,
+    delong_variance,
+    hoeffding_interval,
+    macro_auc_interval,
+)
+from medauc.metrics.precision_recall import (
+    average_precision,
+    average_precision_interval,
+    precision_recall_curve,
+)
+from medauc.metrics.proportion import wilson_interval
+from medauc.metrics.roc import partial_auc, roc_auc, roc_band, roc_curve
+from medauc.metrics.thresholds import (
+    ConfusionCounts,
+    confusion_counts,
+    threshold_at_sensitivity,
+    threshold_at_specificity,
+    youden_threshold,
+)
+
+__all__ = [
+    "ConfusionCounts",
+    "average_precision",
+    "average_precision_interval",
+    "bootstrap_means",
+    "brier_interval",
+    "brier_score",
+    "calibration_error_interval",
+    "confusion_counts",
+    "delong_influence",
+    "delong_interval",
+    "delong_test",
+    "delong_variance",
+    "expected_calibration_error",
+    "hoeffding_interval",
+    "macro_auc_interval",
+    "partial_auc",
+    "percentile_interval",
+    "platt_apply",
+    "platt_fit",
+    "precision_recall_curve",
+    "reliability_curve",
+    "roc_auc",
+    "roc_band",
+    "roc_curve",
+    "threshold_at_sensitivity",
+    "threshold_at_specificity",
+    "wilson_interval",
+    "youden_threshold",
+]

@@ -1,0 +1,212 @@
+"""From scores to probabilities, and how good the probabilities are."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit, logit
+from scipy.stats import rankdata
+
+from medauc.metrics._inputs import BoolArray, FloatArray, check_binary, check_pairs
+from medauc.metrics.bootstrap import bootstrap_means, percentile_interval
+
+
+def platt_fit(target: ArrayLike, score: ArrayLike) -> tuple[float, float]:
+    """Fit ``P(positive) = 1 / (1 + exp(-(slope * score + intercept)))`` by regularised maximum likelihood.
+
+    Targets are smoothed as Platt proposed, 1 to ``(m + 1) / (m + 2)`` and 0 to ``1 / (n + 2)`` for m
+    positives and n negatives, which keeps the slope finite when the classes are separable.
+    Newton's method with step halving; the problem is convex.
+
+    Args:
+        target: 0 or 1, shape ``(N,)``; validation data, never test.
+        score: Real numbers, shape ``(N,)``.
+
+    Returns:
+        ``(slope, intercept)``. A constant score gives slope 0. A negative slope means that the score
+        ranks these samples the wrong way round.
+
+    Raises:
+        ValueError: See :func:`medauc.metrics._inputs.check_binary`.
+
+    Source:
+        Platt, Advances in Large Margin Classifiers (1999) 61-74; Newton form: Lin, Lin & Weng, Machine
+        Learning 68 (2007) 267-276.
+
+    >>> slope, intercept = platt_fit([0, 0, 1, 0, 1, 1], [-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
+    >>> round(slope, 3), round(abs(intercept), 3)
+    (0.63, 0.0)
+    """
+    targets, scores = check_binary(target, score)
+    positives, negatives = int(targets.sum()), int((~targets).sum())
+    wanted = np.where(targets, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    centre, spread = float(scores.mean()), float(scores.std())
+    if np.ptp(scores) == 0.0 or spread == 0.0:
+        return 0.0, float(logit(wanted.mean()))
+    design = np.column_stack(((scores - centre) / spread, np.ones_like(scores)))  # well conditioned
+    slope, intercept = _newton(design, wanted)
+    return slope / spread, intercept - slope * centre / spread
+
+
+def platt_apply(score: ArrayLike, slope: float, intercept: float) -> FloatArray:
+    """Probabilities of scores, by the map that :func:`platt_fit` found.
+
+    >>> platt_apply([0.0], 2.0, 0.0).tolist()
+    [0.5]
+    """
+    return np.asarray(expit(slope * np.asarray(score, dtype=np.float64) + intercept))
+
+
+def brier_score(target: ArrayLike, probability: ArrayLike) -> float:
+    """Mean squared difference between probability and outcome; 0 is perfect.
+
+    Args:
+        target: 0 or 1, shape ``(N,)``.
+        probability: In [0, 1], shape ``(N,)``.
+
+    Returns:
+        The score, in [0, 1].
+
+    Raises:
+        ValueError: A probability outside [0, 1]; or see :func:`medauc.metrics._inputs.check_pairs`.
+
+    Source:
+        Brier, Monthly Weather Review 78 (1950) 1-3.
+
+    >>> brier_score([0, 1], [0.25, 0.75])
+    0.0625
+    """
+    targets, probabilities = _check_probability(target, probability)
+    return float(np.square(probabilities - targets).mean())
+
+
+def brier_interval(
+    target: ArrayLike, probability: ArrayLike, level: float = 0.95, replicates: int = 1000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Brier score with its percentile bootstrap interval, samples redrawn with replacement.
+
+    Returns:
+        ``(brier, low, high)``.
+
+    Raises:
+        ValueError: See :func:`brier_score` and :func:`medauc.metrics.bootstrap.percentile_interval`.
+
+    >>> brier, low, high = brier_interval([0, 1, 0, 1], [0.1, 0.7, 0.4, 0.9])
+    >>> low <= brier <= high
+    True
+    """
+    targets, probabilities = _check_probability(target, probability)
+    squares = np.square(probabilities - targets)
+    drawn = bootstrap_means(squares[:, None], replicates, seed)[:, 0]
+    return float(squares.mean()), *percentile_interval(drawn, level)
+
+
+def reliability_curve(
+    target: ArrayLike, probability: ArrayLike, bins: int = 10
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean probability against observed share of positives, in bins of (nearly) equal size.
+
+    Args:
+        target: 0 or 1, shape ``(N,)``.
+        probability: In [0, 1], shape ``(N,)``; equal ones always share a bin.
+        bins: Number of bins at most; ties and few samples leave fewer.
+
+    Returns:
+        ``(predicted, observed, count)``, each of shape ``(K,)`` with K <= ``bins``, by rising probability.
+
+    Raises:
+        ValueError: See :func:`brier_score`.
+
+    >>> predicted, observed, count = reliability_curve([0, 1, 1, 1], [0.2, 0.4, 0.8, 0.8], bins=2)
+    >>> predicted.round(3).tolist(), observed.tolist(), count.tolist()
+    ([0.3, 0.8], [0.5, 1.0], [2.0, 2.0])
+    """
+    targets, probabilities = _check_probability(target, probability)
+    membership = _equal_mass_bins(probabilities, bins)
+    count = membership.sum(axis=0)
+    return probabilities @ membership / count, targets @ membership / count, count
+
+
+def expected_calibration_error(target: ArrayLike, probability: ArrayLike, bins: int = 10) -> float:
+    """Mean distance between probability and observed share of positives over equal-mass bins.
+
+    Args:
+        target: 0 or 1, shape ``(N,)``.
+        probability: In [0, 1], shape ``(N,)``.
+        bins: Number of bins at most.
+
+    Returns:
+        The error, in [0, 1]. Noise in the bins adds up, so a perfectly calibrated score has an error
+        above 0, of order ``sqrt(bins / N)`` times the spread of outcomes.
+
+    Raises:
+        ValueError: See :func:`brier_score`.
+
+    Source:
+        Naeini, Cooper & Hauskrecht, AAAI 2015; equal-mass bins: Nguyen & O'Connor, EMNLP 2015.
+
+    >>> expected_calibration_error([0, 1, 0, 1], [0.25, 0.25, 0.75, 0.75])
+    0.25
+    """
+    predicted, observed, count = reliability_curve(target, probability, bins)
+    return float(np.abs(predicted - observed) @ count / count.sum())
+
+
+def calibration_error_interval(
+    target: ArrayLike,
+    probability: ArrayLike,
+    bins: int = 10,
+    level: float = 0.95,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """Expected calibration error with its percentile bootstrap interval; the bins stay those of the data.
+
+    Redrawing adds noise to bins that already hold some, so the interval leans upwards in small samples.
+
+    Returns:
+        ``(error, low, high)``.
+
+    Raises:
+        ValueError: See :func:`brier_score` and :func:`medauc.metrics.bootstrap.percentile_interval`.
+
+    >>> error, low, high = calibration_error_interval([0, 1, 0, 1] * 9, [0.25, 0.25, 0.75, 0.75] * 9)
+    >>> low <= error <= high
+    True
+    """
+    targets, probabilities = _check_probability(target, probability)
+    gaps = (probabilities - targets)[:, None] * _equal_mass_bins(probabilities, bins)
+    drawn = np.abs(bootstrap_means(gaps, replicates, seed)).sum(axis=1)
+    return float(np.abs(gaps.mean(axis=0)).sum()), *percentile_interval(drawn, level)
+
+
+def _equal_mass_bins(probability: FloatArray, bins: int) -> FloatArray:
+    """Membership of samples in bins, one-hot, shape ``(N, K)``; empty bins are left out."""
+    place = (rankdata(probability) - 0.5) / probability.size  # midranks keep ties together
+    _, index = np.unique(np.floor(place * bins).astype(np.intp), return_inverse=True)
+    return np.eye(int(index.max()) + 1)[index]
+
+
+def _newton(design: FloatArray, wanted: FloatArray) -> tuple[float, float]:
+    def loss(weights: FloatArray) -> float:
+        margin = design @ weights
+        return float((np.logaddexp(0.0, margin) - wanted * margin).sum())
+
+    weights = np.array([0.0, float(logit(wanted.mean()))])
+    for _ in range(100):
+        probability = expit(design @ weights)
+        gradient = design.T @ (probability - wanted)
+        hessian = (design * (probability * (1.0 - probability))[:, None]).T @ design
+        step = np.linalg.solve(hessian + 1e-12 * np.eye(2), gradient)
+        scale, before = 1.0, loss(weights)
+        while loss(weights - scale * step) > before and scale > 1e-10:
+            scale /= 2
+        weights = weights - scale * step
+        if np.abs(scale * step).max() < 1e-12 * max(1.0, float(np.abs(weights).max())):
+            break
+    return float(weights[0]), float(weights[1])
+
+
+def _check_probability(target: ArrayLike, probability: ArrayLike) -> tuple[BoolArray, FloatArray]:
+    targets, probabilities = check_pairs(target, probability)
+    if not targets.size or not ((probabilities >= 0.0) & (probabilities <= 1.0)).all():
+        raise ValueError("probabilities must lie in [0, 1], and at least one is needed")
+    return targets, probabilities
