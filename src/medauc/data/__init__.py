@@ -1,1 +1,30 @@
-""""""
+"""Data sets: the catalog, the phantoms, own files, and loading them as uint8 arrays.
+
+>>> from medauc.data import load_dataset, PhantomSpec
+>>> data = load_dataset("phantom2d", phantom=PhantomSpec(n_train=20, n_val=10, n_test=10))
+>>> data.train.images.dtype, data.train.targets.shape
+(dtype('uint8'), (20,))
+"""
+
+from medauc.data.catalog import CatalogEntry, PublishedResult
+from medauc.data.dataset import Dataset, Split
+from medauc.data.load import folder_of_data, load_dataset, parse_name
+from medauc.data.medmnist import CATALOG
+from medauc.data.npz import file_md5, read_npz
+from medauc.data.phantom import PhantomSpec, ideal_auc, make_phantom
+
+__all__ = [
+    "CATALOG",
+    "CatalogEntry",
+    "Dataset",
+    "PhantomSpec",
+    "PublishedResult",
+    "Split",
+    "file_md5",
+    "folder_of_data",
+    "ideal_auc",
+    "load_dataset",
+    "make_phantom",
+    "parse_name",
+    "read_npz",
+]

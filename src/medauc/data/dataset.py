@@ -1,0 +1,132 @@
+"""What a loaded data set is: three splits of images and targets, and what is known about them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from medauc.data.catalog import CatalogEntry
+
+SPLIT_NAMES = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split of a data set.
+
+    Attributes:
+        images: uint8, shape (N, H, W), (N, H, W, 3) or (N, D, H, W), in [0, 255].
+        targets: int64, shape (N,) or (N, L) for L labels; 1 = positive, 0 = negative, -1 = unknown
+            (multi-label only).
+        ids: N strings, unique over the whole data set, e.g. ``"test-00012"``.
+        groups: N strings naming the patient; samples of one group never cross splits. The ids where
+            nothing better is known.
+    """
+
+    images: npt.NDArray[np.uint8]
+    targets: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.str_]
+    groups: npt.NDArray[np.str_]
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.images)
+
+
+Splits = tuple[Split, Split, Split]  # train, val, test
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set ready for training: see :func:`medauc.data.load_dataset`.
+
+    Attributes:
+        name: ``"adrenalmnist3d"``, ``"phantom2d"`` or the stem of the user's file.
+        train: The training split.
+        val: The validation split.
+        test: The test split.
+        class_names: What target 0 and target 1 mean, in this order; ``("absent", "present")`` for
+            multi-label sets.
+        label_names: One name a label: the L labels of a multi-label set, else the positive class alone.
+        source: The file that was read; None for a generated phantom.
+        md5: MD5 of that file, or of the generated arrays.
+        expected_md5: The published MD5; None where there is none (own files, phantoms).
+        entry: The catalog's entry; None for own files and phantoms.
+        ideal_auc: The AUC of the ideal observer, known for phantoms only.
+    """
+
+    name: str
+    train: Split
+    val: Split
+    test: Split
+    class_names: tuple[str, str]
+    label_names: tuple[str, ...]
+    source: Path | None
+    md5: str
+    expected_md5: str | None = None
+    entry: CatalogEntry | None = None
+    ideal_auc: float | None = None
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The three splits by name, in the order train, val, test."""
+        return {"train": self.train, "val": self.val, "test": self.test}
+
+    def __iter__(self) -> Iterator[Split]:
+        """Iterate over train, val, test."""
+        return iter(self.splits.values())
+
+    @property
+    def modified(self) -> bool:
+        """True if the file is not the published one (read with ``allow_modified=True``)."""
+        return self.expected_md5 is not None and self.md5 != self.expected_md5
+
+    @property
+    def multi_label(self) -> bool:
+        """True if targets have shape (N, L)."""
+        return self.train.targets.ndim == 2
+
+    @property
+    def positive_class(self) -> str | None:
+        """The class that target 1 stands for; None for multi-label sets."""
+        return None if self.multi_label else self.class_names[1]
+
+    @property
+    def channels(self) -> int:
+        """1 for grey images and volumes, 3 for colour."""
+        return channels_of(self.train.images.shape)
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Spatial shape of one image: (H, W) or (D, H, W)."""
+        return spatial_shape(self.train.images.shape)
+
+    @property
+    def spatial_dims(self) -> int:
+        """2 for images, 3 for volumes."""
+        return len(self.image_shape)
+
+    @property
+    def size(self) -> int:
+        """Longest side of an image, in pixels or voxels."""
+        return max(self.image_shape)
+
+
+def channels_of(shape: tuple[int, ...]) -> int:
+    """Channels of an image array (N, H, W), (N, H, W, 3) or (N, D, H, W): a last axis of 3 is colour.
+
+    >>> channels_of((10, 28, 28)), channels_of((10, 28, 28, 3)), channels_of((10, 28, 28, 28))
+    (1, 3, 1)
+    """
+    return 3 if len(shape) == 4 and shape[-1] == 3 else 1
+
+
+def spatial_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Spatial part of the shape of an image array.
+
+    >>> spatial_shape((10, 28, 28, 3))
+    (28, 28)
+    """
+    return shape[1:-1] if channels_of(shape) == 3 else shape[1:]
