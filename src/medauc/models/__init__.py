@@ -1,1 +1,17 @@
-""""""
+"""Networks by name: ResNets in 2D and 3D, ACS conversion from 2D to 3D, a small full-resolution net."""
+
+from medauc.models.acs import ACSConv3d, convert_acs
+from medauc.models.build import Conversion, ModelName, Stem, build_model
+from medauc.models.fullres import full_resolution_net
+from medauc.models.weights import load_weights
+
+__all__ = [
+    "ACSConv3d",
+    "Conversion",
+    "ModelName",
+    "Stem",
+    "build_model",
+    "convert_acs",
+    "full_resolution_net",
+    "load_weights",
+]
