@@ -1,0 +1,92 @@
+"""What a reader must know to judge an evaluation, as sentences."""
+
+from collections.abc import Sequence
+
+from medauc.evaluation.figures import Calibration
+from medauc.evaluation.predictions import Predictions
+
+SMALL_CLASS = 50  # fewer test samples of a class than this leave intervals wide
+
+
+def caveats(predictions: Predictions, maps: Sequence[Calibration]) -> list[str]:
+    """Find missing or one-class splits, small test sets, dependent samples, leaks, reversed scores.
+
+    Args:
+        predictions: The table that is evaluated.
+        maps: Calibrations fitted on its validation split.
+
+    Returns:
+        One sentence each, gravest last.
+    """
+    labels: tuple[str | None, ...] = predictions.labels or (None,)
+    val, test = predictions.select("val"), predictions.select("test")
+    return [
+        *_validation(val, labels),
+        *_test_size(test, labels),
+        *_dependence(test),
+        *_reversed(maps),
+        *_leaks(predictions),
+    ]
+
+
+def _validation(val: Predictions, labels: Sequence[str | None]) -> list[str]:
+    consequence = "no operating points and no calibration"
+    if not val.n:
+        return [f"No validation split: {consequence}, since neither is ever chosen on test."]
+    absent = [label for label in labels if not val.has_both_classes(label)]
+    if not absent:
+        return []
+    of = "" if absent == [None] else f" for {_names(absent)}"
+    return [f"Validation lacks a class{of}: {consequence}{of and ' there'}."]
+
+
+def _test_size(test: Predictions, labels: Sequence[str | None]) -> list[str]:
+    found = []
+    skipped = [label for label in labels if label is not None and min(test.class_sizes(label)) < 2]
+    if skipped:
+        found.append(f"Left out of the mean AUROC, with under two test cases of a class: {_names(skipped)}.")
+    small = [label for label in labels if 0 < min(test.class_sizes(label)) < SMALL_CLASS]
+    if small == [None]:
+        positives, negatives = test.class_sizes(None)
+        found.append(f"Test holds only {positives} positives and {negatives} negatives: heed the intervals.")
+    elif small:
+        found.append(f"Under {SMALL_CLASS} test cases of a class, so heed the intervals: {_names(small)}.")
+    return found
+
+
+def _dependence(test: Predictions) -> list[str]:
+    groups = len(set(test.groups))
+    if groups == test.n:
+        return []
+    return [
+        f"The {test.n} test samples come from {groups} groups; intervals take samples as independent and "
+        "are too narrow if samples of a group are alike."
+    ]
+
+
+def _reversed(maps: Sequence[Calibration]) -> list[str]:
+    return [
+        f"The score{'' if fit.label is None else f' of {fit.label}'} ranks validation the wrong way round."
+        for fit in maps
+        if fit.slope < 0
+    ]
+
+
+def _leaks(predictions: Predictions) -> list[str]:
+    """Groups in two splits; told only where they say more than ids, which may start anew in each split."""
+    if predictions.groups == predictions.ids:
+        return []
+    groups = {split: set(predictions.select(split).groups) for split in predictions.splits}
+    found = []
+    for split in ("train", "val"):
+        shared = sorted(groups.get(split, set()) & groups.get("test", set()))
+        if shared:
+            some = ", ".join(shared[:3])
+            found.append(
+                f"{len(shared)} groups occur in both {split} and test, so test is not independent: {some}."
+            )
+    return found
+
+
+def _names(labels: Sequence[str | None]) -> str:
+    return ", ".join(str(label) for label in labels)

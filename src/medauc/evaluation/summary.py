@@ -1,0 +1,60 @@
+"""An evaluation in a few lines of text."""
+
+from medauc.evaluation.figures import Evaluation, OperatingPoint, SplitEvaluation
+
+
+def summary_lines(evaluation: Evaluation) -> list[str]:
+    """Write the test figures out for a terminal, a line each, at most 110 characters wide.
+
+    Args:
+        evaluation: What :func:`medauc.evaluation.evaluate` returned.
+
+    Returns:
+        Lines without markup or line ends: sizes, areas, labels, operating points, calibration, warnings.
+    """
+    test, percent = evaluation.test, f"{100 * evaluation.level:g}%"
+    lines = [f"test   {_sizes(test, evaluation)}"]
+    if test.auroc is not None:
+        name = "mean AUROC" if evaluation.label_names else "AUROC"
+        lines.append(f"{name}  {test.auroc.text()}   {percent} interval, {test.auroc.method}")
+    if test.auprc is not None:
+        lines.append(f"AUPRC  {test.auprc.text()}   a useless score has {test.prevalence:.3f}")
+    lines += _label_lines(test)
+    lines += _point_lines([point for point in evaluation.operating_points if point.label is None])
+    for fit in evaluation.calibration:
+        if fit.label is None:
+            errors = f"Brier {fit.brier.text()}  ECE {fit.ece.text()}"
+            lines.append(f"calibrated (Platt, fitted on {fit.fitted_on})  {errors}")
+    return lines + [f"note: {warning}" for warning in evaluation.warnings]
+
+
+def _sizes(test: SplitEvaluation, evaluation: Evaluation) -> str:
+    positive = evaluation.positive_name or "positive"
+    if evaluation.label_names:
+        return f"{test.n} samples, {len(evaluation.label_names)} labels, {test.n_positive} with any of them"
+    return f"{test.n} samples, {test.n_positive} {positive} ({100 * test.prevalence:.1f}%)"
+
+
+def _label_lines(test: SplitEvaluation) -> list[str]:
+    width = max(map(len, test.labels), default=0)
+    return [
+        f"  {label:<{width}}  {found.n_positive:>6} positive  "
+        + (found.auroc.text() if found.auroc is not None else "no AUROC: one class only")
+        for label, found in test.labels.items()
+    ]
+
+
+def _point_lines(points: list[OperatingPoint]) -> list[str]:
+    if not points:
+        return []
+    header = f"{'threshold from ' + points[0].chosen_on:<18}{'':>10}"
+    header += "".join(f"  {name:<20}" for name in ("sensitivity", "specificity", "PPV", "NPV"))
+    rows = [
+        f"{point.name:<18}{point.threshold:>10.4g}"
+        + "".join(
+            f"  {figure.text(2):<20}"
+            for figure in (point.sensitivity, point.specificity, point.ppv, point.npv)
+        )
+        for point in points
+    ]
+    return [line.rstrip() for line in (header, *rows)]
