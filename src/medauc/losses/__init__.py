@@ -1,1 +1,24 @@
-""""""
+"""Training objectives: modules called as ``loss(scores, targets, index=None)`` that return a scalar.
+
+Scores are raw (any real number, higher = more positive). Targets are 0 or 1; -1 or NaN marks an unknown
+target, which contributes neither to the value nor to the gradient. Only torch is needed.
+
+>>> import torch
+>>> from medauc.losses import CrossEntropyLoss
+>>> CrossEntropyLoss()(torch.zeros(4), torch.tensor([0, 1, 1, -1]))
+tensor(0.6931)
+"""
+
+from medauc.losses.aucm import AUCMLoss
+from medauc.losses.base import MinMaxLoss, SaddlePoint
+from medauc.losses.cross_entropy import CrossEntropyLoss, balanced_positive_weight
+from medauc.losses.multilabel_aucm import MultiLabelAUCMLoss
+
+__all__ = [
+    "AUCMLoss",
+    "CrossEntropyLoss",
+    "MinMaxLoss",
+    "MultiLabelAUCMLoss",
+    "SaddlePoint",
+    "balanced_positive_weight",
+]

@@ -1,0 +1,90 @@
+"""What every loss shares: how scores and targets are checked, and how a min-max loss names its variables."""
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+Activation = Literal["sigmoid", "none"]
+
+
+class Columns(NamedTuple):
+    """Scores and the two classes, all of shape (N, L); an unknown target is in neither class."""
+
+    scores: Tensor
+    positive: Tensor
+    negative: Tensor
+
+
+class SaddlePoint(NamedTuple):
+    """The a, b and alpha that solve the inner min-max problem exactly for fixed scores."""
+
+    a: Tensor
+    b: Tensor
+    alpha: Tensor
+
+
+class MinMaxLoss(nn.Module):
+    """A loss that is minimised over some of its own variables and maximised over others.
+
+    Optimizers in :mod:`medauc.optim` ask for the two kinds by these methods: any module with them will do.
+
+    >>> from medauc.losses import AUCMLoss
+    >>> [p.item() for p in AUCMLoss().dual_parameters()]
+    [0.0]
+    """
+
+    primal_names: ClassVar[tuple[str, ...]] = ()
+    dual_names: ClassVar[tuple[str, ...]] = ()
+
+    def primal_parameters(self) -> Iterator[nn.Parameter]:
+        """Variables that the loss is minimised over, beside the network's weights."""
+        return (self.get_parameter(name) for name in self.primal_names)
+
+    def dual_parameters(self) -> Iterator[nn.Parameter]:
+        """Variables (each kept >= 0) that the loss is maximised over."""
+        return (self.get_parameter(name) for name in self.dual_names)
+
+
+def as_columns(scores: Tensor, targets: Tensor) -> Columns:
+    """Bring scores and targets to (N, L), at least float32, and split the known targets into classes.
+
+    Args:
+        scores: raw scores, shape (N,) or (N, L).
+        targets: 0, 1, or -1 / NaN for unknown; same shape, where (N,) and (N, 1) are the same.
+
+    Raises:
+        ValueError: the shapes differ, or (looked at on the CPU only, where it does not wait for a device)
+            a target is none of 0, 1, -1, NaN.
+    """
+    columns = scores.unsqueeze(1) if scores.ndim == 1 else scores
+    truth = targets.unsqueeze(1) if targets.ndim == 1 else targets
+    if columns.ndim != 2 or columns.shape != truth.shape:
+        raise ValueError(
+            f"scores of shape {tuple(scores.shape)} do not fit targets of shape {tuple(targets.shape)}: "
+            "both must be (N,) or (N, 1) for one label, or (N, L) for L labels, one score a label"
+        )
+    positive, negative = truth == 1, truth == 0
+    if truth.device.type == "cpu":
+        _check_values(truth, positive | negative)
+    columns = columns.to(torch.promote_types(columns.dtype, torch.float32))
+    # A masked score may be anything, NaN included: replaced before it can reach value or gradient.
+    return Columns(columns.where(positive | negative, 0.0), positive, negative)
+
+
+def _check_values(truth: Tensor, known: Tensor) -> None:
+    odd = ~(known | (truth == -1) | truth.isnan())
+    if odd.any():
+        raise ValueError(f"targets must be 0, 1, or -1 / NaN for unknown, found {truth[odd][0].item():g}")
+
+
+def activate(scores: Tensor, activation: Activation) -> Tensor:
+    """Map raw scores to what the loss compares: their sigmoid, or themselves."""
+    return scores.sigmoid() if activation == "sigmoid" else scores
+
+
+def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raise ValueError when an option is not one of its allowed words."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")

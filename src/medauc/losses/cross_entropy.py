@@ -1,0 +1,79 @@
+"""Binary cross-entropy with masked targets, for one label or several: the baseline."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from medauc.losses.base import as_columns
+
+
+class CrossEntropyLoss(nn.Module):
+    """Binary cross-entropy of raw scores, averaged over the known targets of all labels.
+
+    Args:
+        positive_weight: factor on the term of a positive, > 0: one number, or a tensor of shape (L,) with one
+            a label, such as :func:`balanced_positive_weight` computes. None weighs every sample equally.
+
+    Raises:
+        ValueError: a weight that is not positive and finite.
+
+    >>> scores, targets = torch.zeros(2), torch.tensor([1, 0])
+    >>> CrossEntropyLoss()(scores, targets), CrossEntropyLoss(positive_weight=3.0)(scores, targets)
+    (tensor(0.6931), tensor(1.3863))
+    """
+
+    positive_weight: Tensor | None
+
+    def __init__(self, positive_weight: float | Tensor | None = None) -> None:
+        super().__init__()
+        weight = None
+        if positive_weight is not None:
+            weight = torch.as_tensor(positive_weight, dtype=torch.float32).detach().clone()
+            if not ((weight > 0) & weight.isfinite()).all():
+                raise ValueError(f"positive_weight must be positive and finite, got {weight.tolist()}")
+        self.register_buffer("positive_weight", weight, persistent=False)
+
+    def forward(self, scores: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        """Mean cross-entropy, in nats.
+
+        Args:
+            scores: raw scores, shape (N,), (N, 1) or (N, L); half precision is computed in float32.
+            targets: 0, 1, or -1 / NaN for unknown; same shape ((N,) and (N, 1) are the same).
+            index: position of each sample in the training set; not used by this loss.
+
+        Returns:
+            Scalar, zero when no target is known.
+
+        Raises:
+            ValueError: shapes that do not fit, or a target other than those above.
+        """
+        columns = as_columns(scores, targets)
+        weight = self.positive_weight
+        if weight is not None:
+            if weight.ndim == 1 and len(weight) != columns.scores.shape[1]:
+                raise ValueError(
+                    f"positive_weight is for {len(weight)} labels, scores have {columns.scores.shape[1]}"
+                )
+            weight = weight.to(columns.scores)
+        entropy = functional.binary_cross_entropy_with_logits(
+            columns.scores, columns.positive.to(columns.scores.dtype), pos_weight=weight, reduction="none"
+        )
+        known = columns.positive | columns.negative
+        return entropy.where(known, 0.0).sum() / known.sum().clamp(min=1)
+
+
+def balanced_positive_weight(targets: Tensor) -> Tensor:
+    """Number of negatives for each positive, which gives both classes equal weight in the training set.
+
+    Args:
+        targets: 0, 1, or -1 / NaN for unknown, shape (N,), (N, 1) or (N, L).
+
+    Returns:
+        Float tensor of shape (L,); 1 for a label that lacks either class.
+
+    >>> balanced_positive_weight(torch.tensor([0, 0, 0, 1, -1]))
+    tensor([3.])
+    """
+    columns = targets.unsqueeze(1) if targets.ndim == 1 else targets
+    positives, negatives = (columns == 1).sum(0), (columns == 0).sum(0)
+    return (negatives / positives).where((positives > 0) & (negatives > 0), 1.0)
