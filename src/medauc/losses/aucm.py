@@ -23,8 +23,8 @@ class AUCMLoss(MinMaxLoss):
     r"""AUC-margin loss: a min-max form of the squared pairwise loss, linear in the batch size.
 
     With ``h`` the (activated) score, ``p`` the prevalence, ``m`` the margin, ``E`` the mean over the batch,
-    ``E+`` and ``E-`` the means over its positives and negatives, the loss is minimised over the network, ``a``
-    and ``b`` and maximised over ``alpha >= 0``:
+    ``E+`` and ``E-`` the means over its positives and negatives, the loss is minimised over the network,
+    ``a`` and ``b`` and maximised over ``alpha >= 0``:
 
     * v1: ``(1-p) E[(h-a)^2 1+] + p E[(h-b)^2 1-]
       + 2 alpha (p(1-p) m + E[p h 1- - (1-p) h 1+]) - p(1-p) alpha^2``

@@ -28,14 +28,15 @@ from medauc.losses.base import (
 class MultiLabelAUCMLoss(MinMaxLoss):
     """Mean over the labels of :class:`~medauc.losses.AUCMLoss`, each label with its own a, b and alpha.
 
-    Unknown targets (-1 or NaN) are masked. A label that no sample of the batch knows contributes zero; the sum
-    is divided by ``num_labels`` all the same, so a label's gradient does not depend on which others are known.
+    Unknown targets (-1 or NaN) are masked. A label that no sample of the batch knows contributes zero; the
+    sum is divided by ``num_labels`` all the same, so a label's gradient depends on no other label.
 
     Args:
         num_labels: number of labels L, >= 1.
         margin: as in AUCMLoss, the same for all labels.
         version: as in AUCMLoss.
-        prevalence: share of positives of every label, L numbers in (0, 1), used by v1; None takes each batch's.
+        prevalence: share of positives of every label, L numbers in (0, 1), used by v1; None takes the
+            batch's.
         activation: as in AUCMLoss.
 
     Attributes:
@@ -48,7 +49,7 @@ class MultiLabelAUCMLoss(MinMaxLoss):
 
     Reference:
         Yuan, Yan, Sonka, Yang: Large-scale Robust Deep AUC Maximization: A New Surrogate Loss and Empirical
-        Studies on Medical Image Classification, ICCV 2021, arXiv 2012.03173 (section 5: one problem a label).
+        Studies on Medical Image Classification, ICCV 2021, arXiv 2012.03173 (there for one label).
 
     >>> loss = MultiLabelAUCMLoss(num_labels=2, version="v2", activation="none")
     >>> loss(torch.tensor([[2.0, 9.0], [-1.0, 9.0]]), torch.tensor([[1, -1], [0, -1]])).item()
