@@ -37,7 +37,8 @@ _DELONG = "DeLong, logit scale"
 _MACRO = "mean over labels, DeLong influences summed by sample, logit scale"
 _HOEFFDING = "Hoeffding bound (DeLong's variance is 0 or undefined)"
 _STRATIFIED = "percentile bootstrap stratified by class, 1000 replicates"
-_PERCENTILE = "percentile bootstrap, 1000 replicates"
+_BRIER = "normal interval of a mean"
+_ECE = "10 equal-mass bins, confidence ball around their gaps"
 
 
 def evaluate(
@@ -236,10 +237,10 @@ def _calibration(val: Predictions, test: Predictions, label: str | None, level: 
         fitted_on="val",
         applied_to="test",
         uncalibrated="score" if is_probability else "logistic(score)",
-        brier=_figure(brier_interval(target, after, level), level, _PERCENTILE),
-        ece=_figure(calibration_error_interval(target, after, level=level), level, _PERCENTILE),
-        brier_uncalibrated=_figure(brier_interval(target, before, level), level, _PERCENTILE),
-        ece_uncalibrated=_figure(calibration_error_interval(target, before, level=level), level, _PERCENTILE),
+        brier=_figure(brier_interval(target, after, level), level, _BRIER),
+        ece=_figure(calibration_error_interval(target, after, level=level), level, _ECE),
+        brier_uncalibrated=_figure(brier_interval(target, before, level), level, _BRIER),
+        ece_uncalibrated=_figure(calibration_error_interval(target, before, level=level), level, _ECE),
     )
 
 

@@ -54,7 +54,7 @@ class SplitEvaluation(Discrimination):
     """One split.
 
     With several labels ``n_positive`` counts samples with at least one positive label, ``auroc`` is the
-    mean over ``macro_labels``, ``auprc`` is null (each label has its own baseline), and ``labels`` holds each.
+    mean over ``macro_labels``, ``auprc`` is null (each label has its own baseline); ``labels`` holds each.
     """
 
     n_groups: int

@@ -3,7 +3,7 @@
 Targets are 0 or 1, scores are real numbers, higher = more positive; everything is computed in float64.
 """
 
-from medauc.metrics.bootstrap import bootstrap_means, percentile_interval
+from medauc.metrics.bootstrap import percentile_interval
 from medauc.metrics.calibration import (
     brier_interval,
     brier_score,
@@ -40,7 +40,6 @@ __all__ = [
     "ConfusionCounts",
     "average_precision",
     "average_precision_interval",
-    "bootstrap_means",
     "brier_interval",
     "brier_score",
     "calibration_error_interval",

@@ -1,11 +1,11 @@
-"""Seeded percentile bootstrap, in blocks of replicates instead of a loop over them."""
+"""What the percentile bootstraps share."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from medauc.metrics._inputs import FloatArray, check_share
+from medauc.metrics._inputs import check_share
 
 _BLOCK = 4_000_000  # numbers held at once: 32 MB of float64
 
@@ -32,31 +32,6 @@ def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> tuple[flo
     tail = (1.0 - check_share(level, "level")) / 2
     low, high = np.quantile(np.asarray(replicates, dtype=np.float64), (tail, 1.0 - tail))
     return float(low), float(high)
-
-
-def bootstrap_means(columns: ArrayLike, replicates: int = 1000, seed: int = 0) -> FloatArray:
-    """Means of columns over samples drawn with replacement, the same draw for all columns.
-
-    Args:
-        columns: Real numbers, shape ``(N, K)``.
-        replicates: Number of draws B.
-        seed: Equal seeds give equal replicates.
-
-    Returns:
-        Shape ``(B, K)``.
-
-    >>> bootstrap_means([[1.0, 2.0], [1.0, 2.0]], replicates=2).tolist()
-    [[1.0, 2.0], [1.0, 2.0]]
-    """
-    table = np.asarray(columns, dtype=np.float64)
-    size, rng = len(table), np.random.default_rng(seed)
-    means = np.empty((replicates, table.shape[1]))
-    for block in blocks(replicates, size):
-        rows = block.stop - block.start
-        draws = rng.integers(0, size, (rows, size)) + np.arange(rows)[:, None] * size
-        weights = np.bincount(draws.ravel(), minlength=rows * size).reshape(rows, size)
-        means[block] = weights.astype(np.float64) @ table / size
-    return means
 
 
 def blocks(replicates: int, width: int) -> Iterator[slice]:

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from medauc.metrics._inputs import FloatArray, check_binary
+from medauc.metrics._inputs import FloatArray, check_binary, check_share
 from medauc.metrics.bootstrap import blocks, percentile_interval
-from medauc.metrics.roc import cumulative_counts
+from medauc.metrics.delong import hoeffding_interval
+from medauc.metrics.roc import cumulative_counts, roc_auc
 
 
 def precision_recall_curve(target: ArrayLike, score: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -61,6 +62,10 @@ def average_precision_interval(
     average precision depends. Only the number of negatives between neighbouring positives matters,
     and those counts are drawn directly (multinomial): the cost grows with positives, not samples.
 
+    Where redrawing shows no spread, that is where the ranking is perfect or there is one positive, the
+    lower bound is the least average precision that any ranking has whose AUC is at the lower bound of
+    :func:`medauc.metrics.delong.hoeffding_interval`, and the upper bound is 1: true, hence wide.
+
     Args:
         target: 0 or 1, shape ``(N,)``.
         score: Real numbers, shape ``(N,)``.
@@ -85,6 +90,10 @@ def average_precision_interval(
     )
     positives, negatives = int(hits.sum()), int(gaps.sum())
     rng = np.random.default_rng(seed)
+    value, auc = average_precision(targets, scores), roc_auc(targets, scores)
+    if auc == 1.0 or positives == 1:
+        auc_low, _ = hoeffding_interval(auc, min(positives, negatives), level)
+        return value, min(value, least_average_precision(auc_low, positives / targets.size)), 1.0
     drawn = np.empty(replicates)
     for block in blocks(replicates, thresholds.size + 1):
         rows = block.stop - block.start
@@ -93,4 +102,32 @@ def average_precision_interval(
         called_true, called_false = np.cumsum(true_step, axis=1), np.cumsum(false_step, axis=1)
         precision = called_true / np.maximum(called_true + called_false, 1)
         drawn[block] = (true_step * precision).sum(axis=1) / positives
-    return average_precision(targets, scores), *percentile_interval(drawn, level)
+    return value, *percentile_interval(drawn, level)
+
+
+def least_average_precision(auc: float, prevalence: float) -> float:
+    """Least average precision that goes with an AUC, for any distribution of scores.
+
+    Average precision is ``integral of p u / (p u + (1 - p) F(u)) du`` over the true positive rate u, with
+    prevalence p and F(u) the false positive rate; its minimum under ``integral of F = 1 - auc`` has
+    ``F(u) = max(0, c sqrt(u) - p u) / (1 - p)``.
+
+    Args:
+        auc: In [0, 1].
+        prevalence: In (0, 1).
+
+    Returns:
+        The bound, in (0, 1]; 1 for ``auc`` 1. Not always attained, since F must not fall.
+
+    Raises:
+        ValueError: An argument lies outside its range.
+
+    >>> round(least_average_precision(0.9, 0.5), 4)
+    0.7418
+    """
+    if not 0.0 <= auc <= 1.0:
+        raise ValueError(f"auc must lie in [0, 1], got {auc}")
+    p = check_share(prevalence, "prevalence")
+    misranked = (1.0 - auc) * (1.0 - p)
+    reach = float(np.sqrt(6.0 * misranked / p))  # F is above 0 up to this true positive rate
+    return 1.0 - reach / 3.0 if reach <= 1.0 else p / (2.25 * misranked + 1.125 * p)
