@@ -8,6 +8,7 @@
 
 from medauc.data.catalog import CatalogEntry, PublishedResult
 from medauc.data.dataset import Dataset, Split
+from medauc.data.listing import DatasetDetail, DatasetRow, FileRow, dataset_detail, dataset_rows
 from medauc.data.load import folder_of_data, load_dataset, parse_name
 from medauc.data.medmnist import CATALOG
 from medauc.data.npz import file_md5, read_npz
@@ -17,9 +18,14 @@ __all__ = [
     "CATALOG",
     "CatalogEntry",
     "Dataset",
+    "DatasetDetail",
+    "DatasetRow",
+    "FileRow",
     "PhantomSpec",
     "PublishedResult",
     "Split",
+    "dataset_detail",
+    "dataset_rows",
     "file_md5",
     "folder_of_data",
     "ideal_auc",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Evidence = Literal["seed", "benchmark", "best from scratch", "best of any kind"]
+Evidence = Literal["seed", "benchmark", "best from scratch", "best of any kind", "limit"]
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class PublishedResult:
         method: What was trained, in the words of the source.
         auc: Test AUC in [0, 1] (mean over labels for multi-label sets).
         evidence: ``"seed"`` (the method medauc started from), ``"benchmark"`` (MedMNIST v2's own tables) or
-            the best number found since, trained from scratch at 28 pixels or in any way.
+            the best number found since, trained from scratch at 28 pixels or in any way; ``"limit"`` is
+            what no observer can exceed (phantoms).
         source: Where it was published.
     """
 

@@ -38,7 +38,7 @@ def load_dataset(
         positive_class: The class that shall be target 1, by name or raw label (0 or 1), for binary sets;
             None takes the catalog's choice (BreastMNIST: malignant, its raw label 0), else raw label 1.
         allow_modified: Read a file whose MD5 is not the published one; ``Dataset.modified`` tells.
-        phantom: Counts, prevalence, difficulty and seed of a phantom.
+        phantom: Counts, prevalence, difficulty and seed of a phantom; other sets do not look at it.
 
     Returns:
         The data set, all its images in memory as uint8.
@@ -52,15 +52,10 @@ def load_dataset(
     ('signal present', (20, 28, 28), 'test-00003')
     """
     if is_path(name):
-        loaded = _load_file(Path(name).expanduser())
-        if phantom is not None:
-            raise InputError(f"{name} is a file; only phantom2d and phantom3d take a phantom specification")
-        return _choose_positive(loaded, positive_class, default=1)
+        return _choose_positive(_load_file(Path(name).expanduser()), positive_class, default=1)
     flag, size = parse_name(str(name), size)
     if flag in PHANTOM_DIMS:
         return _choose_positive(make_phantom(flag, size, phantom), positive_class, default=1)
-    if phantom is not None:
-        raise InputError(f"{flag} is no phantom; only phantom2d and phantom3d take a phantom specification")
     entry = CATALOG[flag]
     loaded = _load_entry(entry, size, folder_of_data(data_dir), allow_modified)
     return _choose_positive(loaded, positive_class, default=entry.default_positive)

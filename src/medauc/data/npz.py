@@ -35,7 +35,7 @@ def read_npz(path: Path) -> Splits:
     """Read the three splits of a file with MedMNIST's keys; targets are the raw labels.
 
     Keys: ``{train,val,test}_images`` uint8 (N, H, W), (N, H, W, 3) or (N, D, H, W); ``{split}_labels``
-    (N,) or (N, 1) in {0, 1}, or (N, L) in {0, 1, -1 = unknown}; optional ``{split}_ids`` and
+    (N,) or (N, 1) in {0, 1}, or (N, L) in {0, 1} and -1 or NaN = unknown; optional ``{split}_ids`` and
     ``{split}_groups`` (N strings or integers), each for all three splits or for none.
 
     Args:
@@ -89,7 +89,7 @@ class _Reader:
             if declared > member.file_size:
                 raise self.error(key, "is cut short or has a wrong header")
             with self.archive.open(member) as file:
-                return np.ascontiguousarray(npy.read_array(file, allow_pickle=False))
+                return np.asarray(npy.read_array(file, allow_pickle=False), order="C")
         except InputError:
             raise
         except _BROKEN as error:
@@ -163,6 +163,8 @@ def _read_labels(reader: _Reader, key: str, n: int) -> npt.NDArray[np.int64]:
         raise reader.error(key, f"has {len(raw)} rows for {n} images")
     if raw.dtype.kind not in "biuf":
         raise reader.error(key, f"has type {raw.dtype}, not integers")
+    if raw.ndim == 2 and raw.dtype.kind == "f":
+        raw = np.where(np.isnan(raw), -1, raw)
     allowed = (0, 1) if raw.ndim == 1 else (-1, 0, 1)
     wrong = ~np.isin(raw, allowed)
     if wrong.any():

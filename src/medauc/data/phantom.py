@@ -163,12 +163,14 @@ def phantom_model(
 def _background_power(size: int, dims: int, correlation_length: float) -> npt.NDArray[np.float64]:
     """Eigenvalues of the covariance: a Gaussian spectrum and a white floor, of total variance SD^2."""
     smooth = np.exp(-2 * np.pi**2 * correlation_length**2 * _radius2(np.fft.fftfreq(size), dims))
-    return _SD**2 * ((1 - _WHITE_SHARE) * smooth / smooth.mean() + _WHITE_SHARE)
+    power: npt.NDArray[np.float64] = _SD**2 * ((1 - _WHITE_SHARE) * smooth / smooth.mean() + _WHITE_SHARE)
+    return power
 
 
 def _blob(size: int, dims: int, width: float) -> npt.NDArray[np.float64]:
     """Gaussian blob of height 1 in the middle."""
-    blob: npt.NDArray[np.float64] = np.exp(-_radius2(np.arange(size) - size // 2, dims) / (2 * width**2))
+    axis = np.arange(size) - (size - 1) / 2  # between pixels where need be: flips leave the signal in place
+    blob: npt.NDArray[np.float64] = np.exp(-_radius2(axis, dims) / (2 * width**2))
     return blob
 
 
@@ -189,6 +191,15 @@ def _auc(detectability: float) -> float:
     return 0.5 * (1.0 + erf(detectability / 2))
 
 
+def positives_in(count: int, prevalence: float) -> int:
+    """Positives among ``count`` images: the share in whole images, at least one of each class.
+
+    >>> positives_in(1000, 0.1), positives_in(3, 0.01)
+    (100, 1)
+    """
+    return min(max(round(prevalence * count), 1), count - 1)
+
+
 def _make_split(
     name: str,
     count: int,
@@ -198,8 +209,7 @@ def _make_split(
     rng: np.random.Generator,
 ) -> Split:
     """Draw one split: targets in random order, then images chunk by chunk."""
-    positives = min(max(round(prevalence * count), 1), count - 1)
-    targets = rng.permutation(np.arange(count) < positives).astype(np.int64)
+    targets = rng.permutation(np.arange(count) < positives_in(count, prevalence)).astype(np.int64)
     images = np.empty((count, *signal.shape), np.uint8)
     step = max(1, _CHUNK_PIXELS // signal.size)
     for start in range(0, count, step):
