@@ -51,8 +51,7 @@ class PESG(Optimizer):
         ValueError: an argument out of range, or a loss without the variables that are needed.
 
     Reference:
-        Yuan, Yan, Sonka, Yang: Large-scale Robust Deep AUC Maximization, ICCV 2021, arXiv 2012.03173,
-        algorithm 1.
+        Yuan, Yan, Sonka, Yang: Large-scale Robust Deep AUC Maximization, ICCV 2021, arXiv 2012.03173.
 
     >>> from medauc.losses import AUCMLoss
     >>> net, loss = torch.nn.Linear(3, 1), AUCMLoss()
@@ -169,7 +168,7 @@ class PESG(Optimizer):
         torch._foreach_clamp_max_(directions, group["clip_value"])
         decay = group["weight_decay"]
         if group["epoch_decay"]:
-            # clip(g) + e (v - r) + w v = [clip(g) - e r] + (e + w) v: the rest is SGD with weight decay e + w.
+            # clip(g) + e (v - r) + w v = [clip(g) - e r] + (e + w) v, so all but the bracket is SGD's own work.
             self._track(params)
             torch._foreach_add_(directions, self._states(params, "reference"), alpha=-group["epoch_decay"])
             decay = decay + group["epoch_decay"]
