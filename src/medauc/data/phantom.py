@@ -20,9 +20,9 @@ PHANTOM_DIMS = {"phantom2d": 2, "phantom3d": 3}
 CLASS_NAMES = ("signal absent", "signal present")
 
 _MEAN = 128.0  # grey levels
-_SD = 24.0  # of one pixel; 128 is 5.3 of them away from either end of uint8
-_WHITE_SHARE = 0.1  # of the variance; its 7.6 grey levels dwarf the 0.29 of rounding to uint8
-_MAX_SIGNAL = 48.0  # grey levels; leaves 3.3 SD below 255 at the peak
+_SD = 16.0  # of one pixel; 128 is 8 of them away from either end of uint8
+_WHITE_SHARE = 0.1  # of the variance; its 5.1 grey levels dwarf the 0.29 of rounding to uint8
+_MAX_SIGNAL = 70.0  # grey levels; leaves 3.5 SD below 255 at the peak
 _CHUNK_PIXELS = 1 << 22  # 32 MiB of float64 at a time
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -63,8 +63,8 @@ class PhantomSpec:
     n_test: int = 1000
     prevalence: float = 0.10
     detectability: float = 2.33
-    signal_width: float = 2.0
-    correlation_length: float = 3.0
+    signal_width: float = 4.0
+    correlation_length: float = 2.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -126,7 +126,7 @@ def ideal_auc(name: str, size: int = 28, spec: PhantomSpec | None = None) -> flo
     """AUC that no observer can exceed on a phantom: Phi(d' / sqrt 2), without generating it.
 
     ``d'`` is summed over frequencies from signal and spectrum: d'^2 = sum |S(f)|^2 / P(f) (Barrett & Myers).
-    Rounding the images to uint8 adds 0.15% to the white floor's variance at most; this is not counted.
+    Rounding the images to uint8 adds 0.3% to the variance of the white floor; this is not counted.
 
     >>> round(ideal_auc("phantom3d", spec=PhantomSpec(detectability=1.0)), 4)
     0.7602
