@@ -1,6 +1,6 @@
 """Proximal Epoch Stochastic Gradient: descent on network, a and b, ascent on alpha, pull to a reference."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from typing import Any, Literal, overload
 
@@ -15,6 +15,7 @@ MomentumStyle = Literal["torch", "libauc"]
 
 _FUSED_DEVICES = ("cpu", "cuda")
 _PLUG_IN_LIMIT = 999.0
+_BUCKET_ELEMENTS = 2**20
 
 
 class PESG(Optimizer):
@@ -150,7 +151,7 @@ class PESG(Optimizer):
             raise ValueError(f"lr_factor must be positive, got {lr_factor}")
         for group in self.param_groups:
             group["lr"] = group["lr"] / lr_factor
-            tracked = self._tracked(group)
+            tracked = self._tracked(group["params"])
             if tracked and group["stage_steps"]:
                 torch._foreach_copy_(self._states(tracked, "reference"), self._states(tracked, "average"))
             group["stage_steps"] = 0
@@ -160,22 +161,26 @@ class PESG(Optimizer):
         super().load_state_dict(deepcopy(state_dict))
 
     def _descend(self, group: dict[str, Any]) -> None:
-        params = [param for param in group["params"] if param.grad is not None]
-        if not params:
+        if all(param.grad is None for param in group["params"]):
             return
+        group["stage_steps"] += 1
+        for bucket in _buckets(group["params"]):
+            if params := [param for param in bucket if param.grad is not None]:
+                self._descend_bucket(group, params)
+            if tracked := self._tracked(bucket):
+                torch._foreach_lerp_(self._states(tracked, "average"), tracked, 1 / group["stage_steps"])
+
+    def _descend_bucket(self, group: dict[str, Any], params: list[Tensor]) -> None:
         gradients = [_aligned_gradient(param) for param in params]
         directions = list(torch._foreach_clamp_min(gradients, -group["clip_value"]))
         torch._foreach_clamp_max_(directions, group["clip_value"])
         decay = group["weight_decay"]
         if group["epoch_decay"]:
-            # clip(g) + e (v - r) + w v = [clip(g) - e r] + (e + w) v, so all but the bracket is SGD's own work.
+            # clip(g) + e (v - r) + w v = [clip(g) - e r] + (e + w) v: SGD does all but the bracket itself.
             self._track(params)
             torch._foreach_add_(directions, self._states(params, "reference"), alpha=-group["epoch_decay"])
             decay = decay + group["epoch_decay"]
         self._momentum_step(group, params, directions, decay)
-        group["stage_steps"] += 1
-        if tracked := self._tracked(group):
-            torch._foreach_lerp_(self._states(tracked, "average"), tracked, 1 / group["stage_steps"])
 
     def _momentum_step(
         self, group: dict[str, Any], params: list[Tensor], directions: list[Tensor], decay: float
@@ -222,8 +227,8 @@ class PESG(Optimizer):
             if "reference" not in state:
                 state["reference"], state["average"] = param.clone(), param.clone()
 
-    def _tracked(self, group: dict[str, Any]) -> list[Tensor]:
-        return [param for param in group["params"] if "average" in self.state.get(param, ())]
+    def _tracked(self, params: list[Tensor]) -> list[Tensor]:
+        return [param for param in params if "average" in self.state.get(param, ())]
 
     def _states(self, params: list[Tensor], name: str) -> list[Tensor]:
         return [self.state[param][name] for param in params]
@@ -234,6 +239,22 @@ def _as_groups(params: Iterable[Tensor] | Iterable[dict[str, Any]]) -> list[dict
     if not entries or not isinstance(entries[0], dict):
         entries = [{"params": entries}]
     return [{**group, "params": list(group["params"])} for group in entries]
+
+
+def _buckets(params: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Runs of params small enough for the CPU's cache, where what one foreach call wrote the next one reads.
+
+    On other devices all params are one bucket.
+    """
+    bucket: list[Tensor] = []
+    size = 0
+    for param in params:
+        if bucket and param.device.type == "cpu" and size + param.numel() > _BUCKET_ELEMENTS:
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(param)
+        size += param.numel()
+    yield bucket
 
 
 def _plug_in_margin(loss: nn.Module, margin: float | None) -> float | None:
