@@ -182,6 +182,42 @@ def test_every_truncation_is_refused(tmp_path_factory: pytest.TempPathFactory, s
     refused(path, "not a whole .npz")
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=3),
+    member=st.sampled_from([None, "train_images.npy", "val_labels.npy"]),
+)
+def test_damage_anywhere_is_one_line_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[float, int]], member: str | None
+) -> None:
+    path = tmp_path_factory.mktemp("damage") / "own.npz"
+    np.savez_compressed(path, **small_set(shape=(4, 4)))
+    if member is None:  # anywhere in the archive
+        path.write_bytes(damaged(path.read_bytes(), changes))
+    else:  # in the header of one array, with a right checksum
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.read(member)
+        replace_member(path, member, damaged(whole[:128], changes) + whole[128:])
+    assert "\n" not in complaint(path)
+
+
+def complaint(path: Path) -> str:
+    """What is said about a file; nothing if it can be read."""
+    try:
+        read_npz(path)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def damaged(content: bytes, changes: list[tuple[float, int]]) -> bytes:
+    """Overwrite bytes at relative places."""
+    copy = bytearray(content)
+    for place, value in changes:
+        copy[int(place * (len(copy) - 1))] = value
+    return bytes(copy)
+
+
 def test_a_flipped_bit_is_noticed(save: Callable[[Arrays], Path]) -> None:
     path = save(small_set(shape=(32, 32)))
     with zipfile.ZipFile(path) as archive:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tokenize
 import zipfile
 import zlib
 from itertools import combinations
@@ -15,7 +16,8 @@ from numpy.lib import format as npy
 from medauc.data.dataset import SPLIT_NAMES, Split, Splits
 from medauc.errors import InputError
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+# All that zipfile and NumPy's header parser raise on damaged input.
+_BROKEN = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, EOFError, RuntimeError, ValueError)
 
 
 def file_md5(path: Path) -> str:
@@ -51,8 +53,12 @@ def read_npz(path: Path) -> Splits:
         with zipfile.ZipFile(path) as archive:
             reader = _Reader(path, archive)
             splits = (_read_split(reader, "train"), _read_split(reader, "val"), _read_split(reader, "test"))
-    except zipfile.BadZipFile as error:
-        raise InputError(f"{path} is not a whole .npz file ({error}); copy or download it again") from error
+    except InputError:
+        raise
+    except _BROKEN as error:
+        raise InputError(
+            f"{path} is not a whole .npz file ({_one_line(error)}); copy or download it again"
+        ) from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     _check_agreement(path, splits)
@@ -78,8 +84,8 @@ class _Reader:
     def read(self, key: str) -> npt.NDArray[Any]:
         """Read one array; its header must agree with the size in the archive's directory."""
         if key not in self.keys:
-            present = ", ".join(sorted(self.keys)) or "nothing"
-            raise InputError(f"{self.path} has no {key}; it holds {present}")
+            present = ", ".join(sorted(self.keys)[:12]) or "nothing"
+            raise InputError(f"{self.path} has no {key}; it holds {_one_line(present)}")
         member = self.archive.getinfo(f"{key}.npy")
         try:
             with self.archive.open(member) as file:
@@ -93,7 +99,9 @@ class _Reader:
         except InputError:
             raise
         except _BROKEN as error:
-            raise self.error(key, f"cannot be unpacked ({error}); copy or download the file again") from error
+            raise self.error(
+                key, f"cannot be unpacked ({_one_line(error)}); copy or download the file again"
+            ) from error
 
     def read_optional(self, suffix: str, split: str) -> npt.NDArray[Any] | None:
         """Read ``{split}_{suffix}`` if the file has this key for all splits."""
@@ -101,6 +109,12 @@ class _Reader:
         if not present:
             return None
         return self.read(f"{split}_{suffix}")
+
+
+def _one_line(text: object) -> str:
+    """Text of foreign origin on one line, shortened."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= 200 else f"{line[:200]}..."
 
 
 def _read_header(file: IO[bytes]) -> tuple[np.dtype[Any], int]:
