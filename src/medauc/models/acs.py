@@ -62,7 +62,10 @@ class ACSConv3d(nn.Module):
             weight = self.weight.unsqueeze(-1)
             return functional.conv3d(volumes, weight, self.bias, self.stride, self.padding, self.dilation)
         kernels = torch.split(self.weight, list(self.split_sizes()))
-        parts = [self._convolve_plane(volumes, kernel, axis) for axis, kernel in enumerate(kernels)]
+        # With fewer than three output channels, later planes have none.
+        parts = [
+            self._convolve_plane(volumes, kernel, axis) for axis, kernel in enumerate(kernels) if len(kernel)
+        ]
         output = torch.cat(parts, dim=1)
         return output if self.bias is None else output + self.bias.view(-1, 1, 1, 1)
 

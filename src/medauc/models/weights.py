@@ -52,7 +52,9 @@ def load_weights(network: nn.Module, path: Path) -> list[str]:
         tensor = stored.pop(key, None)
         layer = key.rpartition(".")[0]
         if tensor is None:
-            if layer != head and not key.endswith("num_batches_tracked"):
+            if layer == head:
+                notes.append(f"{key}: not loaded, absent from the file")
+            elif not key.endswith("num_batches_tracked"):  # files older than this counter lack it
                 raise InputError(f"{path} has no tensor {key!r}; {_REMEDY}")
             tensor = own
         elif key == f"{first}.weight" and _differ_in_channels(tensor, own):
