@@ -79,6 +79,16 @@ def test_background_has_the_covariance_it_claims(name: str, size: int) -> None:
         assert measured == pytest.approx(expected, abs=0.03 * 16**2)
 
 
+def test_images_are_independent_of_one_another() -> None:
+    spec = PhantomSpec(n_train=401, n_val=2, n_test=2, detectability=0.0)
+    _, power = phantom_model("phantom2d", 16, spec)
+    field = make_phantom("phantom2d", 16, spec).train.images.reshape(401, -1) - 128.0
+    products = (field @ field.T / power.size)[np.triu_indices(401, k=1)]
+    spread = math.sqrt((power**2).mean() / power.size)  # of the mean product of two independent fields
+    assert products.std() == pytest.approx(spread, rel=0.05)
+    assert abs(products).max() < 6 * spread
+
+
 @pytest.mark.parametrize("name", ["phantom2d", "phantom3d"])
 def test_rounding_to_uint8_does_not_matter(name: str) -> None:
     spec = PhantomSpec()

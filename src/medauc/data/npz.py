@@ -104,11 +104,9 @@ class _Reader:
             ) from error
 
     def read_optional(self, suffix: str, split: str) -> npt.NDArray[Any] | None:
-        """Read ``{split}_{suffix}`` if the file has this key for all splits."""
-        present = [name for name in SPLIT_NAMES if f"{name}_{suffix}" in self.keys]
-        if not present:
-            return None
-        return self.read(f"{split}_{suffix}")
+        """Read ``{split}_{suffix}`` where the file has such a key for any split; then it must for all."""
+        present = any(f"{name}_{suffix}" in self.keys for name in SPLIT_NAMES)
+        return self.read(f"{split}_{suffix}") if present else None
 
 
 def _one_line(text: object) -> str:

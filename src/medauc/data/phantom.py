@@ -23,7 +23,7 @@ _MEAN = 128.0  # grey levels
 _SD = 16.0  # of one pixel; 128 is 8 of them away from either end of uint8
 _WHITE_SHARE = 0.1  # of the variance; its 5.1 grey levels dwarf the 0.29 of rounding to uint8
 _MAX_SIGNAL = 70.0  # grey levels; leaves 3.5 SD below 255 at the peak
-_CHUNK_PIXELS = 1 << 22  # 32 MiB of float64 at a time
+_CHUNK_PIXELS = 1 << 19  # 4 MiB of float64 at a time: three times as fast as 32
 
 _RANGES: dict[str, tuple[float, float]] = {
     "n_train": (2, 10_000_000),
@@ -224,11 +224,14 @@ def _make_split(
 def _background(
     count: int, power: npt.NDArray[np.float64], rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
-    """White noise coloured to the spectrum: samples of covariance K exactly, periodic."""
-    axes = tuple(range(1, power.ndim + 1))
-    white = np.fft.rfftn(rng.standard_normal((count, *power.shape)), axes=axes)
-    half = np.sqrt(power[..., : power.shape[-1] // 2 + 1])
-    return np.fft.irfftn(white * half, s=power.shape, axes=axes)
+    """Samples of covariance K exactly, periodic, shape (count, *power.shape).
+
+    Complex white noise is coloured to the spectrum; real and imaginary part are two independent samples,
+    because the spectrum is even.
+    """
+    white = rng.standard_normal((-(-count // 2), *power.shape, 2)).view(np.complex128)[..., 0]
+    field = np.fft.ifftn(white * np.sqrt(power * power.size), axes=range(1, power.ndim + 1))
+    return np.concatenate([field.real, field.imag])[:count]
 
 
 def _content_md5(splits: Splits) -> str:
