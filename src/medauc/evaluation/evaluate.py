@@ -18,15 +18,18 @@ from medauc.evaluation.figures import (
 )
 from medauc.evaluation.predictions import Predictions
 from medauc.metrics import (
+    FEW_CASES,
     average_precision_interval,
     brier_interval,
     calibration_error_interval,
     confusion_counts,
     delong_interval,
     delong_variance,
+    hoeffding_interval,
     macro_auc_interval,
     platt_apply,
     platt_fit,
+    roc_auc,
     threshold_at_sensitivity,
     threshold_at_specificity,
     wilson_interval,
@@ -35,7 +38,8 @@ from medauc.metrics import (
 
 _DELONG = "DeLong, logit scale"
 _MACRO = "mean over labels, DeLong influences summed by sample, logit scale"
-_HOEFFDING = "Hoeffding bound (DeLong's variance is 0 or undefined)"
+_HOEFFDING = "Hoeffding bound, since DeLong's variance is 0 or rests on too few cases"
+_BOUND = "least AUPRC at the Hoeffding bound of the AUROC, since resampling tells too little"
 _STRATIFIED = "percentile bootstrap stratified by class, 1000 replicates"
 _BRIER = "normal interval of a mean"
 _ECE = "10 equal-mass bins, confidence ball around their gaps"
@@ -156,12 +160,10 @@ def _discrimination(part: Predictions, label: str | None, level: float) -> Discr
     positives, negatives = part.class_sizes(label)
     auroc = auprc = None
     if min(positives, negatives) > 0:
-        auc, low, high = delong_interval(target, score, level)
-        method = (
-            _DELONG if 0.0 < auc < 1.0 and min(positives, negatives) >= 2 and np.ptp(score) else _HOEFFDING
-        )
-        auroc = _figure((auc, low, high), level, method)
-        auprc = _figure(average_precision_interval(target, score, level), level, _STRATIFIED)
+        auroc = _auroc(target, score, min(positives, negatives), level)
+        resampled = min(positives, negatives) >= FEW_CASES and auroc.value != 1.0
+        ranked = average_precision_interval(target, score, level)
+        auprc = _figure(ranked, level, _STRATIFIED if resampled else _BOUND)
     return Discrimination(
         n=target.size,
         n_positive=positives,
@@ -170,6 +172,13 @@ def _discrimination(part: Predictions, label: str | None, level: float) -> Discr
         auroc=auroc,
         auprc=auprc,
     )
+
+
+def _auroc(target: NDArray[np.int8], score: NDArray[np.float64], smaller: int, level: float) -> Figure:
+    if smaller >= FEW_CASES and delong_variance(target, score) > 0.0:
+        return _figure(delong_interval(target, score, level), level, _DELONG)
+    auc = roc_auc(target, score)
+    return _figure((auc, *hoeffding_interval(auc, smaller, level)), level, _HOEFFDING)
 
 
 def _macro(part: Predictions, labels: list[str], level: float) -> Figure:

@@ -14,6 +14,7 @@ from medauc.metrics.calibration import (
     reliability_curve,
 )
 from medauc.metrics.delong import (
+    FEW_CASES,
     delong_influence,
     delong_interval,
     delong_test,
@@ -24,6 +25,7 @@ from medauc.metrics.delong import (
 from medauc.metrics.precision_recall import (
     average_precision,
     average_precision_interval,
+    least_average_precision,
     precision_recall_curve,
 )
 from medauc.metrics.proportion import wilson_interval
@@ -37,6 +39,7 @@ from medauc.metrics.thresholds import (
 )
 
 __all__ = [
+    "FEW_CASES",
     "ConfusionCounts",
     "average_precision",
     "average_precision_interval",
@@ -50,6 +53,7 @@ __all__ = [
     "delong_variance",
     "expected_calibration_error",
     "hoeffding_interval",
+    "least_average_precision",
     "macro_auc_interval",
     "partial_auc",
     "percentile_interval",

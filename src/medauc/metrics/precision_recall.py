@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 from medauc.metrics._inputs import FloatArray, check_binary, check_share
 from medauc.metrics.bootstrap import blocks, percentile_interval
-from medauc.metrics.delong import hoeffding_interval
+from medauc.metrics.delong import FEW_CASES, hoeffding_interval
 from medauc.metrics.roc import cumulative_counts, roc_auc
 
 
@@ -62,9 +62,10 @@ def average_precision_interval(
     average precision depends. Only the number of negatives between neighbouring positives matters,
     and those counts are drawn directly (multinomial): the cost grows with positives, not samples.
 
-    Where redrawing shows no spread, that is where the ranking is perfect or there is one positive, the
-    lower bound is the least average precision that any ranking has whose AUC is at the lower bound of
-    :func:`medauc.metrics.delong.hoeffding_interval`, and the upper bound is 1: true, hence wide.
+    Where redrawing tells little, that is where the ranking is perfect or a class has fewer than
+    ``FEW_CASES`` (5) samples, the lower bound is the least average precision that any ranking has whose
+    AUC is at the lower bound of :func:`medauc.metrics.delong.hoeffding_interval`, and the upper bound is
+    1: true, hence wide.
 
     Args:
         target: 0 or 1, shape ``(N,)``.
@@ -79,7 +80,7 @@ def average_precision_interval(
     Raises:
         ValueError: ``level`` outside (0, 1); or see :func:`medauc.metrics._inputs.check_binary`.
 
-    >>> ap, low, high = average_precision_interval([0, 0, 0, 1, 1, 1], [1, 2, 5, 3, 4, 6])
+    >>> ap, low, high = average_precision_interval([0] * 6 + [1] * 6, [1, 2, 3, 4, 6, 9, 5, 7, 8, 10, 11, 12])
     >>> low < ap < high
     True
     """
@@ -91,7 +92,7 @@ def average_precision_interval(
     positives, negatives = int(hits.sum()), int(gaps.sum())
     rng = np.random.default_rng(seed)
     value, auc = average_precision(targets, scores), roc_auc(targets, scores)
-    if auc == 1.0 or positives == 1:
+    if auc == 1.0 or min(positives, negatives) < FEW_CASES:
         auc_low, _ = hoeffding_interval(auc, min(positives, negatives), level)
         return value, min(value, least_average_precision(auc_low, positives / targets.size)), 1.0
     drawn = np.empty(replicates)

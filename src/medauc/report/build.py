@@ -158,7 +158,7 @@ def _panel(evaluation: Evaluation, test: Predictions, label: str | None) -> Pane
     auroc = found.auroc.text() if found.auroc else "undefined"
     auprc = found.auprc.text() if found.auprc else "undefined"
     positive = evaluation.positive_name or "positive"
-    thresholds = "; dashed lines are the thresholds from validation" if points else ""
+    thresholds = "; vertical lines are the thresholds from validation" if points else ""
     drawn = [
         Plot("ROC curve", f"AUROC {auroc}", plots.roc_plot(target, score, points, evaluation.level)),
         Plot(

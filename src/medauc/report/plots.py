@@ -48,7 +48,7 @@ def roc_plot(
     curve = _line(fpr[kept], tpr[kept], "ROC", BLUE)
     chance = _line([0, 1], [0, 1], "chance", GREY, dash="dash")
     return _spec(
-        [band, chance, curve, *(_point(point, place) for place, point in enumerate(points))],
+        [band, chance, curve, *(_point(*named, place) for place, named in enumerate(_distinct(points)))],
         x=_axis("1 - specificity", share=True),
         y=_axis("sensitivity", share=True),
     )
@@ -72,7 +72,7 @@ def score_plot(
     """Histogram of scores per class, as shares of the class, with the thresholds from validation."""
     edges = np.histogram_bin_edges(score, bins=30)
     centres, width = (edges[:-1] + edges[1:]) / 2, float(edges[1] - edges[0])
-    bars = []
+    bars: list[Spec] = []
     for value, name, colour, hatch in ((0, "negative", GREY, ""), (1, positive, ORANGE, "/")):
         counts = np.histogram(score[target == value], edges)[0]
         bars.append(
@@ -87,9 +87,9 @@ def score_plot(
                 "hovertemplate": f"{_plain(name)}: %{{y:.1%}} around %{{x:.3g}}<extra></extra>",
             }
         )
-    spec = _spec(bars, x=_axis("score"), y=_axis("share of the class"))
+    highest = max(max(bar["y"]) for bar in bars)
+    spec = _spec([*bars, *_threshold_lines(points, highest)], x=_axis("score"), y=_axis("share of the class"))
     spec["layout"] |= {"barmode": "overlay", "bargap": 0}
-    _mark_thresholds(spec["layout"], points)
     return spec
 
 
@@ -189,13 +189,22 @@ def _best_epoch(history: pd.DataFrame) -> Spec:
     }
 
 
-def _point(point: OperatingPoint, place: int) -> Spec:
+def _distinct(points: list[OperatingPoint]) -> list[tuple[str, OperatingPoint]]:
+    """Operating points with their names; those that share a threshold share an entry."""
+    names: dict[float, list[str]] = {}
+    for point in points:
+        names.setdefault(point.threshold, []).append(point.name)
+    first = {point.threshold: point for point in reversed(points)}
+    return [(" = ".join(names[threshold]), first[threshold]) for threshold in names]
+
+
+def _point(name: str, point: OperatingPoint, place: int) -> Spec:
     x, y = 1.0 - (point.specificity.value or 0.0), point.sensitivity.value or 0.0
     return {
         "x": [round(x, 5)],
         "y": [round(y, 5)],
         "mode": "markers",
-        "name": point.name,
+        "name": name,
         "marker": {
             "symbol": _SYMBOLS[place % len(_SYMBOLS)],
             "size": 11,
@@ -205,32 +214,12 @@ def _point(point: OperatingPoint, place: int) -> Spec:
     }
 
 
-def _mark_thresholds(layout: Spec, points: list[OperatingPoint]) -> None:
-    layout["shapes"] = [
-        {
-            "type": "line",
-            "x0": point.threshold,
-            "x1": point.threshold,
-            "yref": "paper",
-            "y0": 0,
-            "y1": 1,
-            "line": {"color": BLUE, "width": 2, "dash": _DASHES[place % len(_DASHES)]},
-        }
-        for place, point in enumerate(points)
-    ]
-    layout["annotations"] = [
-        {
-            "x": point.threshold,
-            "y": 1,
-            "yref": "paper",
-            "yanchor": "top",
-            "xanchor": "right",
-            "textangle": -90,
-            "text": point.name,
-            "showarrow": False,
-        }
-        for point in points
-    ]
+def _threshold_lines(points: list[OperatingPoint], height: float) -> list[Spec]:
+    lines = []
+    for place, (name, point) in enumerate(_distinct(points)):
+        line = _line([point.threshold] * 2, [0, height], name, BLUE, dash=_DASHES[place % len(_DASHES)])
+        lines.append(line | {"hovertemplate": f"{name}: %{{x:.4g}}<extra></extra>"})
+    return lines
 
 
 def _corners(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.intp]:
