@@ -1,0 +1,127 @@
+"""The report of a run folder, or of a table of scores from anywhere."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+
+from medauc.data import Dataset, load_dataset
+from medauc.errors import InputError
+from medauc.evaluation import Evaluation, Predictions
+from medauc.report.build import write_report
+from medauc.report.gallery import most_confident_errors
+from medauc.report.material import RunMaterial
+from medauc.training import Provenance, RunFolder, evaluate_path
+
+
+def report_path(source: Path, out: Path | None = None, data_dir: Path | None = None) -> Path:
+    """Evaluate a run folder or a CSV file and write its page; nothing is downloaded for it.
+
+    Args:
+        source: A run folder, or predictions that :meth:`medauc.evaluation.Predictions.read` accepts.
+        out: File to write; ``report.html`` beside the predictions when ``None``.
+        data_dir: Folder of the data file, for the images of a run; where it was at training when ``None``.
+
+    Returns:
+        The file written. Without the data file of the run, the page has no images and says so.
+
+    Raises:
+        InputError: The source cannot be read or evaluated, or the page cannot be written.
+    """
+    predictions, evaluation = evaluate_path(source)
+    if source.is_dir():
+        run = RunFolder(source)
+        return _write(run, _find_dataset(run, data_dir), predictions, evaluation, out or run.report)
+    target = out or source.with_name("report.html")
+    write_report(target, evaluation, predictions, title=source.name)
+    return target
+
+
+def write_run_report(run: RunFolder, dataset: Dataset) -> Path:
+    """Write ``report.html`` of a finished run whose data set is at hand.
+
+    Raises:
+        InputError: The run is not finished, or the page cannot be written.
+    """
+    predictions, evaluation = Predictions.read(run.predictions), Evaluation.read(run.evaluation)
+    return _write(run, dataset, predictions, evaluation, run.report)
+
+
+def _write(
+    run: RunFolder, dataset: Dataset | None, predictions: Predictions, evaluation: Evaluation, target: Path
+) -> Path:
+    recipe, provenance = run.read_recipe()
+    material = RunMaterial(
+        data_name=provenance.dataset,
+        notes=_notes(provenance, dataset),
+        recipe_text=yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        environment=_environment(provenance),
+        history=_read_history(run.metrics),
+        images={} if dataset is None else _images(dataset, predictions, evaluation),
+    )
+    title = f"{provenance.dataset}: {run.path.resolve().name}"
+    write_report(target, evaluation, predictions, title=title, material=material)
+    return target
+
+
+def _find_dataset(run: RunFolder, data_dir: Path | None) -> Dataset | None:
+    """Load the data of a run if they are here and unchanged."""
+    recipe, provenance = run.read_recipe()
+    if provenance.data_path is None:  # a phantom, generated anew
+        dataset = load_dataset(provenance.dataset, recipe.data.size, phantom=recipe.data.phantom)
+        return dataset if dataset.md5 == provenance.data_md5 else None
+    recorded = Path(provenance.data_path)
+    file = recorded if data_dir is None else data_dir / recorded.name
+    if not file.is_file():
+        return None
+    dataset = load_dataset(file)  # by path: nothing can be downloaded
+    return dataset if dataset.md5 == provenance.data_md5 else None
+
+
+def _images(
+    dataset: Dataset, predictions: Predictions, evaluation: Evaluation
+) -> dict[str, NDArray[np.uint8]]:
+    place = {str(name): row for row, name in enumerate(dataset.test.ids)}
+    errors = most_confident_errors(predictions, evaluation)
+    return {error.id: dataset.test.images[place[error.id]] for error in errors if error.id in place}
+
+
+def _notes(provenance: Provenance, dataset: Dataset | None) -> list[str]:
+    found = []
+    if provenance.positive_class is not None:
+        found.append(f"Positive class: {provenance.positive_class}.")
+    if provenance.data_modified:
+        found.append(f"The data file is not the published one (MD5 {provenance.data_md5}).")
+    if dataset is None:
+        found.append("No images: the data file of the run was not found, or has changed; name its folder.")
+    elif dataset.ideal_auc is not None:
+        found.append(f"Best AUROC that any observer can reach on this phantom: {dataset.ideal_auc:.3f}.")
+    return found
+
+
+def _environment(provenance: Provenance) -> dict[str, str]:
+    """Name what was used; of the data file only its name, since a page is handed around."""
+    file = "generated" if provenance.data_path is None else Path(provenance.data_path).name
+    return {
+        "data": f"{file}, MD5 {provenance.data_md5}",
+        "seed": str(provenance.seed),
+        "medauc": provenance.medauc,
+        "PyTorch": provenance.torch,
+        "Python": provenance.python,
+        "platform": provenance.platform,
+        "device": f"{provenance.device}, {provenance.threads} threads",
+    }
+
+
+def _read_history(path: Path) -> pd.DataFrame | None:
+    if not path.exists():
+        return None
+    try:
+        history = pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
+        history = pd.DataFrame()
+    if "epoch" not in history or not all(map(pd.api.types.is_numeric_dtype, history.dtypes)):
+        raise InputError(f"{path} is not the table of epochs that the training wrote; restore or remove it")
+    return history
