@@ -107,6 +107,15 @@ def test_options_out_of_range_are_named_with_what_is_allowed(changed, message):
         build_model(**({"name": "resnet18", **GREY} | changed))
 
 
+def test_3d_kernels_lie_channels_last_and_give_the_same_scores():
+    network = build_model("resnet18", **VOLUME, width=4, stem="half").double().eval()
+    assert network.layer1[0].conv1.weight.is_contiguous(memory_format=torch.channels_last_3d)
+    volumes = torch.randn(2, 1, 12, 12, 12, dtype=torch.float64)
+    scores = network(volumes)
+    network.to(memory_format=torch.contiguous_format)
+    torch.testing.assert_close(scores, network(volumes))
+
+
 def test_a_network_separates_two_kinds_of_images():
     torch.manual_seed(0)
     images = torch.randn(16, 1, 8, 8)
