@@ -1,0 +1,5 @@
+"""``python -m medauc``."""
+
+from medauc.cli import main
+
+main()

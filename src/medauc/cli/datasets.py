@@ -1,0 +1,79 @@
+"""``medauc datasets``."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medauc.cli.options import DataDir
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from medauc.data import DatasetDetail, DatasetRow
+
+
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="Show everything about this one.", show_default=False)] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """List what can be trained on; with a name: sizes, files, licence, published results."""
+    from rich.console import Console
+
+    from medauc.data import dataset_detail, dataset_rows
+
+    console = Console()
+    if name is None:
+        console.print(_overview(dataset_rows()))
+        console.print("`medauc datasets NAME` tells more; the path of an own .npz file can be trained on as well.")
+        return
+    for part in _detail(dataset_detail(name, data_dir)):
+        console.print(part, highlight=False)
+
+
+def _table(*columns: str) -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    return Table(*columns, box=SIMPLE_HEAD)
+
+
+def _overview(rows: "list[DatasetRow]") -> "Table":
+    table = _table("name", "dim", "sizes", "train / val / test", "positive class", "share", "licence", "best AUC")
+    for row in rows:
+        table.add_row(
+            row.name,
+            f"{row.spatial_dims}D",
+            row.sizes,
+            " / ".join(map(str, row.n_samples)),
+            row.positive_class or f"{row.n_labels} labels",
+            "" if row.positive_share is None else f"{row.positive_share:.0%}",
+            row.licence,
+            "" if row.best is None else f"{row.best.auc:.3f}",
+        )
+    table.caption = "best AUC: best published test AUC from scratch at 28 pixels; for phantoms the best possible"
+    return table
+
+
+def _detail(detail: "DatasetDetail") -> "Iterable[Table | str]":
+    row = detail.row
+    yield f"{detail.title} ({row.name}): {row.description}"
+    yield f"samples (train / val / test): {' / '.join(map(str, row.n_samples))}"
+    if detail.n_positive is not None:
+        yield f"positives ({row.positive_class}): {' / '.join(map(str, detail.n_positive))}"
+    if detail.label_names:
+        yield f"labels: {', '.join(detail.label_names)}"
+    else:
+        yield f"classes: 0 = {detail.class_names[0]}, 1 = {detail.class_names[1]}"
+    yield f"licence: {row.licence}"
+    if detail.files:
+        files = _table("size", "file", "MD5", "where")
+        for file in detail.files:
+            files.add_row(str(file.size), file.file_name, file.md5, str(file.path or file.url))
+        yield files
+    results = _table("published test AUC", "method", "kind", "source")
+    for result in detail.results:
+        results.add_row(f"{result.auc:.3f}", result.method, result.evidence, result.source)
+    yield results
+    for citation in detail.citations:
+        yield f"cite: {citation}"

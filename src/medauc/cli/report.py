@@ -1,0 +1,25 @@
+"""``medauc report``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medauc.cli.options import DataDir
+
+
+def report(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN|PREDICTIONS.CSV", help="A run folder, or a table of scores from anywhere.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="File to write. Default: report.html beside the predictions.", show_default=False),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write one self-contained HTML page that opens offline in any browser."""
+    from medauc.report import report_path
+
+    written = report_path(source, out, data_dir)
+    typer.echo(f"written: {written}")

@@ -1,0 +1,167 @@
+"""What happens around the steps: selection on validation, the history file, early stopping, weight averaging."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning.callbacks import Callback, EarlyStopping
+from torch import Tensor, nn
+
+from medauc.files import write_text_atomically
+from medauc.metrics import roc_auc
+from medauc.training.checkpoint import save_weights
+from medauc.training.module import Classifier, TrainingDiverged
+
+HISTORY_COLUMNS = ("epoch", "loss", "a", "b", "alpha", "lr", "train_auc", "val_auc", "seconds")
+
+
+def mean_auc(targets: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+    """AUC of one label, or the mean over the labels that have both classes; NaN when none has.
+
+    Args:
+        targets: (N,) or (N, L) in {0, 1}, -1 unknown.
+        scores: same shape, finite.
+
+    >>> mean_auc(np.array([[0, 1], [1, 1]]), np.array([[0.2, 0.5], [0.7, 0.1]]))
+    1.0
+    """
+    columns = zip(np.atleast_2d(targets.T), np.atleast_2d(scores.T), strict=True)
+    both = [(t[t >= 0], s[t >= 0]) for t, s in columns if {0, 1} <= set(np.unique(t).tolist())]
+    return float(np.mean([roc_auc(t, s) for t, s in both])) if both else math.nan
+
+
+class _Collected:
+    """Scores and targets of an epoch, kept on their device until they are asked for."""
+
+    def __init__(self) -> None:
+        self.scores: list[Tensor] = []
+        self.targets: list[Tensor] = []
+
+    def add(self, outputs: Any) -> None:
+        self.scores.append(outputs["scores"])
+        self.targets.append(outputs["targets"])
+
+    def auc(self, where: str) -> float:
+        scores = torch.cat(self.scores).double().cpu().numpy()
+        if not np.isfinite(scores).all():
+            raise TrainingDiverged(
+                f"{where}: {int((~np.isfinite(scores)).sum())} scores are not finite: training stopped, the last good "
+                "checkpoint is kept; lower optim.lr, or set training.precision=32-true"
+            )
+        auc = mean_auc(torch.cat(self.targets).cpu().numpy(), scores)
+        self.__init__()  # type: ignore[misc]
+        return auc
+
+
+class SelectBest(Callback):
+    """Scores validation each epoch and keeps the weights with the best AUC as ``best.safetensors``.
+
+    Must stand before the weight-averaging callback: then the averaged weights, which were scored, are still in place.
+    A tie goes to the later epoch, whose weights are further annealed and averaged; tiny validation sets tie often.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.best_auc = -math.inf
+        self.best_epoch = -1
+        self._collected = _Collected()
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Collect."""
+        self._collected.add(outputs)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Score, log ``val_auc``, save when it is the best so far."""
+        auc = self._collected.auc(f"validation after epoch {trainer.current_epoch}")
+        pl_module.log("val_auc", auc)
+        if auc >= self.best_auc:
+            assert isinstance(pl_module, Classifier)
+            save_weights(pl_module.network, self.path)
+            self.best_auc, self.best_epoch = auc, trainer.current_epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Best AUC and its epoch."""
+        return {"best_auc": self.best_auc, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore them."""
+        self.best_auc, self.best_epoch = state_dict["best_auc"], state_dict["best_epoch"]
+
+
+class History(Callback):
+    """Writes ``metrics.csv``, one row an epoch; its rows live in the checkpoint, so a resumed file has no gap or repeat."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[list[float]] = []
+        self._collected = _Collected()
+        self._losses: list[Tensor] = []
+        self._lr = math.nan
+        self._start = time.perf_counter()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock; note the rate the epoch begins with."""
+        self._start = time.perf_counter()
+        self._lr = float(trainer.optimizers[0].param_groups[0]["lr"])
+        self._collected, self._losses = _Collected(), []
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Collect loss and scores of the step (of augmented images, while the weights move)."""
+        self._losses.append(outputs["loss"].detach())
+        self._collected.add(outputs)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Add the epoch's row and write the file."""
+        assert isinstance(pl_module, Classifier)
+        self.rows.append(
+            [
+                trainer.current_epoch,
+                float(torch.stack(self._losses).mean()),
+                *(_mean_of(pl_module.loss, name) for name in ("a", "b", "alpha")),
+                self._lr,
+                self._collected.auc(f"training in epoch {trainer.current_epoch}"),
+                float(trainer.callback_metrics["val_auc"]),
+                time.perf_counter() - self._start,
+            ]
+        )
+        self.write()
+
+    def write(self) -> None:
+        """Write all rows; a value that the loss does not have is left empty."""
+        lines = [",".join(HISTORY_COLUMNS)]
+        lines += [",".join("" if math.isnan(x) else f"{x:.8g}" for x in row) for row in self.rows]
+        write_text_atomically(self.path, "\n".join(lines) + "\n")
+
+    def state_dict(self) -> dict[str, Any]:
+        """All rows so far."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore them."""
+        self.rows = state_dict["rows"]
+
+
+def _mean_of(loss: nn.Module, name: str) -> float:
+    """Mean over labels of a variable of the loss, NaN when it has none of that name."""
+    value = getattr(loss, name, None)
+    return float(value.detach().float().mean()) if isinstance(value, Tensor) else math.nan
+
+
+class ResumableEarlyStopping(EarlyStopping):
+    """Lightning's early stopping, which also stops when resumed from the checkpoint of its last epoch."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Without this a run killed between its last epoch and its evaluation would train one epoch more."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+

@@ -1,0 +1,56 @@
+"""Checkpoints that survive a crash and load without executing code."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from medauc.errors import InputError
+from medauc.files import write_bytes_atomically
+
+LAST = "last.ckpt"
+BEST = "best.safetensors"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its final name and renames it: a full disk or a kill leaves the last good one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Serialise in memory, so that a full disk raises a plain OSError, then write atomically."""
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_bytes_atomically(Path(path), buffer.getvalue())
+
+
+class SaveLast(Checkpoint):
+    """Saves everything needed to resume after every epoch (Lightning runs ``Checkpoint`` callbacks last)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / LAST
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write ``last.ckpt``."""
+        trainer.save_checkpoint(self.path)
+
+
+def save_weights(model: torch.nn.Module, path: Path) -> None:
+    """Write the weights of ``model`` as safetensors."""
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    write_bytes_atomically(path, save(state))
+
+
+def load_weights(model: torch.nn.Module, path: Path) -> None:
+    """Load safetensors weights into ``model``; raise InputError when file and model do not fit."""
+    try:
+        state: dict[str, Tensor] = load_file(path)
+        model.load_state_dict(state)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: these weights do not fit the recipe's model: {reason}") from None

@@ -1,0 +1,107 @@
+"""The Lightning module: one training step from uint8 images to the loss, and scores for evaluation."""
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from medauc.data.augment import Augment, flips
+from medauc.data.datamodule import Batch
+from medauc.optim import PESG
+from medauc.training.objective import build_optimizer, build_schedule
+from medauc.training.recipe import Recipe
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss, gradient or score that is not finite; training stopped before it could spoil a checkpoint."""
+
+
+class Classifier(pl.LightningModule):
+    """A network with its loss, trained and evaluated as a recipe says.
+
+    Args:
+        network: images (N, C, *spatial) float -> scores (N, L) raw.
+        loss: ``loss(scores, targets, index) -> scalar``.
+        normalize: uint8 batch -> float network input (N, C, *spatial).
+        augment: random changes in training mode, the evaluation form otherwise.
+        recipe: optimizer, schedule and test-time augmentation.
+        seed: decides every random number of the training.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        normalize: nn.Module,
+        augment: Augment,
+        recipe: Recipe,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.normalize = normalize
+        self.augment = augment
+        self.recipe = recipe
+        self.seed = seed
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Raw scores, (N,) for one label and (N, L) for L, of uint8 ``images`` without random changes."""
+        inputs = self.augment(self.normalize(images))
+        if self.recipe.evaluation.test_time_augmentation == "none":
+            return self._scores(inputs)
+        trained_axes = [axis for axis, share in enumerate(self.augment.flip) if share > 0]
+        copies = flips(inputs, self.augment.spatial_dims, trained_axes)
+        return torch.stack([self._scores(copy) for copy in copies]).mean(dim=0)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """One step; the random state derives from seed and step, so a resumed run repeats it exactly."""
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
+        images, targets, index = batch
+        scores = self._scores(self.augment(self.normalize(images)))
+        loss: Tensor = self.loss(scores, targets, index)
+        self._require_finite(loss, "loss")
+        return {"loss": loss, "scores": scores.detach(), "targets": targets}
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Scores of a batch, without test-time augmentation: selection happens every epoch and should be cheap."""
+        return {"scores": self._scores(self.augment(self.normalize(batch.images))), "targets": batch.targets}
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Scores of a batch as they are reported."""
+        scores: Tensor = self(batch.images)
+        return scores
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Stop before a gradient that is not finite reaches the weights."""
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        self._require_finite(torch.nn.utils.get_total_norm(gradients), "gradient")
+
+    def on_train_epoch_end(self) -> None:
+        """End PESG's stage at the epochs that the recipe names: lower the rate, move the reference."""
+        schedule, optimizer = self.recipe.optim.schedule, self.optimizers(use_pl_optimizer=False)
+        if schedule.name == "stages" and isinstance(optimizer, PESG) and self.current_epoch + 1 in schedule.epochs:
+            optimizer.end_stage(lr_factor=schedule.factor)
+
+    def configure_optimizers(self) -> Any:
+        """Optimizer and schedule of the recipe."""
+        optimizer = build_optimizer(self.recipe.optim, self.network, self.loss)
+        schedule = build_schedule(self.recipe.optim, optimizer, int(self.trainer.estimated_stepping_batches))
+        if schedule is None:
+            return optimizer
+        scheduler, interval = schedule
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
+
+    def _scores(self, inputs: Tensor) -> Tensor:
+        scores: Tensor = self.network(inputs)
+        return scores.float().squeeze(1) if scores.shape[1] == 1 else scores.float()
+
+    def _require_finite(self, value: Tensor, what: str) -> None:
+        number = float(value.detach())
+        if not math.isfinite(number):
+            raise TrainingDiverged(
+                f"{what} is {number} in epoch {self.current_epoch}, step {self.global_step}: training stopped, the last "
+                f"good checkpoint is kept; lower optim.lr (now {self.recipe.optim.lr:g}), or set training.precision=32-true"
+            )

@@ -1,0 +1,132 @@
+"""From what a user typed (data set, recipe, overrides) to loaded data and a validated recipe."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from medauc.data import CATALOG, Dataset, load_dataset, parse_name
+from medauc.data.load import is_path
+from medauc.data.phantom import PHANTOM_DIMS
+from medauc.errors import InputError
+from medauc.training.recipe import Recipe, apply_override, parse_recipe, read_recipe
+
+FAMILIES = ("default", "seed")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be trained.
+
+    Attributes:
+        dataset: the loaded data.
+        recipe: the validated recipe, its ``data.size`` the one that was loaded.
+        recipe_name: short name for the run folder, such as "default" or the stem of the recipe's file.
+        seed: seed written in a run's own ``recipe.yaml``, if that was the recipe.
+    """
+
+    dataset: Dataset
+    recipe: Recipe
+    recipe_name: str
+    seed: int | None
+
+    def describe(self) -> str:
+        """One line on data and network, printed before a training."""
+        data, model = self.dataset, self.recipe.model
+        counts = " / ".join(str(len(split)) for split in data)
+        shape = "x".join(map(str, data.image_shape))
+        positive = data.positive_class or f"{len(data.label_names)} labels"
+        return f"{data.name} ({shape}, {counts} train/val/test, positive: {positive}): {model.name}, {self.recipe.loss.name}"
+
+
+def resolve(
+    dataset: str,
+    *,
+    recipe: str = "default",
+    overrides: Sequence[str] = (),
+    data_dir: Path | None = None,
+    allow_modified: bool = False,
+) -> Plan:
+    """Load ``dataset`` and the recipe for it.
+
+    Args:
+        dataset: name of the catalog (with or without size), a phantom, or the path of an ``.npz`` file.
+        recipe: "default" or "seed" (the one shipped for this data set), or the path of a YAML file.
+        overrides: ``key.path=value`` texts, applied in order.
+        data_dir: folder of the catalog's files.
+        allow_modified: accept a file whose MD5 is not the published one.
+
+    Raises:
+        InputError: unknown data set or recipe, invalid values, unreadable data.
+
+    >>> resolve("phantom2d", overrides=["data.phantom.n_train=40"]).recipe.data.phantom.n_train
+    40
+    """
+    loaded: Dataset | None = None
+    if is_path(dataset):
+        loaded = load_dataset(dataset)
+        names = [_kind(loaded.spatial_dims, loaded.multi_label)]
+    else:
+        flag, _ = parse_name(dataset)
+        multi_label = flag in CATALOG and bool(CATALOG[flag].label_names)
+        dims = CATALOG[flag].spatial_dims if flag in CATALOG else PHANTOM_DIMS[flag]
+        names = [flag, _kind(dims, multi_label)]
+    values, source = _recipe_values(recipe, names)
+    seed = values.pop("run", {}).get("seed")
+    for assignment in overrides:
+        apply_override(values, assignment)
+    resolved = parse_recipe(values, source)
+    if loaded is None or resolved.data.positive_class is not None:
+        loaded = _load(dataset, resolved, data_dir, allow_modified)
+    resolved = resolved.model_copy(update={"data": resolved.data.model_copy(update={"size": loaded.size})})
+    return Plan(loaded, resolved, recipe if recipe in FAMILIES else Path(source).stem, seed)
+
+
+def _load(dataset: str, recipe: Recipe, data_dir: Path | None, allow_modified: bool) -> Dataset:
+    """Load what the recipe's ``data`` section says; a size in the name of the data set wins over the recipe's."""
+    is_phantom = not is_path(dataset) and parse_name(dataset)[0] in PHANTOM_DIMS
+    return load_dataset(
+        dataset,
+        recipe.data.size,
+        data_dir,
+        positive_class=recipe.data.positive_class,
+        allow_modified=allow_modified,
+        phantom=recipe.data.phantom if is_phantom else None,
+    )
+
+
+def _kind(spatial_dims: int, multi_label: bool) -> str:
+    """Name of the general recipe, for data that have none of their own."""
+    return f"{spatial_dims}d" + ("-multilabel" if multi_label else "")
+
+
+def _recipe_values(recipe: str, names: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """Read a shipped recipe (the first of ``names`` that its family has) or a file; also say where it came from."""
+    if recipe in FAMILIES:
+        shipped = shipped_recipes(recipe)
+        name = next((name for name in names if name in shipped), None)
+        if name is None:
+            raise InputError(f"--recipe {recipe}: none ships for {names[0]}, only for {', '.join(shipped)}")
+        return _read_shipped(recipe, name), f"{recipe}/{name}.yaml"
+    family, _, name = recipe.partition("/")
+    if family in FAMILIES and name in shipped_recipes(family):
+        return _read_shipped(family, name), f"{family}/{name}.yaml"
+    path = Path(recipe).expanduser()
+    if not path.exists():
+        near = difflib.get_close_matches(recipe, FAMILIES, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise InputError(f"--recipe {recipe}: {hint}neither 'default' nor 'seed' nor a file")
+    return read_recipe(path), str(path)
+
+
+def _read_shipped(family: str, name: str) -> dict[str, Any]:
+    with resources.as_file(resources.files("medauc") / "recipes" / family / f"{name}.yaml") as path:
+        return read_recipe(path)
+
+
+def shipped_recipes(family: str) -> list[str]:
+    """Names of the recipes of a family ("default" or "seed") that ship with the package."""
+    folder = resources.files("medauc") / "recipes" / family
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))

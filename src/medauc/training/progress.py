@@ -1,0 +1,57 @@
+"""A progress bar over all epochs with rate and time left, on a terminal only."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from medauc.training.callbacks import SelectBest
+
+
+class TrainingProgress(Callback):
+    """Steps done of steps possible (early stopping may end sooner), steps per second, validation AUC so far."""
+
+    def __init__(self, best: SelectBest) -> None:
+        self.best = best
+        self._progress = Progress(
+            TextColumn("[bold]training[/]"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left at most"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[auc]}"),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task("", total=None, rate="", auc="")
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show the bar."""
+        total = int(trainer.num_training_batches) * (trainer.max_epochs or 1)
+        self._progress.update(self._task, total=total, completed=trainer.global_step)
+        self._progress.start()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Advance."""
+        speed = self._progress.tasks[0].speed
+        rate = f"{speed * len(batch.targets):.0f} images/s" if speed else ""
+        self._progress.update(self._task, completed=trainer.global_step, rate=rate)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show the validation AUC of this epoch and the best."""
+        auc = float(trainer.callback_metrics["val_auc"])
+        text = f"epoch {trainer.current_epoch + 1}: val AUC {auc:.3f}, best {self.best.best_auc:.3f}"
+        self._progress.update(self._task, auc=text)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave the last state on the screen."""
+        self._progress.stop()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Give the terminal back."""
+        self._progress.stop()

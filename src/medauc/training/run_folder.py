@@ -1,0 +1,169 @@
+"""The run folder: where the files of a run lie, and what its ``recipe.yaml`` records."""
+
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from medauc import __version__
+from medauc.data import Dataset
+from medauc.errors import InputError
+from medauc.files import write_text_atomically
+from medauc.training.recipe import Recipe, differing_keys, parse_recipe, read_recipe
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a run was made of beside its recipe; stored under ``run:`` in ``recipe.yaml``."""
+
+    dataset: str
+    data_path: str | None
+    data_md5: str | None
+    data_modified: bool
+    positive_class: str | None
+    seed: int
+    medauc: str
+    torch: str
+    python: str
+    platform: str
+    device: str
+    threads: int
+
+    @classmethod
+    def of(cls, dataset: Dataset, seed: int, device: str) -> "Provenance":
+        """Describe this process and ``dataset``."""
+        import torch  # not at the top: reading a finished run needs no torch
+
+        return cls(
+            dataset=dataset.name,
+            data_path=None if dataset.source is None else str(dataset.source),
+            data_md5=dataset.md5,
+            data_modified=dataset.modified,
+            positive_class=dataset.positive_class,
+            seed=seed,
+            medauc=__version__,
+            torch=str(torch.__version__),
+            python=platform.python_version(),
+            platform=f"{platform.system()} {platform.machine()}",
+            device=device,
+            threads=torch.get_num_threads(),
+        )
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside a run folder (design: each is a file a person can open)."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe with its provenance."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """One row per epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """``last.ckpt`` and ``best.safetensors``."""
+        return self.path / "checkpoints"
+
+    @property
+    def predictions(self) -> Path:
+        """The table of scores."""
+        return self.path / "predictions.csv"
+
+    @property
+    def evaluation(self) -> Path:
+        """Every figure."""
+        return self.path / "evaluation.json"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.path / "report.html"
+
+    def create(self) -> None:
+        """Make the folders; raise InputError when that is not possible."""
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            probe = self.path / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InputError(f"{self.path}: cannot write the run folder ({reason}); name another with --out") from None
+
+    def write_recipe(self, recipe: Recipe, provenance: Provenance) -> None:
+        """Write ``recipe.yaml``."""
+        content = recipe.model_dump(mode="json") | {"run": asdict(provenance)}
+        write_text_atomically(self.recipe, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+    def read_recipe(self) -> tuple[Recipe, Provenance]:
+        """Read it back; raise InputError when this is not a run folder."""
+        if not self.recipe.is_file():
+            raise InputError(f"{self.path}: not a run folder: it has no recipe.yaml")
+        values = read_recipe(self.recipe)
+        run: Any = values.pop("run", None)
+        try:
+            provenance = Provenance(**run)
+        except TypeError:
+            raise InputError(f"{self.recipe}: its section 'run' is missing or incomplete") from None
+        return parse_recipe(values, str(self.recipe)), provenance
+
+    def require_same(self, recipe: Recipe, provenance: Provenance) -> None:
+        """Raise InputError unless the run here was started with this recipe, seed and data."""
+        old_recipe, old = self.read_recipe()
+        differences = differing_keys(old_recipe, recipe)
+        for key in ("dataset", "data_md5", "positive_class", "seed"):
+            if getattr(old, key) != getattr(provenance, key):
+                differences.append(f"{key} ({getattr(old, key)} -> {getattr(provenance, key)})")
+        if differences:
+            raise InputError(
+                f"{self.path}: cannot resume, the run there was started with another recipe: {', '.join(differences)}; "
+                "resume it with its own settings, or start a new one with --out"
+            )
+
+
+def choose_folder(dataset: Dataset, recipe_name: str, seed: int, out: Path | None, resume: bool) -> Path:
+    """Where a run goes: ``out``, or ``runs/<dataset>/<recipe>-seed<seed>``, numbered when that exists.
+
+    Args:
+        dataset: names the folder, with its size unless that is 28.
+        recipe_name: "default", "seed" or the stem of a recipe file.
+        seed: the run's seed.
+        out: the folder that the user asked for.
+        resume: look for the latest run of that name instead of a free name.
+
+    Raises:
+        InputError: nothing to resume, or ``out`` is a folder with other things in it.
+    """
+    if out is not None:
+        _require_fit(out, resume)
+        return out
+    flag = dataset.name if dataset.size == 28 else f"{dataset.name}_{dataset.size}"
+    first = Path("runs") / flag / f"{recipe_name}-seed{seed}"
+    latest, candidate, number = None, first, 1
+    while candidate.exists():
+        latest, number = candidate, number + 1
+        candidate = first.with_name(f"{first.name}-{number}")
+    if not resume:
+        return candidate
+    if latest is None:
+        raise InputError(f"{first}: no run to resume; name its folder with --out")
+    return latest
+
+
+def _require_fit(out: Path, resume: bool) -> None:
+    is_run = RunFolder(out).recipe.exists()
+    if resume and not is_run:
+        raise InputError(f"{out}: no run to resume: it has no recipe.yaml")
+    if not resume and is_run:
+        raise InputError(f"{out}: holds a run already; continue it with --resume, or name another folder with --out")
+    if not is_run and out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out}: not empty and not a run; name a new folder with --out")

@@ -1,0 +1,22 @@
+"""What is printed at the end of a training."""
+
+from medauc.data import Dataset
+from medauc.training.fit import Run
+
+
+def summary_lines(run: Run, dataset: Dataset) -> list[str]:
+    """Test AUC with its interval, the numbers to compare it with, and the folder.
+
+    The seed's number is that of the method medauc started from; the published one is the best of a network trained
+    from scratch on 28-pixel images.
+    """
+    auroc = run.evaluation.splits["test"].auroc
+    lines = [f"test AUC {auroc.value:.3f} [95% {auroc.low:.3f} to {auroc.high:.3f}, {auroc.method}]"]
+    if dataset.ideal_auc is not None:
+        lines.append(f"best AUC that any observer can reach on this phantom: {dataset.ideal_auc:.3f}")
+    if dataset.entry is not None:
+        seed, best = dataset.entry.seed_result, dataset.entry.best_from_scratch
+        lines.append(f"reported for the seed method: {f'{seed.auc:.2f}' if seed else 'none'}")
+        lines.append(f"best published from scratch: {f'{best.auc:.3f} ({best.method})' if best else 'none'}")
+    lines.append(f"run folder: {run.folder.path} (report.html shows everything)")
+    return lines

@@ -1,0 +1,95 @@
+"""A run that was interrupted and resumed ends bit-identical to one that was not: real processes, real signals."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import medauc_arguments, medauc_environment
+
+SETTINGS = [
+    "training.max_epochs=12", "training.weight_averaging=ema", "model.width=4", "model.stem=imagenet",
+    "data.size=16", "data.phantom.n_train=600", "data.phantom.n_val=60", "data.phantom.n_test=60",
+    "data.phantom.prevalence=0.3", "sampling.batch_size=16", "augment={flip: 0.5, rotation: 20}",
+]  # fmt: skip
+PESG = ["optim={name: pesg, lr: 0.1, schedule: {name: stages, epochs: [4, 8]}}", "loss.version=v1", "training.patience=5"]
+ADAMW = ["optim={name: adamw, lr: 0.003, schedule: {name: one_cycle}}", "training.patience=null"]
+
+
+def train(home: Path, out: str, settings: list[str], *more: str) -> list[str]:
+    options = [part for setting in SETTINGS + settings for part in ("--set", setting)]
+    return medauc_arguments("train", "phantom2d", *options, "--device", "cpu", "--out", home / out, *more)
+
+
+def finish(home: Path, arguments: list[str]) -> str:
+    done = subprocess.run(
+        arguments, cwd=home, env=medauc_environment(home), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def interrupt(home: Path, arguments: list[str], folder: Path, epochs: int, how: signal.Signals) -> str:
+    """Start a training, wait until it has written ``epochs`` rows, and send it a signal in the middle of the next."""
+    process = subprocess.Popen(
+        arguments, cwd=home, env=medauc_environment(home), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    metrics = folder / "metrics.csv"
+    while process.poll() is None:
+        if metrics.exists() and len(metrics.read_text().splitlines()) > epochs:
+            time.sleep(0.02)
+            process.send_signal(how)
+            break
+        time.sleep(0.005)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode != 0, "the training ended before the signal came"
+    return stderr
+
+
+def weights_and_tables(folder: Path) -> tuple[bytes, bytes, pd.DataFrame]:
+    history = pd.read_csv(folder / "metrics.csv").drop(columns="seconds")
+    return (
+        (folder / "checkpoints" / "best.safetensors").read_bytes(),
+        (folder / "predictions.csv").read_bytes(),
+        history,
+    )
+
+
+@pytest.mark.parametrize("settings", [PESG, ADAMW], ids=["pesg", "adamw"])
+def test_killed_runs_end_bit_identical(tmp_path: Path, settings: list[str]) -> None:
+    finish(tmp_path, train(tmp_path, "whole", settings))
+    arguments = train(tmp_path, "broken", settings)
+    folder = tmp_path / "broken"
+    interrupt(tmp_path, arguments, folder, 2, signal.SIGKILL)
+    said = interrupt(tmp_path, [*arguments, "--resume"], folder, 4, signal.SIGINT)
+    assert "--resume" in said.strip().splitlines()[-1]
+    assert "Traceback" not in said
+    assert not (folder / "predictions.csv").exists()
+    finish(tmp_path, [*arguments, "--resume"])
+
+    whole, broken = weights_and_tables(tmp_path / "whole"), weights_and_tables(folder)
+    assert whole[0] == broken[0]
+    assert whole[1] == broken[1]
+    pd.testing.assert_frame_equal(whole[2], broken[2], check_exact=True)
+
+
+def test_killed_after_the_last_epoch_trains_no_epoch_more(tmp_path: Path) -> None:
+    """Early stopping has decided, the process dies before predicting: the decision must stand."""
+    out = finish(tmp_path, train(tmp_path, "run", PESG))
+    before = weights_and_tables(tmp_path / "run")
+    for name in ("predictions.csv", "evaluation.json", "report.html"):
+        (tmp_path / "run" / name).unlink()
+    assert finish(tmp_path, train(tmp_path, "run", PESG, "--resume")) == out
+    after = weights_and_tables(tmp_path / "run")
+    assert before[:2] == after[:2]
+    pd.testing.assert_frame_equal(before[2], after[2], check_exact=True)
+
+
+def test_resuming_a_finished_run_repeats_its_answer(invoke, tmp_path, tiny_phantom) -> None:
+    first = invoke("train", "phantom2d", *tiny_phantom, "--out", "run")
+    stamp = (tmp_path / "run" / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    again = invoke("train", "phantom2d", "--resume", "--out", "run")
+    assert (again.status, again.out) == (0, first.out)
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").stat().st_mtime_ns == stamp

@@ -1,0 +1,50 @@
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from medauc.data import augment
+from medauc.errors import InputError
+from medauc.models import build
+from medauc.training import recipe as recipe_module
+from medauc.training import resolve
+
+
+@pytest.mark.parametrize("name", ["ModelName", "Stem", "Conversion"])
+def test_recipe_offers_the_networks_there_are(name: str) -> None:
+    assert get_args(getattr(recipe_module, name)) == get_args(getattr(build, name))
+
+
+def test_recipe_offers_the_padding_there_is() -> None:
+    assert get_args(recipe_module.Padding) == get_args(augment.Padding)
+
+
+def test_size_in_the_name_wins_over_the_recipe() -> None:
+    few = [f"data.phantom.n_{split}=10" for split in ("train", "val", "test")]
+    assert resolve("phantom2d_12", overrides=few).dataset.image_shape == (12, 12)
+    plan = resolve("phantom3d", overrides=[*few, "data.size=10"])
+    assert plan.dataset.image_shape == (10, 10, 10)
+    assert plan.recipe.data.size == 10
+
+
+def test_positive_class_of_an_own_file(tmp_path) -> None:
+    content = {}
+    for split in ("train", "val", "test"):
+        content[f"{split}_images"] = np.random.default_rng(0).integers(0, 255, (6, 9, 9)).astype(np.uint8)
+        content[f"{split}_labels"] = np.array([0, 0, 0, 0, 0, 1])
+    np.savez(tmp_path / "own.npz", **content)
+    assert resolve(str(tmp_path / "own.npz")).dataset.train.targets.sum() == 1
+    flipped = resolve(str(tmp_path / "own.npz"), overrides=["data.positive_class=0"])
+    assert flipped.dataset.train.targets.sum() == 5
+
+
+def test_unknown_recipe_is_refused() -> None:
+    with pytest.raises(InputError, match="did you mean 'default'"):
+        resolve("phantom2d", recipe="defualt")
+
+
+def test_a_shipped_recipe_can_be_named_for_another_set() -> None:
+    few = [f"data.phantom.n_{split}=10" for split in ("train", "val", "test")]
+    plan = resolve("phantom3d", recipe="seed/vesselmnist3d", overrides=[*few, "data.size=10"])
+    assert plan.recipe_name == "vesselmnist3d"
+    assert plan.recipe.optim.momentum == 0.7
