@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 import torch
 from monai.networks.nets.resnet import ResNet
 from torch import nn
+from torch.nn.utils import convert_conv3d_weight_memory_format
 
 from medauc.errors import InputError
 from medauc.models.acs import convert_acs
@@ -89,7 +90,7 @@ def build_model(
     if conversion == "acs":
         network = convert_acs(network)
     elif spatial_dims == 3:  # 3D convolutions run up to 1.4 times faster on the CPU in this layout
-        network = network.to(memory_format=torch.channels_last_3d)
+        network = convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
     if weights is not None:
         load_weights(network, Path(weights))
     return network
