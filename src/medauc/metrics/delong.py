@@ -186,15 +186,7 @@ def hoeffding_interval(auc: float, pairs: int, level: float = 0.95) -> tuple[flo
     if not 0.0 <= auc <= 1.0 or pairs < 1:
         raise ValueError(f"need an AUC in [0, 1] and at least one pair, got {auc} and {pairs}")
     slack = -float(np.log((1.0 - check_share(level, "level")) / 2)) / pairs
-
-    def excess(truth: float) -> float:
-        divergence = rel_entr(auc, truth) + rel_entr(1.0 - auc, 1.0 - truth)
-        return float(divergence) - slack
-
-    tiny = 1e-300  # the divergence is infinite at 0 and 1 themselves
-    low = 0.0 if auc == 0.0 else float(np.exp(-slack)) if auc == 1.0 else brentq(excess, tiny, auc)
-    high = 1.0 if auc == 1.0 else -float(np.expm1(-slack)) if auc == 0.0 else brentq(excess, auc, 1.0 - 1e-16)
-    return float(low), float(high)
+    return _least_truth(auc, slack), 1.0 - _least_truth(1.0 - auc, slack)
 
 
 def delong_test(target: ArrayLike, score_a: ArrayLike, score_b: ArrayLike) -> tuple[float, float]:
@@ -228,6 +220,19 @@ def delong_test(target: ArrayLike, score_a: ArrayLike, score_b: ArrayLike) -> tu
         return (0.0, 1.0) if difference == 0.0 else (float("nan"), float("nan"))
     z = difference / error
     return z, float(2.0 * ndtr(-abs(z)))
+
+
+def _least_truth(auc: float, slack: float) -> float:
+    """Find the truth t <= ``auc`` with ``KL(auc | t) = slack``."""
+    if auc in (0.0, 1.0):
+        return auc * float(np.exp(-slack))
+
+    def excess(truth: float) -> float:
+        divergence = rel_entr(auc, truth) + rel_entr(1.0 - auc, 1.0 - truth)
+        return float(divergence) - slack
+
+    tiny = 1e-300  # the divergence is infinite at 0 itself; a root below this is 0 to all purposes
+    return float(brentq(excess, tiny, auc)) if excess(tiny) > 0.0 else 0.0
 
 
 def _interval(
