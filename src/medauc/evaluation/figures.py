@@ -116,8 +116,15 @@ class Evaluation(Strict):
         return self.splits["test"]
 
     def write(self, path: Path | str) -> None:
-        """Write ``evaluation.json``, whole or not at all."""
-        write_text_atomically(Path(path), self.model_dump_json(indent=2) + "\n")
+        """Write ``evaluation.json``, whole or not at all.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        try:
+            write_text_atomically(Path(path), self.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
 
     @classmethod
     def read(cls, path: Path | str) -> Self:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from medauc.errors import InputError
-from medauc.files import atomic_path
+from medauc.files import write_text_atomically
 
 SPLITS = ("train", "val", "test")
 UNKNOWN = -1
@@ -118,9 +118,15 @@ class Predictions:
         return cls(frame, parts[0].labels)
 
     def write(self, path: Path | str) -> None:
-        """Write the table as CSV, whole or not at all; :meth:`read` gives the same numbers to the bit."""
-        with atomic_path(Path(path)) as temporary:
-            self.frame.to_csv(temporary, index=False, lineterminator="\n")
+        """Write the table as CSV, whole or not at all; :meth:`read` gives the same numbers to the bit.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        try:
+            write_text_atomically(Path(path), self.frame.to_csv(index=False, lineterminator="\n"))
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
 
     def select(self, split: str) -> Self:
         """Return the rows of one split (none if the split is absent)."""
@@ -181,6 +187,8 @@ def _pairs(labels: Sequence[str]) -> list[tuple[str, str]]:
 def _read_text_table(path: Path, where: str) -> pd.DataFrame:
     """Read every cell as text: an id "NA" or "007" stays what it is."""
     try:
+        with path.open(encoding="utf-8-sig") as file:
+            _check_first_line(file.readline(), where)
         table = pd.read_csv(
             path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
         )
@@ -191,8 +199,6 @@ def _read_text_table(path: Path, where: str) -> pd.DataFrame:
     except OSError as error:
         raise InputError(f"{where} cannot be read: {error.strerror or error}") from None
     header = [str(name).strip() for name in table.iloc[0]]
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
-        raise InputError(f"{where} separates its columns by ';' or tabs; save it with commas")
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise InputError(f"{where} has more than one column named {', '.join(map(repr, repeated))}")
@@ -201,6 +207,13 @@ def _read_text_table(path: Path, where: str) -> pd.DataFrame:
         raise InputError(f"{where} has a header and no rows")
     table.columns = pd.Index(header)
     return table
+
+
+def _check_first_line(line: str, where: str) -> None:
+    if "\0" in line:
+        raise InputError(f"{where} is not a CSV file: its first line holds binary data")
+    if "," not in line and any(mark in line for mark in ";\t"):
+        raise InputError(f"{where} separates its columns by ';' or tabs; save it with commas")
 
 
 def _find_labels(columns: list[str], where: str) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def _errors(test: Predictions, evaluation: Evaluation, label: str | None, each: 
     )
     for kind, rows, others, sign in sides:
         share = _share_below(sign * score[rows], sign * score[others])
-        for place in np.argsort(-share, kind="stable")[:each]:
+        for place in np.argsort(-sign * score[rows], kind="stable")[:each]:
             if share[place] == 0.0:
                 break
             row = int(rows[place])
