@@ -161,7 +161,7 @@ def calibration_error_interval(
 
     The error is the L1 norm of the gaps of the bins, and noise in the gaps can only push the plain value
     up, which misleads a bootstrap of it (percentile intervals missed the truth of a calibrated score in
-    every one of 300 simulated sets). Here a ball around the gaps, which holds the true gaps with
+    at least 299 of 300 simulated sets). Here a ball around the gaps, which holds the true gaps with
     confidence ``level``, bounds the true error by value -+ radius; the radius is the quantile of the L1 norm
     of normal noise with the covariance of the gaps, from 4000 seeded draws.
 
