@@ -188,7 +188,7 @@ def test_diverging_training_stops_with_advice(invoke, tmp_path: Path, tiny_phant
         ("target,score\n0,inf\n1,0.5\n", "score"),
         ("id,target,score\na,0,0.1\na,1,0.5\n", "a"),
         ("target,score\n0,0.1\n2,0.5\n", "target"),
-        ("target,score\n0,0.1\n0,0.5\n", "class"),
+        ("target,score\n0,0.1\n0,0.5\n", "negatives"),
         ("target,score\n0,low\n1,high\n", "score"),
         ("split,target,score\nholdout,0,0.1\n", "holdout"),
         ("target,score\n", ""),

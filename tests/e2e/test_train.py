@@ -75,7 +75,7 @@ def test_official_files(invoke, tmp_path, medmnist_dir, tiny, assert_complete, n
 @pytest.mark.parametrize("name", ["chestmnist", "nodulemnist3d", "synapsemnist3d"])
 @pytest.mark.parametrize("recipe", ["default", "seed"])
 def test_generated_files_of_the_exact_format(invoke, tmp_path, tiny, assert_complete, name: str, recipe: str) -> None:
-    write_generated(tmp_path / f"{name}.npz", name)
+    write_generated(tmp_path, name)
     options = ["--data-dir", tmp_path, "--recipe", recipe, *tiny, "--set", "training.max_epochs=1"]
     refused = invoke("train", name, *options)
     assert refused.status == 2
@@ -102,8 +102,8 @@ def own_file(path: Path, shape: tuple[int, ...], labels: int = 1) -> None:
         images[targets[:, 0] == 1] += 60
         arrays |= {f"{split}_images": images, f"{split}_labels": targets}
         arrays |= {
-            f"{split}_ids": np.array([f"{split[0]}{i}" for i in range(count)]),
-            f"{split}_groups": np.array([f"patient {split[0]}{i // 2}" for i in range(count)]),
+            f"{split}_ids": np.array([f"{split}{i}" for i in range(count)]),
+            f"{split}_groups": np.array([f"patient {split}{i // 2}" for i in range(count)]),
         }
     np.savez(path, **arrays)
 
@@ -117,8 +117,8 @@ def test_own_file(invoke, tmp_path, tiny, assert_complete, shape: tuple[int, ...
     assert outcome.status == 0, outcome.err
     assert_complete(tmp_path / "run")
     predictions = pd.read_csv("run/predictions.csv")
-    assert set(predictions.query("split == 'test'").id) == {f"t{i}" for i in range(20)}
-    assert predictions.group.iloc[0] == "patient v0"
+    assert set(predictions.query("split == 'test'").id) == {f"test{i}" for i in range(20)}
+    assert predictions.group.iloc[0] == "patient val0"
 
 
 def test_equal_seeds_are_equal_and_a_recorded_recipe_repeats_the_run(invoke, tmp_path, tiny_phantom) -> None:

@@ -35,9 +35,9 @@ def train(net, loss, optimizer, steps):
         optimizer.step()
 
 
-def setup(kind=torch.optim.AdamW, dual_lr=None, **options):
+def setup(kind=torch.optim.AdamW, loss_lr=None, **options):
     net, loss = network(), AUCMLoss(version="v2")
-    return net, loss, MinMax(kind(net.parameters(), **options), loss, dual_lr)
+    return net, loss, MinMax(kind(net.parameters(), **options), loss, loss_lr)
 
 
 def values(*modules):
@@ -92,7 +92,7 @@ def test_monais_loss_trains_although_it_collapses_under_adam_alone(version):
 
 def test_variables_join_without_weight_decay_and_only_once():
     net, loss = network(), AUCMLoss()
-    optimizer = MinMax(torch.optim.AdamW([*net.parameters(), *loss.parameters()], lr=0.1), loss, dual_lr=0.5)
+    optimizer = MinMax(torch.optim.AdamW([*net.parameters(), *loss.parameters()], lr=0.1), loss, loss_lr=0.5)
     assert [len(group["params"]) for group in optimizer.param_groups] == [6, 1]
     _, loss, optimizer = setup(lr=0.1)
     assert [len(group["params"]) for group in optimizer.param_groups] == [4, 2, 1]
@@ -100,9 +100,9 @@ def test_variables_join_without_weight_decay_and_only_once():
     assert [group["maximize"] for group in optimizer.param_groups] == [False, False, True]
 
 
-def test_dual_rate():
-    _, _, optimizer = setup(lr=0.1, dual_lr=0.5)
-    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.1, 0.5]
+def test_rate_of_the_loss_variables():
+    _, _, optimizer = setup(lr=0.1, loss_lr=0.5)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5, 0.5]
 
 
 def test_alpha_never_becomes_negative():

@@ -23,7 +23,7 @@ def test_multi_label_prevalences_ignore_unknown_and_survive_absent_labels() -> N
     targets = np.array([[1, 0], [0, 0], [-1, 0], [-1, 0]])
     loss = build_loss(LossSection(), targets, None)
     assert isinstance(loss, MultiLabelAUCMLoss)
-    assert loss.prevalence.tolist() == pytest.approx([0.5, 0.125])
+    assert list(loss.prevalence) == pytest.approx([0.5, 0.125])
 
 
 def test_balanced_cross_entropy_gives_both_classes_equal_weight() -> None:
@@ -55,7 +55,7 @@ def test_cross_entropy_needs_no_wrapper() -> None:
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
 def test_one_cycle_ends_near_zero_and_drives_the_dual_too(name: str) -> None:
     recipe = parse_recipe(
-        {"optim": {"name": name, "lr": 0.1, "dual_lr": 0.4, "schedule": {"name": "one_cycle"}}, "training": {"max_epochs": 5}},
+        {"optim": {"name": name, "lr": 0.1, "loss_lr": 0.4, "schedule": {"name": "one_cycle"}}, "training": {"max_epochs": 5}},
         "x",
     )
     loss = AUCMLoss()

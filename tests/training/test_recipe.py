@@ -66,10 +66,10 @@ def test_seed_recipes_hold_the_reported_hyperparameters() -> None:
         "vesselmnist3d": (0.7, 1.0, 2e-3, 0.1, 1e-4),
         "synapsemnist3d": (0.7, 1.0, 2e-3, 0.1, 1e-4),
     }
-    from medauc.training.plan import _read_shipped
+    from medauc.training.plan import read_shipped
 
     for name, expected in reported.items():
-        recipe = parse_recipe(_read_shipped("seed", name), name)
+        recipe = parse_recipe(read_shipped("seed", name), name)
         optim = recipe.optim
         found = (optim.momentum, recipe.loss.margin, optim.epoch_decay, optim.lr, optim.weight_decay)
         assert found == pytest.approx(expected)

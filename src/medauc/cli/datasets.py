@@ -28,30 +28,29 @@ def datasets(
         console.print("`medauc datasets NAME` tells more; the path of an own .npz file can be trained on as well.")
         return
     for part in _detail(dataset_detail(name, data_dir)):
-        console.print(part, highlight=False)
+        console.print(part, highlight=False, soft_wrap=isinstance(part, str))
 
 
 def _table(*columns: str) -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    return Table(*columns, box=SIMPLE_HEAD)
+    return Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
 
 
 def _overview(rows: "list[DatasetRow]") -> "Table":
-    table = _table("name", "dim", "sizes", "train / val / test", "positive class", "share", "licence", "best AUC")
+    table = _table("name", "sizes", "train/val/test", "positive", "best AUC")
+    for column in table.columns:
+        column.no_wrap = True
     for row in rows:
         table.add_row(
             row.name,
-            f"{row.spatial_dims}D",
             row.sizes,
-            " / ".join(map(str, row.n_samples)),
-            row.positive_class or f"{row.n_labels} labels",
-            "" if row.positive_share is None else f"{row.positive_share:.0%}",
-            row.licence,
+            "/".join(map(str, row.n_samples)),
+            f"{row.n_labels} labels" if row.n_labels > 1 else f"{row.positive_share:.0%}" if row.positive_share else "",
             "" if row.best is None else f"{row.best.auc:.3f}",
         )
-    table.caption = "best AUC: best published test AUC from scratch at 28 pixels; for phantoms the best possible"
+    table.caption = "best AUC: highest published on test, from scratch at 28 pixels; for phantoms the limit"
     return table
 
 
@@ -67,11 +66,9 @@ def _detail(detail: "DatasetDetail") -> "Iterable[Table | str]":
         yield f"classes: 0 = {detail.class_names[0]}, 1 = {detail.class_names[1]}"
     yield f"licence: {row.licence}"
     if detail.files:
-        files = _table("size", "file", "MD5", "where")
         for file in detail.files:
-            files.add_row(str(file.size), file.file_name, file.md5, str(file.path or file.url))
-        yield files
-    results = _table("published test AUC", "method", "kind", "source")
+            yield f"size {file.size}: {file.file_name}, MD5 {file.md5}, {f'at {file.path}' if file.path else file.url}"
+    results = _table("test AUC", "method", "kind", "source")
     for result in detail.results:
         results.add_row(f"{result.auc:.3f}", result.method, result.evidence, result.source)
     yield results

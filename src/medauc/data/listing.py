@@ -8,7 +8,7 @@ from medauc.data.load import folder_of_data, parse_name
 from medauc.data.medmnist import CATALOG
 from medauc.data.phantom import CLASS_NAMES, PHANTOM_DIMS, PhantomSpec, ideal_auc, positives_in
 
-_PHANTOM_SIZES = "any from 8 to 512"
+_PHANTOM_SIZES = "8 to 512"
 _PHANTOM_TEXT = "Generated: a known blob in correlated Gaussian noise, its best possible AUC known."
 
 
@@ -146,7 +146,7 @@ def _phantom_row(name: str) -> DatasetRow:
         n_labels=1,
         positive_class=CLASS_NAMES[1],
         positive_share=spec.prevalence,
-        licence="none needed",
+        licence="none",
         best=PublishedResult("ideal observer", limit, "limit", "computed from its spectrum"),
     )
 

@@ -23,16 +23,17 @@ class MinMax(Optimizer):
         optimizer: the network's optimizer; it must know the option ``maximize``, as those of torch.optim do.
             Loss variables that it holds already stay (a, b) or are moved to the ascending group (alpha).
         loss: a loss of :mod:`medauc.losses`, or any module with tensors ``a``, ``b`` and ``alpha``.
-        dual_lr: learning rate of the duals; None takes the optimizer's. An adaptive optimizer moves alpha by
-            about this much a step, and alpha has to come near the margin: with small rates give a larger one
-            here. A OneCycleLR scheduler sets one maximum for all groups unless ``max_lr`` is a list.
+        loss_lr: learning rate of the loss's variables; None takes the optimizer's. An adaptive optimizer moves
+            them by about this much a step, and alpha has to come near the margin, a and b near the mean scores:
+            with small rates give a larger one here. A OneCycleLR scheduler sets one maximum for all groups
+            unless ``max_lr`` is a list.
 
     Raises:
         ValueError: the loss has no dual variable, or the optimizer cannot maximise.
 
     >>> from medauc.losses import AUCMLoss
     >>> net, loss = torch.nn.Linear(3, 1), AUCMLoss(version="v2")
-    >>> optimizer = MinMax(torch.optim.AdamW(net.parameters(), lr=1e-3), loss, dual_lr=0.01)
+    >>> optimizer = MinMax(torch.optim.AdamW(net.parameters(), lr=1e-3), loss, loss_lr=0.01)
     >>> loss(net(torch.randn(4, 3)), torch.tensor([0, 0, 1, 1])).backward()
     >>> optimizer.step()
     >>> round(loss.alpha.item(), 4)
@@ -41,7 +42,7 @@ class MinMax(Optimizer):
 
     optimizer: Optimizer
 
-    def __init__(self, optimizer: Optimizer, loss: nn.Module, dual_lr: float | None = None) -> None:
+    def __init__(self, optimizer: Optimizer, loss: nn.Module, loss_lr: float | None = None) -> None:
         primal, dual = variables_of(loss)
         if "maximize" not in optimizer.defaults:
             raise ValueError(
@@ -51,9 +52,9 @@ class MinMax(Optimizer):
             group["params"] = without(group["params"], dual)
         optimizer.param_groups[:] = [group for group in optimizer.param_groups if group["params"]]
         present = [param for group in optimizer.param_groups for param in group["params"]]
-        own_lr = optimizer.defaults["lr"] if dual_lr is None else dual_lr
+        own_lr = optimizer.defaults["lr"] if loss_lr is None else loss_lr
         if missing := without(primal, present):
-            optimizer.add_param_group({"params": missing, "weight_decay": 0.0, "role": "primal"})
+            optimizer.add_param_group({"params": missing, "weight_decay": 0.0, "lr": own_lr, "role": "primal"})
         optimizer.add_param_group(
             {"params": dual, "weight_decay": 0.0, "maximize": True, "lr": own_lr, "role": "dual"}
         )

@@ -62,7 +62,7 @@ def build_optimizer(section: OptimSection, model: nn.Module, loss: nn.Module) ->
         )
     if isinstance(loss, CrossEntropyLoss):
         return primal
-    return MinMax(primal, loss, dual_lr=section.dual_lr)
+    return MinMax(primal, loss, loss_lr=section.loss_lr)
 
 
 def build_schedule(
@@ -75,17 +75,11 @@ def build_schedule(
     schedule = section.schedule
     if schedule.name == "cosine":
         return CosineAnnealingLR(optimizer, total_steps), "step"
-    if schedule.name == "one_cycle":
-        return (
-            OneCycleLR(
-                optimizer,
-                max_lr=[group["lr"] for group in optimizer.param_groups],
-                total_steps=total_steps,
-                pct_start=schedule.warmup,
-                cycle_momentum=False,
-            ),
-            "step",
-        )
+    if schedule.name == "one_cycle" and total_steps > 1:
+        # OneCycleLR divides by warmup steps - 1.
+        warmup = max(schedule.warmup, 1.5 / total_steps)
+        peaks = [group["lr"] for group in optimizer.param_groups]
+        return OneCycleLR(optimizer, peaks, total_steps, pct_start=warmup, cycle_momentum=False), "step"
     if schedule.name == "stages" and not isinstance(optimizer, PESG):
         return MultiStepLR(optimizer, list(schedule.epochs), gamma=1 / schedule.factor), "epoch"
     return None

@@ -109,10 +109,10 @@ def _recipe_values(recipe: str, names: Sequence[str]) -> tuple[dict[str, Any], s
         name = next((name for name in names if name in shipped), None)
         if name is None:
             raise InputError(f"--recipe {recipe}: none ships for {names[0]}, only for {', '.join(shipped)}")
-        return _read_shipped(recipe, name), f"{recipe}/{name}.yaml"
+        return read_shipped(recipe, name), f"{recipe}/{name}.yaml"
     family, _, name = recipe.partition("/")
     if family in FAMILIES and name in shipped_recipes(family):
-        return _read_shipped(family, name), f"{family}/{name}.yaml"
+        return read_shipped(family, name), f"{family}/{name}.yaml"
     path = Path(recipe).expanduser()
     if not path.exists():
         near = difflib.get_close_matches(recipe, FAMILIES, n=1)
@@ -121,7 +121,8 @@ def _recipe_values(recipe: str, names: Sequence[str]) -> tuple[dict[str, Any], s
     return read_recipe(path), str(path)
 
 
-def _read_shipped(family: str, name: str) -> dict[str, Any]:
+def read_shipped(family: str, name: str) -> dict[str, Any]:
+    """Plain values of a shipped recipe, as in ``read_shipped("seed", "vesselmnist3d")``."""
     with resources.as_file(resources.files("medauc") / "recipes" / family / f"{name}.yaml") as path:
         return read_recipe(path)
 

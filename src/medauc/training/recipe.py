@@ -105,13 +105,13 @@ class ScheduleSection(Section):
 class OptimSection(Section):
     """The optimizer.
 
-    ``momentum_style``, ``epoch_decay`` and ``clip_value`` belong to PESG, ``dual_lr`` (of alpha; null takes ``lr``)
-    to AUCM under AdamW or SGD.
+    ``momentum_style``, ``epoch_decay`` and ``clip_value`` belong to PESG, ``loss_lr`` (of a, b and alpha;
+    null takes ``lr``) to AUCM under AdamW or SGD.
     """
 
     name: Literal["pesg", "adamw", "sgd"] = "pesg"
     lr: float = Field(0.1, gt=0, le=100)
-    dual_lr: Annotated[float, Field(gt=0, le=100)] | None = None
+    loss_lr: Annotated[float, Field(gt=0, le=100)] | None = None
     momentum: float = Field(0.9, ge=0, lt=1)
     momentum_style: Literal["torch", "libauc"] = "torch"
     epoch_decay: float = Field(2e-3, ge=0, le=10)
