@@ -1,9 +1,9 @@
-"""Images per second of augmentation: medauc on the batch, kornia on the batch, SciPy on one image at a time.
+"""Images per second of augmentation: medauc and kornia on the batch, SciPy on one image at a time.
 
-All sides flip, rotate, scale and shift with linear interpolation, on batches of 64 grey images of 28 pixels a side.
-One thread and its processor time, so that other work on the machine hardly matters; every round runs each side
-once, the figures are medians over the rounds. kornia is no dependency of medauc: install it into the environment
-first. Run: python benchmarks/augment_throughput.py
+All sides flip, rotate, scale and shift with linear interpolation, on batches of 64 grey images of 28 pixels
+a side. One thread and its processor time, so that other work on the machine hardly matters; every round
+runs each side once, the figures are medians over the rounds. kornia is no dependency of medauc: install it
+into the environment first. Run: python benchmarks/augment_throughput.py
 """
 
 import importlib.metadata
@@ -97,7 +97,7 @@ def main() -> None:
         print(json.dumps(rows[-1]))
     versions = {name: importlib.metadata.version(name) for name in ("torch", "kornia", "scipy", "numpy")}
     result = {
-        "what": f"augmentation of batches of {BATCH} grey images of {SIZE} pixels a side, float32, one CPU thread",
+        "what": f"augmentation of batches of {BATCH} grey images of {SIZE} pixels a side, one CPU thread",
         "python": platform.python_version(),
         "versions": versions,
         "rounds": ROUNDS,
