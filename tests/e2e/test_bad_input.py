@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from conftest import medauc_environment
 
 
@@ -52,7 +53,9 @@ def assert_refused(outcome, *words: str) -> None:
 def test_broken_npz(invoke, tmp_path: Path, case: str) -> None:
     content, word = BROKEN_FILES[case]
     np.savez(tmp_path / "broken.npz", **content)
-    assert_refused(invoke("train", "broken.npz", "--out", "run"), "broken.npz" if case != "constant images" else "", word)
+    assert_refused(
+        invoke("train", "broken.npz", "--out", "run"), "broken.npz" if case != "constant images" else "", word
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -107,7 +110,12 @@ def test_bad_options(invoke, tmp_path: Path, options: list[str], words: list[str
 
 
 def test_bad_option_values_of_the_command_line(invoke) -> None:
-    for arguments in (["train"], ["train", "phantom2d", "--seed", "-1"], ["train", "phantom2d", "--device", "tpu"], ["fly"]):
+    for arguments in (
+        ["train"],
+        ["train", "phantom2d", "--seed", "-1"],
+        ["train", "phantom2d", "--device", "tpu"],
+        ["fly"],
+    ):
         assert invoke(*arguments).status == 2
 
 
@@ -127,7 +135,10 @@ def test_folder_in_use(invoke, tmp_path: Path, tiny_phantom) -> None:
 def test_resume_with_another_recipe(invoke, tmp_path: Path, tiny_phantom) -> None:
     assert invoke("train", "phantom2d", *tiny_phantom, "--out", "run").status == 0
     assert_refused(
-        invoke("train", "phantom2d", "--resume", "--out", "run", "--set", "optim.lr=0.5"), "optim.lr (", "-> 0.5", "--out"
+        invoke("train", "phantom2d", "--resume", "--out", "run", "--set", "optim.lr=0.5"),
+        "optim.lr (",
+        "-> 0.5",
+        "--out",
     )
     assert_refused(invoke("train", "phantom2d", "--resume", "--out", "run", "--seed", 9), "seed (0 -> 9)")
     assert_refused(invoke("train", "phantom2d", *tiny_phantom, "--out", "run"), "--resume")
@@ -147,7 +158,9 @@ def test_full_disk_keeps_the_last_good_checkpoint(invoke, tmp_path: Path, tiny_p
         write(path, content)
 
     monkeypatch.setattr(checkpoint, "write_bytes_atomically", full_after_one)
-    assert_refused(invoke("train", "phantom2d", *tiny_phantom, "--out", "run"), "No space left", "last.ckpt", "--resume")
+    assert_refused(
+        invoke("train", "phantom2d", *tiny_phantom, "--out", "run"), "No space left", "last.ckpt", "--resume"
+    )
     assert not list((tmp_path / "run").rglob("*.tmp"))
     assert not (tmp_path / "run" / "evaluation.json").exists()
     assert invoke("train", "phantom2d", "--resume", "--out", "run").status == 0
@@ -159,9 +172,26 @@ def test_real_write_limit_leaves_nothing_half_written(tmp_path: Path, tiny_phant
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
         "from medauc.cli import main; sys.argv[0] = 'medauc'; main()"
     )
-    arguments = [sys.executable, "-c", limited, "train", "phantom2d", *tiny_phantom, "--set", "model.width=16", "--out", "run"]
+    arguments = [
+        sys.executable,
+        "-c",
+        limited,
+        "train",
+        "phantom2d",
+        *tiny_phantom,
+        "--set",
+        "model.width=16",
+        "--out",
+        "run",
+    ]
     done = subprocess.run(
-        arguments, cwd=tmp_path, env=medauc_environment(tmp_path), capture_output=True, text=True, timeout=300, check=False
+        arguments,
+        cwd=tmp_path,
+        env=medauc_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -171,8 +201,15 @@ def test_real_write_limit_leaves_nothing_half_written(tmp_path: Path, tiny_phant
 
 
 def test_diverging_training_stops_with_advice(invoke, tmp_path: Path, tiny_phantom) -> None:
-    huge = ["--set", "optim={name: sgd, lr: 100, momentum: 0.99, schedule: {name: none}}", "--set", "loss.activation=none"]
-    outcome = invoke("train", "phantom2d", *tiny_phantom, *huge, "--set", "training.max_epochs=20", "--out", "run")
+    huge = [
+        "--set",
+        "optim={name: sgd, lr: 100, momentum: 0.99, schedule: {name: none}}",
+        "--set",
+        "loss.activation=none",
+    ]
+    outcome = invoke(
+        "train", "phantom2d", *tiny_phantom, *huge, "--set", "training.max_epochs=20", "--out", "run"
+    )
     assert outcome.status == 1
     assert len(outcome.err.strip().splitlines()) == 1
     assert "not finite" in outcome.err or "is nan" in outcome.err or "is inf" in outcome.err

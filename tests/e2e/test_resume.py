@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from conftest import medauc_arguments, medauc_environment
 
 SETTINGS = [
@@ -14,7 +15,11 @@ SETTINGS = [
     "data.size=16", "data.phantom.n_train=600", "data.phantom.n_val=60", "data.phantom.n_test=60",
     "data.phantom.prevalence=0.3", "sampling.batch_size=16", "augment={flip: 0.5, rotation: 20}",
 ]  # fmt: skip
-PESG = ["optim={name: pesg, lr: 0.1, schedule: {name: stages, epochs: [4, 8]}}", "loss.version=v1", "training.patience=5"]
+PESG = [
+    "optim={name: pesg, lr: 0.1, schedule: {name: stages, epochs: [4, 8]}}",
+    "loss.version=v1",
+    "training.patience=5",
+]
 ADAMW = ["optim={name: adamw, lr: 0.003, schedule: {name: one_cycle}}", "training.patience=null"]
 
 
@@ -25,7 +30,13 @@ def train(home: Path, out: str, settings: list[str], *more: str) -> list[str]:
 
 def finish(home: Path, arguments: list[str]) -> str:
     done = subprocess.run(
-        arguments, cwd=home, env=medauc_environment(home), capture_output=True, text=True, timeout=300, check=False
+        arguments,
+        cwd=home,
+        env=medauc_environment(home),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -34,7 +45,12 @@ def finish(home: Path, arguments: list[str]) -> str:
 def interrupt(home: Path, arguments: list[str], folder: Path, epochs: int, how: signal.Signals) -> str:
     """Start a training, wait until it has written ``epochs`` rows, and send it a signal in the middle of the next."""
     process = subprocess.Popen(
-        arguments, cwd=home, env=medauc_environment(home), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        arguments,
+        cwd=home,
+        env=medauc_environment(home),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
     )
     metrics = folder / "metrics.csv"
     while process.poll() is None:

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from fixtures.medmnist_format import write_generated
 from safetensors.numpy import load_file
 
+from fixtures.medmnist_format import write_generated
 from medauc.metrics import roc_auc
 
 
@@ -38,7 +38,17 @@ def test_phantom_leaves_a_complete_run_folder(invoke, tmp_path, tiny_phantom, as
     assert set(predictions.split) == {"val", "test"}
 
     history = pd.read_csv(folder / "metrics.csv")
-    assert list(history.columns) == ["epoch", "loss", "a", "b", "alpha", "lr", "train_auc", "val_auc", "seconds"]
+    assert list(history.columns) == [
+        "epoch",
+        "loss",
+        "a",
+        "b",
+        "alpha",
+        "lr",
+        "train_auc",
+        "val_auc",
+        "seconds",
+    ]
     assert list(history.epoch) == [0, 1]
     recorded = yaml.safe_load((folder / "recipe.yaml").read_text())
     assert recorded["run"]["seed"] == 0
@@ -57,7 +67,9 @@ def test_best_weights_are_those_of_the_best_validation_epoch(invoke, tmp_path, t
 
 @pytest.mark.parametrize("name", ["breastmnist", "pneumoniamnist", "adrenalmnist3d", "vesselmnist3d"])
 @pytest.mark.parametrize("recipe", ["default", "seed"])
-def test_official_files(invoke, tmp_path, medmnist_dir, tiny, assert_complete, name: str, recipe: str) -> None:
+def test_official_files(
+    invoke, tmp_path, medmnist_dir, tiny, assert_complete, name: str, recipe: str
+) -> None:
     one = ["--set", "training.max_epochs=1", "--set", "sampling.batch_size=128"]
     outcome = invoke("train", name, "--recipe", recipe, "--data-dir", medmnist_dir, *tiny, *one)
     assert outcome.status == 0, outcome.err
@@ -74,7 +86,9 @@ def test_official_files(invoke, tmp_path, medmnist_dir, tiny, assert_complete, n
 
 @pytest.mark.parametrize("name", ["chestmnist", "nodulemnist3d", "synapsemnist3d"])
 @pytest.mark.parametrize("recipe", ["default", "seed"])
-def test_generated_files_of_the_exact_format(invoke, tmp_path, tiny, assert_complete, name: str, recipe: str) -> None:
+def test_generated_files_of_the_exact_format(
+    invoke, tmp_path, tiny, assert_complete, name: str, recipe: str
+) -> None:
     write_generated(tmp_path, name)
     options = ["--data-dir", tmp_path, "--recipe", recipe, *tiny, "--set", "training.max_epochs=1"]
     refused = invoke("train", name, *options)
@@ -109,7 +123,8 @@ def own_file(path: Path, shape: tuple[int, ...], labels: int = 1) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "labels"), [((20, 20), 1), ((20, 20, 3), 1), ((12, 12, 12), 1), ((20, 20), 3), ((12, 12, 12), 2)]
+    ("shape", "labels"),
+    [((20, 20), 1), ((20, 20, 3), 1), ((12, 12, 12), 1), ((20, 20), 3), ((12, 12, 12), 2)],
 )
 def test_own_file(invoke, tmp_path, tiny, assert_complete, shape: tuple[int, ...], labels: int) -> None:
     own_file(tmp_path / "hospital.npz", shape, labels)
@@ -123,7 +138,9 @@ def test_own_file(invoke, tmp_path, tiny, assert_complete, shape: tuple[int, ...
 
 def test_equal_seeds_are_equal_and_a_recorded_recipe_repeats_the_run(invoke, tmp_path, tiny_phantom) -> None:
     assert invoke("train", "phantom2d", *tiny_phantom, "--seed", 5, "--out", "first").status == 0
-    again = invoke("train", "phantom2d", "--recipe", "first/recipe.yaml", "--device", "cpu", "--out", "second")
+    again = invoke(
+        "train", "phantom2d", "--recipe", "first/recipe.yaml", "--device", "cpu", "--out", "second"
+    )
     assert again.status == 0, again.err
     assert invoke("train", "phantom2d", *tiny_phantom, "--seed", 6, "--out", "third").status == 0
     scores = [pd.read_csv(f"{name}/predictions.csv").score for name in ("first", "second", "third")]
@@ -135,17 +152,27 @@ def test_equal_seeds_are_equal_and_a_recorded_recipe_repeats_the_run(invoke, tmp
     "settings",
     [
         ["loss.name=cross_entropy", "optim.name=adamw", "optim.lr=0.001"],
-        ["loss.name=cross_entropy", "loss.positive_weight=balanced", "optim.name=sgd", "sampling.positive_share=null"],
+        [
+            "loss.name=cross_entropy",
+            "loss.positive_weight=balanced",
+            "optim.name=sgd",
+            "sampling.positive_share=null",
+        ],
         ["loss.version=v1", "optim.name=pesg", "optim.lr=0.1", "optim.schedule={name: stages, epochs: [1]}"],
         ["optim.name=pesg", "optim.momentum_style=libauc", "optim.schedule.name=cosine"],
         ["optim.name=sgd", "training.weight_averaging=swa", "training.swa_start=0.5"],
         ["training.weight_averaging=ema", "training.patience=1"],
         ["model.name=fullres", "model.stem=full"],
-        ["data.normalization=unit", "augment={voxel_scaling: true, quarter_turns: true, noise: 0.1, gamma: 0.2}"],
+        [
+            "data.normalization=unit",
+            "augment={voxel_scaling: true, quarter_turns: true, noise: 0.1, gamma: 0.2}",
+        ],
         ["augment=none", "evaluation.calibration=none"],
     ],
 )
-def test_options_of_the_recipe_train(invoke, tmp_path, tiny_phantom, assert_complete, settings: list[str]) -> None:
+def test_options_of_the_recipe_train(
+    invoke, tmp_path, tiny_phantom, assert_complete, settings: list[str]
+) -> None:
     options = [part for setting in settings for part in ("--set", setting)]
     outcome = invoke("train", "phantom2d", *tiny_phantom, *options, "--out", "run")
     assert outcome.status == 0, outcome.err
@@ -158,7 +185,9 @@ def test_acs_starts_from_2d_weights(invoke, tmp_path, tiny_phantom) -> None:
     outcome = invoke("train", "phantom3d", *tiny_phantom, *options, "--out", "solid")
     assert outcome.status == 0, outcome.err
     flat, solid = (load_file(f"{name}/checkpoints/best.safetensors") for name in ("flat", "solid"))
-    assert {name: value.shape for name, value in flat.items()} == {name: value.shape for name, value in solid.items()}
+    assert {name: value.shape for name, value in flat.items()} == {
+        name: value.shape for name, value in solid.items()
+    }
 
 
 def test_checkpoints_load_without_executing_code(invoke, tmp_path, tiny_phantom) -> None:

@@ -35,9 +35,7 @@ def test_balanced_cross_entropy_gives_both_classes_equal_weight() -> None:
     assert scores.grad[0].item() == pytest.approx(-scores.grad[1:].sum().item())
 
 
-@pytest.mark.parametrize(
-    ("optim", "kind"), [("pesg", PESG), ("adamw", MinMax), ("sgd", MinMax)]
-)
+@pytest.mark.parametrize(("optim", "kind"), [("pesg", PESG), ("adamw", MinMax), ("sgd", MinMax)])
 def test_aucm_gets_its_ascent_from_every_optimizer(optim: str, kind: type) -> None:
     network, loss = torch.nn.Linear(3, 1), AUCMLoss(version="v2")
     optimizer = build_optimizer(OptimSection(name=optim, lr=0.05), network, loss)
@@ -55,7 +53,10 @@ def test_cross_entropy_needs_no_wrapper() -> None:
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
 def test_one_cycle_ends_near_zero_and_drives_the_dual_too(name: str) -> None:
     recipe = parse_recipe(
-        {"optim": {"name": name, "lr": 0.1, "loss_lr": 0.4, "schedule": {"name": "one_cycle"}}, "training": {"max_epochs": 5}},
+        {
+            "optim": {"name": name, "lr": 0.1, "loss_lr": 0.4, "schedule": {"name": "one_cycle"}},
+            "training": {"max_epochs": 5},
+        },
         "x",
     )
     loss = AUCMLoss()
@@ -74,7 +75,9 @@ def test_one_cycle_ends_near_zero_and_drives_the_dual_too(name: str) -> None:
 
 
 def test_stages_divide_the_rate_at_their_epochs() -> None:
-    recipe = parse_recipe({"optim": {"name": "sgd", "lr": 1.0, "schedule": {"name": "stages", "epochs": [2, 3]}}}, "x")
+    recipe = parse_recipe(
+        {"optim": {"name": "sgd", "lr": 1.0, "schedule": {"name": "stages", "epochs": [2, 3]}}}, "x"
+    )
     optimizer = build_optimizer(recipe.optim, torch.nn.Linear(2, 1), AUCMLoss())
     built = build_schedule(recipe.optim, optimizer, total_steps=100)
     assert built is not None
@@ -89,5 +92,11 @@ def test_stages_divide_the_rate_at_their_epochs() -> None:
 
 def test_pesg_ends_its_stages_itself() -> None:
     recipe = parse_recipe({"optim": {"schedule": {"name": "stages", "epochs": [2]}}}, "x")
-    assert build_schedule(recipe.optim, build_optimizer(recipe.optim, torch.nn.Linear(2, 1), AUCMLoss()), 1) is None
-    assert build_schedule(OptimSection(), build_optimizer(OptimSection(), torch.nn.Linear(2, 1), AUCMLoss()), 1) is None
+    assert (
+        build_schedule(recipe.optim, build_optimizer(recipe.optim, torch.nn.Linear(2, 1), AUCMLoss()), 1)
+        is None
+    )
+    assert (
+        build_schedule(OptimSection(), build_optimizer(OptimSection(), torch.nn.Linear(2, 1), AUCMLoss()), 1)
+        is None
+    )

@@ -80,7 +80,12 @@ def test_seed_recipes_hold_the_reported_hyperparameters() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("optim.lr=1e-4", 1e-4), ("optim.lr=3", 3), ("training.patience=null", None), ("augment.flip=[0, 0.5]", [0, 0.5])],
+    [
+        ("optim.lr=1e-4", 1e-4),
+        ("optim.lr=3", 3),
+        ("training.patience=null", None),
+        ("augment.flip=[0, 0.5]", [0, 0.5]),
+    ],
 )
 def test_override_reads_yaml(text: str, value: object) -> None:
     values: dict = {}

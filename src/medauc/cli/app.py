@@ -57,7 +57,9 @@ def main() -> None:
         _fail(error, str(error), INPUT_AT_FAULT, debug)
     except OSError as error:
         is_full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-        advice = "; free some space: what was finished is kept, --resume continues a training" if is_full else ""
+        advice = (
+            "; free some space: what was finished is kept, --resume continues a training" if is_full else ""
+        )
         _fail(error, f"{error}{advice}", INPUT_AT_FAULT if is_full else ANYTHING_ELSE, debug)
     except Exception as error:
         message = str(error) or type(error).__name__

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def datasets(
-    name: Annotated[str | None, typer.Argument(help="Show everything about this one.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show everything about this one.", show_default=False)
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """List what can be trained on; with a name: sizes, files, licence, published results."""
@@ -25,7 +27,9 @@ def datasets(
     console = Console()
     if name is None:
         console.print(_overview(dataset_rows()))
-        console.print("`medauc datasets NAME` tells more; the path of an own .npz file can be trained on as well.")
+        console.print(
+            "`medauc datasets NAME` tells more; the path of an own .npz file can be trained on as well."
+        )
         return
     for part in _detail(dataset_detail(name, data_dir)):
         console.print(part, highlight=False, soft_wrap=isinstance(part, str))
@@ -47,7 +51,11 @@ def _overview(rows: "list[DatasetRow]") -> "Table":
             row.name,
             row.sizes,
             "/".join(map(str, row.n_samples)),
-            f"{row.n_labels} labels" if row.n_labels > 1 else f"{row.positive_share:.0%}" if row.positive_share else "",
+            f"{row.n_labels} labels"
+            if row.n_labels > 1
+            else f"{row.positive_share:.0%}"
+            if row.positive_share
+            else "",
             "" if row.best is None else f"{row.best.auc:.3f}",
         )
     table.caption = "best AUC: highest published on test, from scratch at 28 pixels; for phantoms the limit"

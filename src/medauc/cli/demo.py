@@ -12,7 +12,9 @@ from medauc.cli.options import Device, DeviceOption
 def demo(
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="The run folder. Default: a new one under runs/phantom2d.", show_default=False),
+        typer.Option(
+            "--out", help="The run folder. Default: a new one under runs/phantom2d.", show_default=False
+        ),
     ] = None,
     device: Device = DeviceOption.auto,
 ) -> None:

@@ -8,11 +8,18 @@ import typer
 
 def evaluate(
     source: Annotated[
-        Path, typer.Argument(metavar="RUN|PREDICTIONS.CSV", help="A run folder, or a table of scores from anywhere.")
+        Path,
+        typer.Argument(
+            metavar="RUN|PREDICTIONS.CSV", help="A run folder, or a table of scores from anywhere."
+        ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="File to write. Default: evaluation.json beside the predictions.", show_default=False),
+        typer.Option(
+            "--out",
+            help="File to write. Default: evaluation.json beside the predictions.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Compute every figure with its interval; print the main ones and write evaluation.json."""

@@ -19,11 +19,14 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
-        help="Folder with <name>[_<size>].npz, filled by download. Default: $MEDAUC_DATA, else the user's cache folder.",
+        help="Folder with <name>[_<size>].npz, filled by download. Default: $MEDAUC_DATA, or the user's cache.",
         show_default=False,
     ),
 ]
 Device = Annotated[DeviceOption, typer.Option("--device", help="'auto' takes a GPU if there is one.")]
 AllowModified = Annotated[
-    bool, typer.Option("--allow-modified", help="Accept a data file whose MD5 is not the published one; recorded in the run.")
+    bool,
+    typer.Option(
+        "--allow-modified", help="Accept a data file whose MD5 is not the published one; recorded in the run."
+    ),
 ]

@@ -10,11 +10,16 @@ from medauc.cli.options import DataDir
 
 def report(
     source: Annotated[
-        Path, typer.Argument(metavar="RUN|PREDICTIONS.CSV", help="A run folder, or a table of scores from anywhere.")
+        Path,
+        typer.Argument(
+            metavar="RUN|PREDICTIONS.CSV", help="A run folder, or a table of scores from anywhere."
+        ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="File to write. Default: report.html beside the predictions.", show_default=False),
+        typer.Option(
+            "--out", help="File to write. Default: report.html beside the predictions.", show_default=False
+        ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:

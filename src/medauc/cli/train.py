@@ -24,23 +24,32 @@ def train(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change one value of the recipe; may be repeated."),
+        typer.Option(
+            "--set", metavar="KEY.PATH=VALUE", help="Change one value of the recipe; may be repeated."
+        ),
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
-            "--seed", min=0, help="Decides all randomness. Default: 0, or that of a run's recipe.yaml.", show_default=False
+            "--seed",
+            min=0,
+            help="Decides all randomness. Default: 0, or that of a run's recipe.yaml.",
+            show_default=False,
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="The run folder. Default: a new one, runs/<dataset>/<recipe>-seed<seed>.", show_default=False
+            "--out",
+            help="The run folder. Default: a new one, runs/<dataset>/<recipe>-seed<seed>.",
+            show_default=False,
         ),
     ] = None,
     data_dir: DataDir = None,
     device: Device = DeviceOption.auto,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the interrupted run in the run folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the interrupted run in the run folder.")
+    ] = False,
     allow_modified: AllowModified = False,
 ) -> None:
     """Train, restore the best weights by validation AUC, score test once, evaluate and report."""

@@ -50,7 +50,7 @@ def build_model(
         width: Channels of the first stage, at least 1; ResNet's four stages have 1, 2, 4 and 8 times as many
             (resnet50: times 4 at each block's output). 64 is the published ResNet; 16 to 32 suit small sets.
         stem: How far ResNet's first layers reduce the resolution. "full": 3-wide convolution of stride 1, for
-            images of 28 pixels; "half": the same with stride 2, about 4 (2D) to 8 (3D) times faster;
+            images of 28 pixels; "half": the same with stride 2, about 4 (2D) to 6 (3D) times faster;
             "imagenet": 7-wide, stride 2, and a max-pool, a quarter of the resolution, for 128 pixels and
             more. "fullres" has a stem of its own and takes only "full".
         conversion: "acs" builds the 2D network and spreads its kernels over the three planes of a volume

@@ -54,7 +54,9 @@ class MinMax(Optimizer):
         present = [param for group in optimizer.param_groups for param in group["params"]]
         own_lr = optimizer.defaults["lr"] if loss_lr is None else loss_lr
         if missing := without(primal, present):
-            optimizer.add_param_group({"params": missing, "weight_decay": 0.0, "lr": own_lr, "role": "primal"})
+            optimizer.add_param_group(
+                {"params": missing, "weight_decay": 0.0, "lr": own_lr, "role": "primal"}
+            )
         optimizer.add_param_group(
             {"params": dual, "weight_decay": 0.0, "maximize": True, "lr": own_lr, "role": "dual"}
         )

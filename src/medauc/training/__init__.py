@@ -7,20 +7,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from medauc.training.scoring import evaluate_path as evaluate_path
-    from medauc.training.module import TrainingDiverged as TrainingDiverged
-    from medauc.training.recipe import Recipe as Recipe
-    from medauc.training.recipe import parse_recipe as parse_recipe
-    from medauc.training.plan import Plan as Plan
-    from medauc.training.plan import resolve as resolve
-    from medauc.training.plan import shipped_recipes as shipped_recipes
-    from medauc.training.run_folder import Provenance as Provenance
-    from medauc.training.run_folder import RunFolder as RunFolder
-    from medauc.training.run_folder import choose_folder as choose_folder
-    from medauc.training.summary import summary_lines as summary_lines
     from medauc.training.fit import Interrupted as Interrupted
     from medauc.training.fit import Run as Run
     from medauc.training.fit import train as train
+    from medauc.training.module import TrainingDiverged as TrainingDiverged
+    from medauc.training.plan import Plan as Plan
+    from medauc.training.plan import resolve as resolve
+    from medauc.training.plan import shipped_recipes as shipped_recipes
+    from medauc.training.recipe import Recipe as Recipe
+    from medauc.training.recipe import parse_recipe as parse_recipe
+    from medauc.training.run_folder import Provenance as Provenance
+    from medauc.training.run_folder import RunFolder as RunFolder
+    from medauc.training.run_folder import choose_folder as choose_folder
+    from medauc.training.scoring import evaluate_path as evaluate_path
+    from medauc.training.summary import summary_lines as summary_lines
 
 _HOME = {
     "Interrupted": "fit",
@@ -39,7 +39,7 @@ _HOME = {
     "train": "fit",
 }
 
-__all__ = list(_HOME)  # noqa: PLE0605
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

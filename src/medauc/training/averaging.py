@@ -22,7 +22,7 @@ def build_averaging(section: TrainingSection) -> list[Callback]:
 
 
 class StochasticWeightAverage(WeightAveraging):
-    """Equal average of the weights at the end of each epoch from ``first_epoch`` on (SWA, Izmailov et al., UAI 2018)."""
+    """Equal average of the weights after each epoch from ``first_epoch`` on (SWA, Izmailov et al., UAI 2018)."""
 
     def __init__(self, first_epoch: int) -> None:
         super().__init__(multi_avg_fn=swa_update(first_epoch))

@@ -72,7 +72,13 @@ class SelectBest(Callback):
         self._collected = _Collected()
 
     def on_validation_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         """Collect."""
         self._collected.add(outputs)
@@ -96,7 +102,7 @@ class SelectBest(Callback):
 
 
 class History(Callback):
-    """Writes ``metrics.csv``, one row an epoch; its rows live in the checkpoint, so a resumed file has no gap or repeat."""
+    """Writes ``metrics.csv``, one row an epoch; the rows live in the checkpoint: no gap or repeat after a resume."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -163,5 +169,3 @@ class ResumableEarlyStopping(EarlyStopping):
         """Without this a run killed between its last epoch and its evaluation would train one epoch more."""
         if self.wait_count >= self.patience:
             trainer.should_stop = True
-
-

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as pl
@@ -26,12 +26,12 @@ from medauc.models import build_model
 from medauc.training.averaging import build_averaging
 from medauc.training.callbacks import History, ResumableEarlyStopping, SelectBest
 from medauc.training.checkpoint import BEST, LAST, AtomicCheckpointIO, SaveLast, load_weights
-from medauc.training.scoring import evaluate_as
 from medauc.training.module import Classifier, TrainingDiverged
 from medauc.training.objective import build_loss
 from medauc.training.progress import TrainingProgress
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import Provenance, RunFolder
+from medauc.training.scoring import evaluate_as
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -142,21 +142,30 @@ def build_classifier(dataset: Dataset, recipe: Recipe, seed: int) -> Classifier:
 def predict(module: Classifier, data: ImageDataModule, accelerator: str) -> Predictions:
     """Score validation and test once, with the weights that ``module`` has."""
     trainer = pl.Trainer(
-        accelerator=accelerator, devices=1, precision=module.recipe.training.precision, logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        accelerator=accelerator,
+        devices=1,
+        precision=module.recipe.training.precision,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
     )
     tables = []
     for name, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
         split = data.dataset.splits[name]
-        batches = trainer.predict(module, loader, return_predictions=True)
-        scores = torch.cat(list(batches or [])).double().cpu().numpy()
+        batches: Any = trainer.predict(module, loader, return_predictions=True)
+        scores = torch.cat(batches).double().cpu().numpy()
         tables.append(_table(name, data.dataset, split.targets, scores))
     return Predictions.concatenate(tables)
 
 
-def _table(name: str, dataset: Dataset, targets: NDArray[np.int64], scores: NDArray[np.float64]) -> Predictions:
+def _table(
+    name: str, dataset: Dataset, targets: NDArray[np.int64], scores: NDArray[np.float64]
+) -> Predictions:
     if not np.isfinite(scores).all():
-        raise TrainingDiverged(f"{int((~np.isfinite(scores)).sum())} scores of the {name} split are not finite")
+        raise TrainingDiverged(
+            f"{int((~np.isfinite(scores)).sum())} scores of the {name} split are not finite"
+        )
     split = dataset.splits[name]
     labels = dataset.label_names if dataset.multi_label else None
     return Predictions.from_arrays(
@@ -165,13 +174,20 @@ def _table(name: str, dataset: Dataset, targets: NDArray[np.int64], scores: NDAr
 
 
 def _fit(
-    module: Classifier, data: ImageDataModule, recipe: Recipe, run: RunFolder, accelerator: str, progress: bool
+    module: Classifier,
+    data: ImageDataModule,
+    recipe: Recipe,
+    run: RunFolder,
+    accelerator: str,
+    progress: bool,
 ) -> None:
     """Run the epochs; on return ``best.safetensors`` holds the weights with the best validation AUC."""
     best = SelectBest(run.checkpoints / BEST)
     callbacks: list[Callback] = [best, *build_averaging(recipe.training), History(run.metrics)]
     if recipe.training.patience is not None:
-        callbacks.append(ResumableEarlyStopping("val_auc", mode="max", patience=recipe.training.patience, min_delta=0.0))
+        callbacks.append(
+            ResumableEarlyStopping("val_auc", mode="max", patience=recipe.training.patience, min_delta=0.0)
+        )
     if progress:
         callbacks.append(TrainingProgress(best))
     callbacks.append(SaveLast(run.checkpoints))
@@ -196,9 +212,13 @@ def _fit(
     except SystemExit:
         # Lightning turns Ctrl-C into an exit and leaves the signal ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        raise Interrupted(f"interrupted; continue with the same command and --resume --out {run.path}") from None
+        raise Interrupted(
+            f"interrupted; continue with the same command and --resume --out {run.path}"
+        ) from None
     if math.isinf(best.best_auc):
-        raise TrainingDiverged("validation AUC was never defined: the validation split has no label with both classes")
+        raise TrainingDiverged(
+            "validation AUC was never defined: the validation split has no label with both classes"
+        )
 
 
 @contextmanager

@@ -59,9 +59,9 @@ class Classifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """One step; the random state derives from seed and step, so a resumed run repeats it exactly."""
         torch.manual_seed(self.seed * 1_000_003 + self.global_step)
-        images, targets, index = batch
+        images, targets, indices = batch
         scores = self._scores(self.augment(self.normalize(images)))
-        loss: Tensor = self.loss(scores, targets, index)
+        loss: Tensor = self.loss(scores, targets, indices)
         self._require_finite(loss, "loss")
         return {"loss": loss, "scores": scores.detach(), "targets": targets}
 
@@ -82,7 +82,11 @@ class Classifier(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         """End PESG's stage at the epochs that the recipe names: lower the rate, move the reference."""
         schedule, optimizer = self.recipe.optim.schedule, self.optimizers(use_pl_optimizer=False)
-        if schedule.name == "stages" and isinstance(optimizer, PESG) and self.current_epoch + 1 in schedule.epochs:
+        if (
+            schedule.name == "stages"
+            and isinstance(optimizer, PESG)
+            and self.current_epoch + 1 in schedule.epochs
+        ):
             optimizer.end_stage(lr_factor=schedule.factor)
 
     def configure_optimizers(self) -> Any:
@@ -102,6 +106,7 @@ class Classifier(pl.LightningModule):
         number = float(value.detach())
         if not math.isfinite(number):
             raise TrainingDiverged(
-                f"{what} is {number} in epoch {self.current_epoch}, step {self.global_step}: training stopped, the last "
-                f"good checkpoint is kept; lower optim.lr (now {self.recipe.optim.lr:g}), or set training.precision=32-true"
+                f"{what} is {number} in epoch {self.current_epoch}, step {self.global_step}: training stopped, "
+                f"the last good checkpoint is kept; lower optim.lr (now {self.recipe.optim.lr:g}), "
+                "or set training.precision=32-true"
             )

@@ -58,7 +58,11 @@ def build_optimizer(section: OptimSection, model: nn.Module, loss: nn.Module) ->
         primal = torch.optim.AdamW(parameters, lr=section.lr, weight_decay=section.weight_decay, foreach=True)
     else:
         primal = torch.optim.SGD(
-            parameters, lr=section.lr, momentum=section.momentum, weight_decay=section.weight_decay, foreach=True
+            parameters,
+            lr=section.lr,
+            momentum=section.momentum,
+            weight_decay=section.weight_decay,
+            foreach=True,
         )
     if isinstance(loss, CrossEntropyLoss):
         return primal

@@ -38,7 +38,8 @@ class Plan:
         counts = " / ".join(str(len(split)) for split in data)
         shape = "x".join(map(str, data.image_shape))
         positive = data.positive_class or f"{len(data.label_names)} labels"
-        return f"{data.name} ({shape}, {counts} train/val/test, positive: {positive}): {model.name}, {self.recipe.loss.name}"
+        sizes = f"{shape}, {counts} train/val/test, positive: {positive}"
+        return f"{data.name} ({sizes}): {model.name}, {self.recipe.loss.name}"
 
 
 def resolve(

@@ -74,7 +74,7 @@ class ModelSection(Section):
 
 
 class LossSection(Section):
-    """The objective. ``margin``, ``version`` and ``activation`` belong to AUCM, ``positive_weight`` to cross-entropy."""
+    """The objective. ``margin``, ``version``, ``activation`` belong to AUCM, ``positive_weight`` to cross-entropy."""
 
     name: Literal["aucm", "cross_entropy"] = "aucm"
     margin: float = Field(1.0, gt=0, le=100)
@@ -168,7 +168,9 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
         if self.optim.name == "pesg" and self.loss.name != "aucm":
-            raise ValueError("optim.name 'pesg' needs a min-max loss such as loss.name 'aucm'; use 'sgd' or 'adamw'")
+            raise ValueError(
+                "optim.name 'pesg' needs a min-max loss such as loss.name 'aucm'; use 'sgd' or 'adamw'"
+            )
         return self
 
 
@@ -204,7 +206,9 @@ def read_recipe(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise InputError(f"{path}: a recipe is a YAML mapping of sections such as 'optim:', found {type(values).__name__}")
+        raise InputError(
+            f"{path}: a recipe is a YAML mapping of sections such as 'optim:', found {type(values).__name__}"
+        )
     return values
 
 
@@ -285,7 +289,9 @@ def _section_at(location: list[str]) -> type[Any] | None:
     for name in location:
         annotation = section.__annotations__.get(name)
         candidates = [annotation, *getattr(annotation, "__args__", ())]
-        sections = [c for c in candidates if isinstance(c, type) and (issubclass(c, Section) or is_dataclass(c))]
+        sections = [
+            c for c in candidates if isinstance(c, type) and (issubclass(c, Section) or is_dataclass(c))
+        ]
         if not sections:
             return None
         section = sections[0]

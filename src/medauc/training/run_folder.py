@@ -97,7 +97,9 @@ class RunFolder:
             probe.unlink()
         except OSError as error:
             reason = error.strerror or str(error)
-            raise InputError(f"{self.path}: cannot write the run folder ({reason}); name another with --out") from None
+            raise InputError(
+                f"{self.path}: cannot write the run folder ({reason}); name another with --out"
+            ) from None
 
     def write_recipe(self, recipe: Recipe, provenance: Provenance) -> None:
         """Write ``recipe.yaml``."""
@@ -164,6 +166,8 @@ def _require_fit(out: Path, resume: bool) -> None:
     if resume and not is_run:
         raise InputError(f"{out}: no run to resume: it has no recipe.yaml")
     if not resume and is_run:
-        raise InputError(f"{out}: holds a run already; continue it with --resume, or name another folder with --out")
+        raise InputError(
+            f"{out}: holds a run already; continue it with --resume, or name another folder with --out"
+        )
     if not is_run and out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out}: not empty and not a run; name a new folder with --out")

@@ -37,6 +37,8 @@ def evaluate_path(source: Path) -> tuple[Predictions, Evaluation]:
     run = RunFolder(source)
     recipe, provenance = run.read_recipe()
     if not run.predictions.exists():
-        raise InputError(f"{source}: this run has no predictions.csv yet; finish it with `medauc train ... --resume`")
+        raise InputError(
+            f"{source}: this run has no predictions.csv yet; finish it with `medauc train ... --resume`"
+        )
     predictions = Predictions.read(run.predictions)
     return predictions, evaluate_as(recipe, predictions, provenance.positive_class)

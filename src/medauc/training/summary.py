@@ -10,7 +10,8 @@ def summary_lines(run: Run, dataset: Dataset) -> list[str]:
     The seed's number is that of the method medauc started from; the published one is the best of a network trained
     from scratch on 28-pixel images.
     """
-    auroc = run.evaluation.splits["test"].auroc
+    auroc = run.evaluation.test.auroc
+    assert auroc is not None  # an evaluation without a test AUC is refused
     lines = [f"test AUC {auroc.value:.3f} [95% {auroc.low:.3f} to {auroc.high:.3f}, {auroc.method}]"]
     if dataset.ideal_auc is not None:
         lines.append(f"best AUC that any observer can reach on this phantom: {dataset.ideal_auc:.3f}")
