@@ -92,7 +92,7 @@ def ledger_row(folder: Path, revision: str, peak_mib: float | None) -> dict[str,
         "peak_mib": None if peak_mib is None else round(peak_mib),
         "threads": provenance.threads,
         "device": provenance.device,
-        "machine": f"{platform.machine()}, {provenance.threads} threads",
+        "machine": platform.machine(),
     }
 
 
@@ -109,11 +109,9 @@ def closest_shipped(dataset: str, recipe: Recipe) -> tuple[str, list[str]]:
 
 
 def append(row: dict[str, object]) -> None:
-    old = pd.read_csv(LEDGER) if LEDGER.exists() else None
+    """Add one line; nothing is read back, so two benchmarks may run at once."""
     new = pd.DataFrame([row])
-    pd.concat([frame for frame in (old, new) if frame is not None]).to_csv(
-        LEDGER, index=False, float_format="%.5f"
-    )
+    new.to_csv(LEDGER, mode="a", header=not LEDGER.exists(), index=False, float_format="%.5f")
 
 
 def commit() -> str:
@@ -125,10 +123,18 @@ def table() -> str:
     """One row a data set and recipe: each seed's figures, their mean, and what was published."""
     ledger = pd.read_csv(LEDGER, keep_default_na=False)
     shipped = ledger[ledger.changes == ""]
-    lines = [
-        "| data set | recipe | seeds | test AUC [95% interval] | val AUC | epochs | minutes | peak MiB | commit | seed method, reported | best published from scratch |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+    titles = [
+        "data set",
+        "recipe",
+        "seeds",
+        "test AUC [95% interval]",
+        "val AUC",
+        "epochs",
+        "minutes",
+        "threads",
     ]
+    titles += ["peak MiB", "commit", "seed method, as reported", "best published from scratch"]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for dataset, entry in CATALOG.items():
         found = shipped[shipped.dataset == dataset]
         if found.empty:
@@ -160,6 +166,7 @@ def table_line(dataset: str, recipe: str, runs: pd.DataFrame, published: tuple[s
         f"{runs.val_auc.mean():.3f}",
         ", ".join(str(epochs) for epochs in runs.epochs),
         f"{runs.seconds.mean() / 60:.1f}",
+        ", ".join(sorted({str(threads) for threads in runs.threads})),
         f"{max(peaks):.0f}" if peaks else "-",
         str(runs.commit.iloc[-1]),
         *published,
@@ -169,10 +176,11 @@ def table_line(dataset: str, recipe: str, runs: pd.DataFrame, published: tuple[s
 
 def write_tables() -> None:
     made = table()
-    (RESULTS / "accuracy.md").write_text(
-        "# Test AUC of the shipped recipes\n\nMade from `ledger.csv` by `python benchmarks/accuracy.py tables`. Intervals are DeLong's, "
-        "of the test samples alone: they do not hold the variation between seeds.\n\n" + made + "\n"
+    explanation = (
+        "Made from `ledger.csv` by `python benchmarks/accuracy.py tables`. Intervals are DeLong's, of the test samples "
+        "alone: they do not hold the variation between seeds."
     )
+    (RESULTS / "accuracy.md").write_text(f"# Test AUC of the shipped recipes\n\n{explanation}\n\n{made}\n")
     readme = REPOSITORY / "README.md"
     text = readme.read_text()
     if START in text:
