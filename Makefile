@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := benchmarks/.venv-peers
 STAMP := $(VENV)/.installed
 
 .PHONY: install demo test test-slow check format bench clean
@@ -34,8 +35,18 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install
-	$(BIN)/python benchmarks/run_all.py
+# Against LibAUC and kornia, in an environment of their own; best on a quiet machine (benchmarks/README.md).
+bench: install $(PEERS)/.installed
+	$(BIN)/python benchmarks/startup.py
+	$(PEERS)/bin/python benchmarks/pesg_step.py
+	$(PEERS)/bin/python benchmarks/augment_throughput.py
+	$(PEERS)/bin/python benchmarks/training_throughput.py
+
+$(PEERS)/.installed: constraints.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --constraint constraints.txt torch monai numpy scipy scikit-learn tqdm
+	$(PEERS)/bin/pip install --quiet --no-deps libauc==2.0.1 torchvision pillow kornia==0.9.0 kornia_rs==0.2.0 --editable .
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,66 @@
+import subprocess
+import sys
+
+import pytest
+
+from medauc import __version__
+
+VERBS = ("demo", "datasets", "train", "evaluate", "report")
+
+
+def test_help_names_every_verb(invoke) -> None:
+    outcome = invoke("--help")
+    assert outcome.status == 0
+    assert all(verb in outcome.out for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(invoke, verb: str) -> None:
+    assert invoke(verb, "--help").status == 0
+
+
+def test_version(invoke) -> None:
+    assert invoke("--version").out.strip() == f"medauc {__version__}"
+
+
+@pytest.mark.parametrize(
+    "code", ["import medauc", "import medauc.cli.app", "import medauc.data", "import medauc.evaluation"]
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(code: str) -> None:
+    heavy = ("torch", "monai", "matplotlib", "pytorch_lightning")
+    check = f"{code}; import sys; sys.exit(any(name in sys.modules for name in {heavy}))"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_datasets_lists_all_and_tells_about_one(invoke, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = invoke("datasets").out
+    for name in (
+        "pneumoniamnist",
+        "breastmnist",
+        "chestmnist",
+        "nodulemnist3d",
+        "adrenalmnist3d",
+        "vesselmnist3d",
+        "synapsemnist3d",
+        "phantom2d",
+        "phantom3d",
+    ):
+        assert name in listed
+    one = invoke("datasets", "breastmnist").out
+    for fact in ("malignant", "750601b1f35ba3300ea97c75c52ff8f6", "CC BY 4.0", "0.923", "546 / 78 / 156"):
+        assert fact in one
+    for label in ("atelectasis", "hernia"):
+        assert label in invoke("datasets", "chestmnist").out
+
+
+def test_an_unexpected_error_is_one_line_with_status_1(invoke, monkeypatch) -> None:
+    import medauc.data
+
+    def broken() -> None:
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr(medauc.data, "dataset_rows", broken)
+    outcome = invoke("datasets")
+    assert outcome.status == 1
+    assert outcome.err == "medauc: first line second line (--debug shows where)\n"
