@@ -9,11 +9,13 @@ than the shipped one. Tables show runs of unchanged shipped recipes only, all se
 """
 
 import argparse
+import math
+import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -51,7 +53,7 @@ def main() -> None:
                 train_and_add(dataset, options.recipe, seed, options.data_dir)
     elif options.verb == "add":
         for folder in options.runs:
-            append(ledger_row(folder, options.commit or commit(), None))
+            append(ledger_row(folder, options.commit or commit(), math.nan, math.nan))
     write_tables()
 
 
@@ -61,15 +63,17 @@ def train_and_add(dataset: str, recipe: str, seed: int, data_dir: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         command = [sys.executable, "-m", "medauc", "train", dataset, "--recipe", recipe, "--seed", str(seed)]
-        subprocess.run([*command, "--data-dir", data_dir, "--out", str(out)], check=True)
-        peak = (
-            resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        )  # the largest child so far, in MiB
-        append(ledger_row(out, revision, peak))
+        start = time.perf_counter()
+        process = subprocess.Popen([*command, "--data-dir", data_dir, "--out", str(out)])
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        if status:
+            raise SystemExit(f"{dataset}: the training failed")
+        append(ledger_row(out, revision, usage.ru_maxrss / 1024, wall))
 
 
-def ledger_row(folder: Path, revision: str, peak_mib: float | None) -> dict[str, object]:
-    """Read a finished run folder."""
+def ledger_row(folder: Path, revision: str, peak_mib: float, wall_seconds: float) -> dict[str, object]:
+    """Read a finished run folder; peak memory and wall time (start and prediction included) are measured outside."""
     run = RunFolder(folder)
     recipe, provenance = run.read_recipe()
     evaluation, history = Evaluation.read(run.evaluation), pd.read_csv(run.metrics)
@@ -88,8 +92,10 @@ def ledger_row(folder: Path, revision: str, peak_mib: float | None) -> dict[str,
         row |= {f"{split}_auc": auroc.value, f"{split}_low": auroc.low, f"{split}_high": auroc.high}
     return row | {
         "epochs": len(history),
-        "seconds": round(history.seconds.sum()),
-        "peak_mib": None if peak_mib is None else round(peak_mib),
+        "epoch_seconds": round(history.seconds.sum()),
+        "wall_seconds": None if math.isnan(wall_seconds) else round(wall_seconds),
+        "peak_mib": None if math.isnan(peak_mib) else round(peak_mib),
+        "data_modified": provenance.data_modified,
         "threads": provenance.threads,
         "device": provenance.device,
         "machine": platform.machine(),
@@ -122,7 +128,10 @@ def commit() -> str:
 def table() -> str:
     """One row a data set and recipe: each seed's figures, their mean, and what was published."""
     ledger = pd.read_csv(LEDGER, keep_default_na=False)
-    shipped = ledger[ledger.changes == ""]
+    comparable = (
+        (ledger.changes == "") & (ledger["size"] == 28) & (ledger.device == "cpu") & ~ledger.data_modified
+    )
+    shipped = ledger[comparable]
     titles = [
         "data set",
         "recipe",
@@ -165,7 +174,7 @@ def table_line(dataset: str, recipe: str, runs: pd.DataFrame, published: tuple[s
         mean + singles,
         f"{runs.val_auc.mean():.3f}",
         ", ".join(str(epochs) for epochs in runs.epochs),
-        f"{runs.seconds.mean() / 60:.1f}",
+        f"{pd.to_numeric(runs.wall_seconds).mean() / 60:.1f}",
         ", ".join(sorted({str(threads) for threads in runs.threads})),
         f"{max(peaks):.0f}" if peaks else "-",
         str(runs.commit.iloc[-1]),

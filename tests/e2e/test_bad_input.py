@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from conftest import medauc_environment
 
@@ -95,28 +97,30 @@ def test_offline_download_says_what_to_do(invoke, tmp_path: Path) -> None:
         (["--recipe", "no.yaml"], ["no.yaml"]),
         (["--device", "cuda"], ["--device cpu"]),
         (["--set", "model.weights=none.safetensors"], ["none.safetensors"]),
-        (["--set", "data.size=7"], ["data.size", ">= 8"]),
+        (["--set", "data.size=7"], ["size", "8", "512"]),
         (["--resume", "--out", "nothing"], ["nothing", "resume"]),
         (["--resume"], ["no run to resume"]),
+        (["--set", "optim.batch-size=1"], ["optim.batch-size"]),
+        (["--set", "none=1"], ["unknown key none"]),
+        (["--seed", str(2**32)], ["--seed"]),
+        (["--sed", "1"], ["--sed", "--help"]),
     ],
 )
 def test_bad_options(invoke, tmp_path: Path, options: list[str], words: list[str]) -> None:
-    import torch
-
     if "cuda" in options and torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     assert_refused(invoke("train", "phantom2d", *options), *words)
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
-def test_bad_option_values_of_the_command_line(invoke) -> None:
+def test_wrong_usage_is_one_line(invoke) -> None:
     for arguments in (
         ["train"],
         ["train", "phantom2d", "--seed", "-1"],
         ["train", "phantom2d", "--device", "tpu"],
         ["fly"],
     ):
-        assert invoke(*arguments).status == 2
+        assert_refused(invoke(*arguments), "--help")
 
 
 def test_folder_that_cannot_be_written(invoke, tmp_path: Path, tiny_phantom) -> None:
@@ -163,7 +167,12 @@ def test_full_disk_keeps_the_last_good_checkpoint(invoke, tmp_path: Path, tiny_p
     )
     assert not list((tmp_path / "run").rglob("*.tmp"))
     assert not (tmp_path / "run" / "evaluation.json").exists()
+    kept = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    rows = kept["callbacks"]["History"]["rows"]
+    assert [row[0] for row in rows] == [0]
     assert invoke("train", "phantom2d", "--resume", "--out", "run").status == 0
+    history = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    assert history.seconds[0] == pytest.approx(rows[0][-1])  # the first epoch was not trained again
 
 
 def test_real_write_limit_leaves_nothing_half_written(tmp_path: Path, tiny_phantom) -> None:
@@ -223,19 +232,19 @@ def test_diverging_training_stops_with_advice(invoke, tmp_path: Path, tiny_phant
         ("id,score\n1,0.5\n", "target"),
         ("target,score\n0,nan\n1,0.5\n", "score"),
         ("target,score\n0,inf\n1,0.5\n", "score"),
-        ("id,target,score\na,0,0.1\na,1,0.5\n", "a"),
+        ("id,target,score\ntwin,0,0.1\ntwin,1,0.5\n", "twin"),
         ("target,score\n0,0.1\n2,0.5\n", "target"),
         ("target,score\n0,0.1\n0,0.5\n", "negatives"),
         ("target,score\n0,low\n1,high\n", "score"),
         ("split,target,score\nholdout,0,0.1\n", "holdout"),
-        ("target,score\n", ""),
-        ("", ""),
+        ("target,score\n", "no rows"),
+        ("", "empty"),
     ],
 )
 @pytest.mark.parametrize("verb", ["evaluate", "report"])
 def test_bad_predictions(invoke, tmp_path: Path, content: str, word: str, verb: str) -> None:
     (tmp_path / "predictions.csv").write_text(content)
-    assert_refused(invoke(verb, "predictions.csv"), "predictions.csv" if verb == "evaluate" else "", word)
+    assert_refused(invoke(verb, "predictions.csv"), "predictions.csv", word)
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["predictions.csv"]
 
 
@@ -247,5 +256,7 @@ def test_nothing_to_evaluate(invoke, tmp_path: Path, verb: str) -> None:
 
 
 def test_debug_shows_the_traceback(invoke) -> None:
-    with pytest.raises(ValueError, match="nonsense"):
-        invoke("train", "nonsense", "--debug")
+    outcome = invoke("train", "nonsense", "--debug")
+    assert outcome.status == 2
+    assert "Traceback" in outcome.err
+    assert outcome.err.strip().splitlines()[-1].startswith("medauc: unknown data set 'nonsense'")

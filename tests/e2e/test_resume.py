@@ -83,7 +83,11 @@ def test_killed_runs_end_bit_identical(tmp_path: Path, settings: list[str]) -> N
     assert "--resume" in said.strip().splitlines()[-1]
     assert "Traceback" not in said
     assert not (folder / "predictions.csv").exists()
+    before = pd.read_csv(folder / "metrics.csv")
     finish(tmp_path, [*arguments, "--resume"])
+    after = pd.read_csv(folder / "metrics.csv")
+    assert 4 <= len(before) < len(after)
+    assert (after.seconds[: len(before)] == before.seconds).all()  # no finished epoch was trained again
 
     whole, broken = weights_and_tables(tmp_path / "whole"), weights_and_tables(folder)
     assert whole[0] == broken[0]
@@ -95,6 +99,8 @@ def test_killed_after_the_last_epoch_trains_no_epoch_more(tmp_path: Path) -> Non
     """Early stopping has decided, the process dies before predicting: the decision must stand."""
     out = finish(tmp_path, train(tmp_path, "run", PESG))
     before = weights_and_tables(tmp_path / "run")
+    history = before[2]
+    assert len(history) == history.val_auc.argmax() + 1 + 5 < 12, "this run is meant to stop early"
     for name in ("predictions.csv", "evaluation.json", "report.html"):
         (tmp_path / "run" / name).unlink()
     assert finish(tmp_path, train(tmp_path, "run", PESG, "--resume")) == out

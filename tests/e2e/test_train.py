@@ -58,9 +58,18 @@ def test_phantom_leaves_a_complete_run_folder(invoke, tmp_path, tiny_phantom, as
 
 def test_best_weights_are_those_of_the_best_validation_epoch(invoke, tmp_path, tiny_phantom) -> None:
     """The scores in predictions.csv must have the best validation AUC of the history, not the last."""
-    settings = ["--set", "training.max_epochs=6", "--set", "evaluation.test_time_augmentation=none"]
+    noisy = [
+        "training.max_epochs=3",
+        "training.weight_averaging=none",
+        "optim.schedule.name=none",
+        "optim.lr=0.02",
+    ]
+    settings = [part for setting in noisy for part in ("--set", setting)]
     assert invoke("train", "phantom2d", *tiny_phantom, *settings, "--out", "run").status == 0
     history = pd.read_csv("run/metrics.csv")
+    assert history.val_auc.iloc[-1] < history.val_auc.max(), (
+        "the last epoch must not be the best for this test"
+    )
     val = pd.read_csv("run/predictions.csv").query("split == 'val'")
     assert roc_auc(val.target, val.score) == pytest.approx(history.val_auc.max(), abs=1e-6)
 
@@ -202,3 +211,81 @@ def test_a_second_run_takes_a_new_folder(invoke, tmp_path, tiny_phantom) -> None
         "default-seed0",
         "default-seed0-2",
     ]
+
+
+def test_early_stopping_waits_for_its_patience(invoke, tmp_path, tiny_phantom) -> None:
+    flat = ["--set", "optim={name: sgd, lr: 1.0e-12, momentum: 0, schedule: {name: none}}"]
+    frozen = [
+        *flat,
+        "--set",
+        "training.weight_averaging=none",
+        "--set",
+        "training.max_epochs=20",
+        "--set",
+        "augment=none",
+    ]
+    patience = ["--set", "training.patience=3"]
+    assert invoke("train", "phantom2d", *tiny_phantom, *frozen, *patience, "--out", "run").status == 0
+    history = pd.read_csv("run/metrics.csv")
+    first_best = history.val_auc.argmax()
+    assert len(history) == first_best + 1 + 3
+
+
+def test_best_weights_are_the_average_that_validation_scored(invoke, tiny_phantom, monkeypatch) -> None:
+    """SWA from the first epoch: the weights saved after epoch k are the mean of the iterates after epochs 0 to k."""
+    from medauc.training import callbacks
+    from medauc.training.module import Classifier
+
+    iterates: list[torch.Tensor] = []
+    saved: dict[int, torch.Tensor] = {}
+
+    def flat(network: torch.nn.Module) -> torch.Tensor:
+        return torch.cat([p.detach().double().flatten() for p in network.parameters()])
+
+    def remember(network: torch.nn.Module, path: Path) -> None:
+        saved[len(iterates)] = flat(network)  # validation comes before the end of its epoch
+        save(network, path)
+
+    save = callbacks.save_weights
+    monkeypatch.setattr(callbacks, "save_weights", remember)
+    monkeypatch.setattr(Classifier, "on_train_epoch_end", lambda self: iterates.append(flat(self.network)))
+    settings = [
+        "training.weight_averaging=swa",
+        "training.swa_start=0",
+        "training.max_epochs=5",
+        "optim.lr=0.01",
+    ]
+    options = [part for setting in settings for part in ("--set", setting)]
+    assert invoke("train", "phantom2d", *tiny_phantom, *options, "--out", "run").status == 0
+    assert len(iterates) == 5
+    assert max(saved) > 0, "a later epoch must be the best for this test"
+    for epoch, weights in saved.items():
+        mean = torch.stack(iterates[: epoch + 1]).mean(dim=0)
+        torch.testing.assert_close(weights, mean, rtol=1e-5, atol=1e-7)
+
+
+def test_a_used_folder_is_refused_by_the_library_too(invoke, tiny_phantom) -> None:
+    from medauc.errors import InputError
+    from medauc.training import resolve, train
+
+    assert invoke("train", "phantom2d", *tiny_phantom, "--out", "run").status == 0
+    plan = resolve("phantom2d", recipe="run/recipe.yaml")
+    before = Path("run/recipe.yaml").read_bytes()
+    with pytest.raises(InputError, match="--resume"):
+        train(plan.dataset, plan.recipe, Path("run"), seed=1)
+    assert Path("run/recipe.yaml").read_bytes() == before
+
+
+def test_large_own_images(invoke, tmp_path, tiny, assert_complete) -> None:
+    own_file(tmp_path / "large.npz", (600, 520), 1)
+    small = ["--set", "training.max_epochs=1", "--set", "sampling.batch_size=4", "--set", "augment=none"]
+    outcome = invoke("train", "large.npz", *tiny, *small, "--out", "run")
+    assert outcome.status == 0, outcome.err
+    assert_complete(tmp_path / "run")
+    assert invoke("report", "run").status == 0
+
+
+def test_a_last_batch_of_one_is_left_out(invoke, tmp_path, tiny) -> None:
+    own_file(tmp_path / "odd.npz", (12, 12), 3)  # 40 training samples
+    outcome = invoke("train", "odd.npz", *tiny, "--set", "sampling.batch_size=13", "--out", "run")
+    assert outcome.status == 0, outcome.err

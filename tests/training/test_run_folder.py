@@ -16,8 +16,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def started(folder: Path, seed: int = 0) -> Path:
     run = RunFolder(folder)
-    run.create()
-    run.write_recipe(Recipe(), Provenance.of(PHANTOM, seed, "cpu"))
+    run.create(Recipe(), Provenance.of(PHANTOM, seed, "cpu"))
     return folder
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -48,26 +49,32 @@ for verb in (demo, datasets, train, evaluate, report):
 
 
 def main() -> None:
-    """Run the command line; every error is one line on standard error unless ``--debug`` is given."""
+    """Run the command line; every error is one line on standard error, after its traceback with ``--debug``."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
     try:
-        app(arguments, prog_name="medauc")
-    except InputError as error:
-        _fail(error, str(error), INPUT_AT_FAULT, debug)
-    except OSError as error:
-        is_full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-        advice = (
-            "; free some space: what was finished is kept, --resume continues a training" if is_full else ""
-        )
-        _fail(error, f"{error}{advice}", INPUT_AT_FAULT if is_full else ANYTHING_ELSE, debug)
+        app(arguments, prog_name="medauc", standalone_mode=False)
     except Exception as error:
-        message = str(error) or type(error).__name__
-        _fail(error, f"{message} (--debug shows where)", ANYTHING_ELSE, debug)
+        message, status = _explain(error)
+        if "--debug" in sys.argv:
+            traceback.print_exception(error)
+        if message:
+            typer.echo(f"medauc: {' '.join(message.split())}", err=True)
+        raise SystemExit(status) from None
 
 
-def _fail(error: BaseException, message: str, status: int, debug: bool) -> None:
-    if debug:
-        raise error
-    typer.echo(f"medauc: {' '.join(message.split())}", err=True)
-    raise SystemExit(status)
+def _explain(error: Exception) -> tuple[str, int]:
+    """Message and exit status of an error."""
+    if isinstance(error, InputError):
+        return str(error), INPUT_AT_FAULT
+    if isinstance(error, typer.Abort):
+        return "interrupted", ANYTHING_ELSE
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return (
+            f"{error}; free some space: what was finished is kept, --resume continues a training",
+            INPUT_AT_FAULT,
+        )
+    # Wrong usage: click's exceptions, which typer carries along under a private name. An empty message: help was shown.
+    if (usage := getattr(error, "format_message", None)) is not None:
+        text = usage()
+        return (f"{text} (medauc --help)" if text else ""), INPUT_AT_FAULT
+    return f"{str(error) or type(error).__name__} (--debug shows where)", ANYTHING_ELSE

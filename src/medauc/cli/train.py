@@ -33,6 +33,7 @@ def train(
         typer.Option(
             "--seed",
             min=0,
+            max=2**32 - 1,
             help="Decides all randomness. Default: 0, or that of a run's recipe.yaml.",
             show_default=False,
         ),

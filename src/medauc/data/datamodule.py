@@ -58,7 +58,9 @@ class ImageDataModule(pl.LightningDataModule):
         targets = dataset.train.targets
         self.sampler: ClassBalancedBatchSampler | ShuffledBatchSampler
         if positive_share is None:
-            self.sampler = ShuffledBatchSampler(len(targets), batch_size, seed=seed)
+            # Batch normalisation cannot train on a last batch of one.
+            one_left = len(targets) > batch_size and len(targets) % batch_size == 1
+            self.sampler = ShuffledBatchSampler(len(targets), batch_size, seed=seed, drop_last=one_left)
         else:
             self.sampler = ClassBalancedBatchSampler(
                 torch.from_numpy(targets), batch_size, positive_share=positive_share, seed=seed

@@ -7,7 +7,7 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from medauc.data import Dataset, load_dataset
+from medauc.data import Dataset, file_md5, load_dataset
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions
 from medauc.report.build import write_report
@@ -74,10 +74,9 @@ def _find_dataset(run: RunFolder, data_dir: Path | None) -> Dataset | None:
         return dataset if dataset.md5 == provenance.data_md5 else None
     recorded = Path(provenance.data_path)
     file = recorded if data_dir is None else data_dir / recorded.name
-    if not file.is_file():
+    if not file.is_file() or file_md5(file) != provenance.data_md5:
         return None
-    dataset = load_dataset(file)  # by path: nothing can be downloaded
-    return dataset if dataset.md5 == provenance.data_md5 else None
+    return load_dataset(file)  # by path: nothing can be downloaded
 
 
 def _images(

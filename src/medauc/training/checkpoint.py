@@ -28,6 +28,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         torch.save(checkpoint, buffer)
         write_bytes_atomically(Path(path), buffer.getvalue())
 
+    def load_checkpoint(self, path: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Load tensors and plain values only; raise InputError when the file is damaged."""
+        try:
+            return super().load_checkpoint(path, *arguments, **options)
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(
+                f"{path}: damaged checkpoint ({reason}); delete it to train this run from its start"
+            ) from None
+
 
 class SaveLast(Checkpoint):
     """Saves everything needed to resume after every epoch (Lightning runs ``Checkpoint`` callbacks last)."""

@@ -30,7 +30,7 @@ from medauc.training.module import Classifier, TrainingDiverged
 from medauc.training.objective import build_loss
 from medauc.training.progress import TrainingProgress
 from medauc.training.recipe import Recipe
-from medauc.training.run_folder import Provenance, RunFolder
+from medauc.training.run_folder import Provenance, RunFolder, require_usable
 from medauc.training.scoring import evaluate_as
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -77,9 +77,11 @@ def train(
     Raises:
         InputError: the folder is in use or not writable, or holds a run of another recipe.
         TrainingDiverged: a loss, gradient or score was not finite.
+        OSError: the disk is full; the last good checkpoint is kept.
         Interrupted: Ctrl-C; ``resume`` continues.
     """
     run = RunFolder(folder)
+    require_usable(folder, resume)
     accelerator = choose_device(device)
     provenance = Provenance.of(dataset, seed, accelerator)
     if resume:
@@ -89,10 +91,11 @@ def train(
     # Built before the folder is made: what does not fit together leaves nothing behind.
     module = build_classifier(dataset, recipe, seed)
     data = ImageDataModule(dataset, recipe.sampling.batch_size, recipe.sampling.positive_share, seed)
-    run.create()
-    if not resume:
-        run.write_recipe(recipe, provenance)
-    with _quiet_lightning():
+    if resume:
+        run.remove_leftovers()
+    else:
+        run.create(recipe, provenance)
+    with _quiet_lightning(), _interruptible(dataset, folder):
         _fit(module, data, recipe, run, accelerator, progress)
         load_weights(module.network, run.checkpoints / BEST)
         predictions = predict(module, data, accelerator)
@@ -110,11 +113,20 @@ def choose_device(device: Device) -> str:
 
 
 def build_classifier(dataset: Dataset, recipe: Recipe, seed: int) -> Classifier:
-    """Build network, loss, normalisation and augmentation for ``dataset``, with weights decided by ``seed``."""
+    """Build network, loss, normalisation and augmentation for ``dataset``, with weights decided by ``seed``.
+
+    Raises:
+        InputError: recipe and data do not fit together, or the recipe's weights do not fit its network.
+    """
     if dataset.multi_label and recipe.sampling.positive_share is not None:
         raise InputError(
             f"{dataset.name}: class-balanced batches need one label, this set has {len(dataset.label_names)}; "
             "use --set sampling.positive_share=null"
+        )
+    options = {} if recipe.augment is None else recipe.augment.model_dump()
+    if options.get("quarter_turns") and len(set(dataset.image_shape)) > 1:
+        raise InputError(
+            f"augment.quarter_turns needs equal sides, {dataset.name} has {dataset.image_shape}; set it to false"
         )
     torch.manual_seed(seed)
     network = build_model(
@@ -128,7 +140,6 @@ def build_classifier(dataset: Dataset, recipe: Recipe, seed: int) -> Classifier:
         weights=recipe.model.weights,
     )
     statistics = compute_statistics(dataset.train.images, dataset.spatial_dims)
-    options = {} if recipe.augment is None else recipe.augment.model_dump()
     return Classifier(
         network,
         build_loss(recipe.loss, dataset.train.targets, recipe.sampling.positive_share),
@@ -140,7 +151,11 @@ def build_classifier(dataset: Dataset, recipe: Recipe, seed: int) -> Classifier:
 
 
 def predict(module: Classifier, data: ImageDataModule, accelerator: str) -> Predictions:
-    """Score validation and test once, with the weights that ``module`` has."""
+    """Score validation and test once, with the weights that ``module`` has.
+
+    Raises:
+        TrainingDiverged: a score is not finite.
+    """
     trainer = pl.Trainer(
         accelerator=accelerator,
         devices=1,
@@ -186,7 +201,9 @@ def _fit(
     callbacks: list[Callback] = [best, *build_averaging(recipe.training), History(run.metrics)]
     if recipe.training.patience is not None:
         callbacks.append(
-            ResumableEarlyStopping("val_auc", mode="max", patience=recipe.training.patience, min_delta=0.0)
+            ResumableEarlyStopping(
+                recipe.training.monitor, mode="max", patience=recipe.training.patience, min_delta=0.0
+            )
         )
     if progress:
         callbacks.append(TrainingProgress(best))
@@ -206,19 +223,24 @@ def _fit(
         default_root_dir=run.path,
     )
     last = run.checkpoints / LAST
-    checkpoint = last if last.exists() else None
-    try:
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit:
-        # Lightning turns Ctrl-C into an exit and leaves the signal ignored.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        raise Interrupted(
-            f"interrupted; continue with the same command and --resume --out {run.path}"
-        ) from None
+    trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
     if math.isinf(best.best_auc):
         raise TrainingDiverged(
             "validation AUC was never defined: the validation split has no label with both classes"
         )
+
+
+@contextmanager
+def _interruptible(dataset: Dataset, folder: Path) -> Iterator[None]:
+    """Lightning turns Ctrl-C into an exit and leaves the signal ignored; turn that into :class:`Interrupted`."""
+    try:
+        yield
+    except SystemExit:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        name = dataset.source if dataset.entry is None and dataset.source else dataset.name
+        raise Interrupted(
+            f"interrupted; continue with: medauc train {name} --resume --out {folder}"
+        ) from None
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from medauc.errors import InputError
 from medauc.training.recipe import Recipe, apply_override, parse_recipe, read_recipe
 
 FAMILIES = ("default", "seed")
+MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,16 @@ def resolve(
         dims = CATALOG[flag].spatial_dims if flag in CATALOG else PHANTOM_DIMS[flag]
         names = [flag, _kind(dims, multi_label)]
     values, source = _recipe_values(recipe, names)
-    seed = values.pop("run", {}).get("seed")
+    seed = _recorded_seed(values, source)
     for assignment in overrides:
         apply_override(values, assignment)
     resolved = parse_recipe(values, source)
     if loaded is None or resolved.data.positive_class is not None:
         loaded = _load(dataset, resolved, data_dir, allow_modified)
+    if loaded.size != resolved.data.size and any(text.startswith("data.size=") for text in overrides):
+        raise InputError(
+            f"--set data.size={resolved.data.size}: {dataset} has size {loaded.size}; leave it out"
+        )
     resolved = resolved.model_copy(update={"data": resolved.data.model_copy(update={"size": loaded.size})})
     return Plan(loaded, resolved, recipe if recipe in FAMILIES else Path(source).stem, seed)
 
@@ -96,6 +101,19 @@ def _load(dataset: str, recipe: Recipe, data_dir: Path | None, allow_modified: b
         allow_modified=allow_modified,
         phantom=recipe.data.phantom if is_phantom else None,
     )
+
+
+def _recorded_seed(values: dict[str, Any], source: str) -> int | None:
+    """Take the section ``run`` of a run's recipe.yaml out of ``values`` and return its seed."""
+    run = values.pop("run", None)
+    if run is None:
+        return None
+    seed = run.get("seed") if isinstance(run, dict) else None
+    if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise InputError(
+            f"{source}: section 'run' has no seed from 0 to {MAX_SEED}; mend or remove the section"
+        )
+    return seed
 
 
 def _kind(spatial_dims: int, multi_label: bool) -> str:
@@ -129,6 +147,10 @@ def read_shipped(family: str, name: str) -> dict[str, Any]:
 
 
 def shipped_recipes(family: str) -> list[str]:
-    """Names of the recipes of a family ("default" or "seed") that ship with the package."""
+    """Names of the recipes of a family ("default" or "seed") that ship with the package.
+
+    >>> "vesselmnist3d" in shipped_recipes("seed")
+    True
+    """
     folder = resources.files("medauc") / "recipes" / family
     return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))

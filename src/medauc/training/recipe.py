@@ -39,7 +39,7 @@ class PhantomSection(PhantomSpec):
 class DataSection(Section):
     """Which images, which class is positive, how intensities become network input."""
 
-    size: int = Field(28, ge=8, le=512)
+    size: int = Field(28, ge=1, le=65536)
     positive_class: str | int | None = None
     normalization: Literal["train", "unit"] = "train"
     phantom: PhantomSection = PhantomSection()
@@ -133,7 +133,7 @@ class TrainingSection(Section):
     max_epochs: int = Field(100, ge=1, le=100_000)
     patience: Annotated[int, Field(ge=1)] | None = 15
     monitor: Literal["val_auc"] = "val_auc"
-    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     weight_averaging: Literal["none", "ema", "swa"] = "none"
     ema_decay: float = Field(0.99, gt=0, lt=1)
     swa_start: float = Field(0.75, ge=0, lt=1)
@@ -215,6 +215,9 @@ def read_recipe(path: Path) -> dict[str, Any]:
 def apply_override(values: dict[str, Any], assignment: str) -> None:
     """Set one value in place, from ``key.path=value`` with the value in YAML.
 
+    Raises:
+        InputError: no such assignment, or a value that is not YAML.
+
     >>> values = {"optim": {"lr": 0.1}}
     >>> apply_override(values, "optim.lr=0.05")
     >>> values
@@ -239,7 +242,11 @@ def apply_override(values: dict[str, Any], assignment: str) -> None:
 
 
 def differing_keys(first: Recipe, second: Recipe) -> list[str]:
-    """List ``key.path (first -> second)`` for every value in which two recipes differ."""
+    """List ``key.path (first -> second)`` for every value in which two recipes differ, the description aside.
+
+    >>> differing_keys(Recipe(), Recipe(loss=LossSection(margin=0.5)))
+    ['loss.margin (1.0 -> 0.5)']
+    """
     left, right = _flatten(first.model_dump()), _flatten(second.model_dump())
     keys = [key for key in {**left, **right} if left.get(key) != right.get(key) and key != "description"]
     return [f"{key} ({left.get(key)} -> {right.get(key)})" for key in keys]
@@ -265,9 +272,13 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _explain(item: Any) -> str:
     """Turn one pydantic error into: key, given value, what is wrong, allowed range."""
-    location = [str(part) for part in item["loc"] if not _is_union_branch(part)]
+    *parents, last = item["loc"] or ("",)
+    location = [str(part) for part in parents if not _is_union_branch(part)]
+    is_unknown = item["type"] in {"extra_forbidden", "unexpected_keyword_argument"}
+    if last and (is_unknown or not _is_union_branch(last)):  # an unknown key may be called anything
+        location.append(str(last))
     key = ".".join(location)
-    if item["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+    if is_unknown:
         known = _known_keys(location[:-1])
         near = difflib.get_close_matches(location[-1], known, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""

@@ -38,7 +38,7 @@ class Provenance:
 
         return cls(
             dataset=dataset.name,
-            data_path=None if dataset.source is None else str(dataset.source),
+            data_path=None if dataset.source is None else str(dataset.source.resolve()),
             data_md5=dataset.md5,
             data_modified=dataset.modified,
             positive_class=dataset.positive_class,
@@ -88,18 +88,22 @@ class RunFolder:
         """The page."""
         return self.path / "report.html"
 
-    def create(self) -> None:
-        """Make the folders; raise InputError when that is not possible."""
+    def create(self, recipe: Recipe, provenance: Provenance) -> None:
+        """Make the folder and write its recipe first, by which it is a run; raise InputError when it cannot be made."""
         try:
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-            probe = self.path / ".writable"
-            probe.touch()
-            probe.unlink()
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.write_recipe(recipe, provenance)
+            self.checkpoints.mkdir(exist_ok=True)
         except OSError as error:
             reason = error.strerror or str(error)
             raise InputError(
                 f"{self.path}: cannot write the run folder ({reason}); name another with --out"
             ) from None
+
+    def remove_leftovers(self) -> None:
+        """Delete temporary files that a killed process left."""
+        for leftover in self.path.rglob(".*.tmp"):
+            leftover.unlink()
 
     def write_recipe(self, recipe: Recipe, provenance: Provenance) -> None:
         """Write ``recipe.yaml``."""
@@ -146,7 +150,7 @@ def choose_folder(dataset: Dataset, recipe_name: str, seed: int, out: Path | Non
         InputError: nothing to resume, or ``out`` is a folder with other things in it.
     """
     if out is not None:
-        _require_fit(out, resume)
+        require_usable(out, resume)
         return out
     flag = dataset.name if dataset.size == 28 else f"{dataset.name}_{dataset.size}"
     first = Path("runs") / flag / f"{recipe_name}-seed{seed}"
@@ -161,7 +165,8 @@ def choose_folder(dataset: Dataset, recipe_name: str, seed: int, out: Path | Non
     return latest
 
 
-def _require_fit(out: Path, resume: bool) -> None:
+def require_usable(out: Path, resume: bool) -> None:
+    """Raise InputError unless ``out`` is free for a new run, or, to ``resume``, holds one."""
     is_run = RunFolder(out).recipe.exists()
     if resume and not is_run:
         raise InputError(f"{out}: no run to resume: it has no recipe.yaml")

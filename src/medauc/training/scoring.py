@@ -33,7 +33,10 @@ def evaluate_path(source: Path) -> tuple[Predictions, Evaluation]:
         raise InputError(f"{source}: no such run folder or predictions file")
     if not source.is_dir():
         predictions = Predictions.read(source)
-        return predictions, evaluate(predictions)
+        try:
+            return predictions, evaluate(predictions)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None
     run = RunFolder(source)
     recipe, provenance = run.read_recipe()
     if not run.predictions.exists():
