@@ -44,7 +44,8 @@ bench: install $(PEERS)/.installed
 
 $(PEERS)/.installed: constraints.txt
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/pip install --quiet --constraint constraints.txt torch monai numpy scipy scikit-learn tqdm
+	$(PEERS)/bin/pip install --quiet --constraint constraints.txt torch monai numpy scipy scikit-learn tqdm \
+		pandas platformdirs pooch pydantic safetensors
 	$(PEERS)/bin/pip install --quiet --no-deps libauc==2.0.1 torchvision pillow kornia==0.9.0 kornia_rs==0.2.0 --editable .
 	@touch $@
 

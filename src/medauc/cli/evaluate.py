@@ -5,14 +5,11 @@ from typing import Annotated
 
 import typer
 
+from medauc.cli.options import Source
+
 
 def evaluate(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN|PREDICTIONS.CSV", help="A run folder, or a table of scores from anywhere."
-        ),
-    ],
+    source: Source,
     out: Annotated[
         Path | None,
         typer.Option(

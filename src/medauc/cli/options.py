@@ -30,3 +30,7 @@ AllowModified = Annotated[
         "--allow-modified", help="Accept a data file whose MD5 is not the published one; recorded in the run."
     ),
 ]
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="RUN|PREDICTIONS.CSV", help="A run folder, or a table of scores from anywhere."),
+]

@@ -5,16 +5,11 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import DataDir
+from medauc.cli.options import DataDir, Source
 
 
 def report(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN|PREDICTIONS.CSV", help="A run folder, or a table of scores from anywhere."
-        ),
-    ],
+    source: Source,
     out: Annotated[
         Path | None,
         typer.Option(

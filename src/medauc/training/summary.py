@@ -15,7 +15,9 @@ def summary_lines(run: Run, dataset: Dataset) -> list[str]:
     lines = [f"test AUC {auroc.value:.3f} [95% {auroc.low:.3f} to {auroc.high:.3f}, {auroc.method}]"]
     if dataset.ideal_auc is not None:
         expected = "on average over test sets; this one may lie above or below"
-        lines.append(f"best AUC that any observer can reach on this phantom: {dataset.ideal_auc:.3f} ({expected})")
+        lines.append(
+            f"best AUC that any observer can reach on this phantom: {dataset.ideal_auc:.3f} ({expected})"
+        )
     if dataset.entry is not None:
         seed, best = dataset.entry.seed_result, dataset.entry.best_from_scratch
         lines.append(f"reported for the seed method: {f'{seed.auc:.2f}' if seed else 'none'}")
