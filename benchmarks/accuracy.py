@@ -174,7 +174,7 @@ def table_line(dataset: str, recipe: str, runs: pd.DataFrame, published: tuple[s
         mean + singles,
         f"{runs.val_auc.mean():.3f}",
         ", ".join(str(epochs) for epochs in runs.epochs),
-        f"{pd.to_numeric(runs.wall_seconds).mean() / 60:.1f}",
+        f"{runs.epoch_seconds.mean() / 60:.1f}",
         ", ".join(sorted({str(threads) for threads in runs.threads})),
         f"{max(peaks):.0f}" if peaks else "-",
         str(runs.commit.iloc[-1]),
@@ -187,7 +187,8 @@ def write_tables() -> None:
     made = table()
     explanation = (
         "Made from `ledger.csv` by `python benchmarks/accuracy.py tables`. Intervals are DeLong's, of the test samples "
-        "alone: they do not hold the variation between seeds."
+        "alone: they do not hold the variation between seeds. Minutes are those of the epochs, on the threads named, on a "
+        "machine that did other work as well."
     )
     (RESULTS / "accuracy.md").write_text(f"# Test AUC of the shipped recipes\n\n{explanation}\n\n{made}\n")
     readme = REPOSITORY / "README.md"
