@@ -187,8 +187,8 @@ def write_tables() -> None:
     made = table()
     explanation = (
         "Made from `ledger.csv` by `python benchmarks/accuracy.py tables`. Intervals are DeLong's, of the test samples "
-        "alone: they do not hold the variation between seeds. Minutes are those of the epochs, on the threads named, on a "
-        "machine that did other work as well."
+        "alone: they do not hold the variation between seeds. Minutes are those of the epochs, on the "
+        "threads named, of a machine that did other work as well."
     )
     (RESULTS / "accuracy.md").write_text(f"# Test AUC of the shipped recipes\n\n{explanation}\n\n{made}\n")
     readme = REPOSITORY / "README.md"
