@@ -64,3 +64,15 @@ def test_an_unexpected_error_is_one_line_with_status_1(invoke, monkeypatch) -> N
     outcome = invoke("datasets")
     assert outcome.status == 1
     assert outcome.err == "medauc: first line second line (--debug shows where)\n"
+
+
+def test_ctrl_c_is_no_success(invoke, monkeypatch) -> None:
+    """Also before a training has begun: ``train && next`` must not go on."""
+    import medauc.data
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(medauc.data, "dataset_rows", interrupted)
+    outcome = invoke("datasets")
+    assert (outcome.status, outcome.err.strip().splitlines()[-1]) == (1, "medauc: interrupted")

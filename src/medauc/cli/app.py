@@ -15,7 +15,7 @@ from medauc.cli.report import report
 from medauc.cli.train import train
 from medauc.errors import InputError
 
-INPUT_AT_FAULT, ANYTHING_ELSE = 2, 1
+INPUT_AT_FAULT, ANYTHING_ELSE, INTERRUPTED = 2, 1, 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,7 +52,9 @@ def main() -> None:
     """Run the command line; every error is one line on standard error, after its traceback with ``--debug``."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app(arguments, prog_name="medauc", standalone_mode=False)
+        status = app(arguments, prog_name="medauc", standalone_mode=False)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
     except Exception as error:
         message, status = _explain(error)
         if "--debug" in sys.argv:
@@ -60,14 +62,15 @@ def main() -> None:
         if message:
             typer.echo(f"medauc: {' '.join(message.split())}", err=True)
         raise SystemExit(status) from None
+    if status == INTERRUPTED:  # typer's answer to Ctrl-C
+        typer.echo("medauc: interrupted", err=True)
+        raise SystemExit(ANYTHING_ELSE)
 
 
 def _explain(error: Exception) -> tuple[str, int]:
     """Message and exit status of an error."""
     if isinstance(error, InputError):
         return str(error), INPUT_AT_FAULT
-    if isinstance(error, typer.Abort):
-        return "interrupted", ANYTHING_ELSE
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return (
             f"{error}; free some space: what was finished is kept, --resume continues a training",
@@ -75,6 +78,7 @@ def _explain(error: Exception) -> tuple[str, int]:
         )
     # Wrong usage: click's exceptions, which typer carries along under a private name. An empty message: help was shown.
     if (usage := getattr(error, "format_message", None)) is not None:
-        text = usage()
-        return (f"{text} (medauc --help)" if text else ""), INPUT_AT_FAULT
+        text, context = usage(), getattr(error, "ctx", None)
+        command = context.command_path if context else "medauc"
+        return (f"{text} ({command} --help)" if text else ""), INPUT_AT_FAULT
     return f"{str(error) or type(error).__name__} (--debug shows where)", ANYTHING_ELSE

@@ -67,6 +67,8 @@ def train(
     chosen_seed = seed if seed is not None else plan.seed or 0
     folder = choose_folder(plan.dataset, plan.recipe_name, chosen_seed, out, resume)
     typer.echo(plan.describe())
+    if resume and (folder / "evaluation.json").exists():
+        typer.echo("this run is finished; its result:")
     run = run_training(
         plan.dataset,
         plan.recipe,

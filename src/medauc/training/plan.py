@@ -127,7 +127,10 @@ def _recipe_values(recipe: str, names: Sequence[str]) -> tuple[dict[str, Any], s
         shipped = shipped_recipes(recipe)
         name = next((name for name in names if name in shipped), None)
         if name is None:
-            raise InputError(f"--recipe {recipe}: none ships for {names[0]}, only for {', '.join(shipped)}")
+            raise InputError(
+                f"--recipe {recipe}: none ships for {names[0]}; take another's, as in --recipe {recipe}/{shipped[0]} "
+                f"(there are {', '.join(shipped)})"
+            )
         return read_shipped(recipe, name), f"{recipe}/{name}.yaml"
     family, _, name = recipe.partition("/")
     if family in FAMILIES and name in shipped_recipes(family):

@@ -132,7 +132,7 @@ class RunFolder:
         if differences:
             raise InputError(
                 f"{self.path}: cannot resume, the run there was started with another recipe: {', '.join(differences)}; "
-                "resume it with its own settings, or start a new one with --out"
+                f"--resume --out {self.path} without --recipe, --set and --seed takes the run's own"
             )
 
 
@@ -140,7 +140,7 @@ def choose_folder(dataset: Dataset, recipe_name: str, seed: int, out: Path | Non
     """Where a run goes: ``out``, or ``runs/<dataset>/<recipe>-seed<seed>``, numbered when that exists.
 
     Args:
-        dataset: names the folder, with its size unless that is 28.
+        dataset: names the folder, with its size unless that is 28 or the file is the user's own.
         recipe_name: "default", "seed" or the stem of a recipe file.
         seed: the run's seed.
         out: the folder that the user asked for.
@@ -152,7 +152,8 @@ def choose_folder(dataset: Dataset, recipe_name: str, seed: int, out: Path | Non
     if out is not None:
         require_usable(out, resume)
         return out
-    flag = dataset.name if dataset.size == 28 else f"{dataset.name}_{dataset.size}"
+    is_own_file = dataset.entry is None and dataset.source is not None  # comes in one size
+    flag = dataset.name if dataset.size == 28 or is_own_file else f"{dataset.name}_{dataset.size}"
     first = Path("runs") / flag / f"{recipe_name}-seed{seed}"
     latest, candidate, number = None, first, 1
     while candidate.exists():

@@ -41,7 +41,8 @@ def evaluate_path(source: Path) -> tuple[Predictions, Evaluation]:
     recipe, provenance = run.read_recipe()
     if not run.predictions.exists():
         raise InputError(
-            f"{source}: this run has no predictions.csv yet; finish it with `medauc train ... --resume`"
+            f"{source}: this run has no predictions.csv yet; finish it with "
+            f"medauc train {provenance.dataset} --resume --out {source}"
         )
     predictions = Predictions.read(run.predictions)
     return predictions, evaluate_as(recipe, predictions, provenance.positive_class)
