@@ -23,8 +23,7 @@ def finished(tmp_path, recipe):
 
     def finish(dataset):
         run = RunFolder(tmp_path / "run")
-        run.create()
-        run.write_recipe(recipe, Provenance.of(dataset, 3, "cpu"))
+        run.create(recipe, Provenance.of(dataset, 3, "cpu"))
         parts = []
         for name in ("val", "test"):
             split = dataset.splits[name]
