@@ -18,7 +18,7 @@ def demo(
     ] = None,
     device: Device = DeviceOption.auto,
 ) -> None:
-    """The whole path on a built-in phantom whose best possible AUC is known; about two minutes, no download."""
+    """The whole path on a built-in phantom whose best possible AUC is known; about a minute, no download."""
     from medauc.report import write_run_report
     from medauc.training import choose_folder, resolve, summary_lines, train
 

@@ -54,7 +54,7 @@ class _Collected:
                 "checkpoint is kept; lower optim.lr, or set training.precision=32-true"
             )
         auc = mean_auc(torch.cat(self.targets).cpu().numpy(), scores)
-        self.__init__()  # type: ignore[misc]
+        self.scores, self.targets = [], []
         return auc
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR, OneCycleLR
 
-from medauc.losses import AUCMLoss, CrossEntropyLoss, MultiLabelAUCMLoss
+from medauc.losses import AUCMLoss, CrossEntropyLoss, MultiLabelAUCMLoss, balanced_positive_weight
 from medauc.optim import PESG, MinMax
 from medauc.training.recipe import LossSection, OptimSection
 
@@ -23,12 +23,14 @@ def build_loss(section: LossSection, targets: NDArray[np.int64], positive_share:
         positive_share: of class-balanced batches, or None; AUCM v1 weighs with the prevalence of what the batches are
             drawn from, which balancing changes.
     """
+    if section.name == "cross_entropy":
+        if section.positive_weight == "balanced":
+            return CrossEntropyLoss(balanced_positive_weight(torch.from_numpy(targets)))
+        return CrossEntropyLoss(section.positive_weight)
     known = targets >= 0
     count = np.maximum(known.sum(axis=0), 1)
     # A label without a positive has no prevalence that AUCM could divide by: take half a sample.
     prevalence = np.clip(np.where(known, targets, 0).sum(axis=0) / count, 0.5 / count, 1 - 0.5 / count)
-    if section.name == "cross_entropy":
-        return CrossEntropyLoss(positive_weight=_positive_weight(section, prevalence))
     options: dict[str, Any] = {
         "margin": section.margin,
         "version": section.version,
@@ -87,10 +89,3 @@ def build_schedule(
     if schedule.name == "stages" and not isinstance(optimizer, PESG):
         return MultiStepLR(optimizer, list(schedule.epochs), gamma=1 / schedule.factor), "epoch"
     return None
-
-
-def _positive_weight(section: LossSection, prevalence: NDArray[np.float64]) -> torch.Tensor | float | None:
-    """'balanced' weighs positives by negatives / positives, per label."""
-    if section.positive_weight != "balanced":
-        return section.positive_weight
-    return torch.as_tensor((1 - prevalence) / prevalence, dtype=torch.float32)
