@@ -10,13 +10,14 @@ tensor(0.6931)
 """
 
 from medauc.losses.aucm import AUCMLoss
-from medauc.losses.base import MinMaxLoss, SaddlePoint
+from medauc.losses.base import Loss, MinMaxLoss, SaddlePoint
 from medauc.losses.cross_entropy import CrossEntropyLoss, balanced_positive_weight
 from medauc.losses.multilabel_aucm import MultiLabelAUCMLoss
 
 __all__ = [
     "AUCMLoss",
     "CrossEntropyLoss",
+    "Loss",
     "MinMaxLoss",
     "MultiLabelAUCMLoss",
     "SaddlePoint",

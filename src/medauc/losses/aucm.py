@@ -85,23 +85,20 @@ class AUCMLoss(MinMaxLoss):
         self.b = nn.Parameter(torch.zeros(()))
         self.alpha = nn.Parameter(torch.zeros(()))
 
-    def forward(self, scores: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
-        """Value of the loss at the present a, b and alpha.
-
-        Args:
-            scores: raw scores, shape (N,) or (N, 1), any real dtype; half precision is computed in float32.
-            targets: 0, 1, or -1 / NaN for unknown, shape (N,) or (N, 1).
-            index: position of each sample in the training set; not used by this loss.
-
-        Returns:
-            Scalar, zero for an empty batch.
-
-        Raises:
-            ValueError: shapes that do not fit, more than one score a sample, a target other than those above.
-        """
-        columns = self._columns(scores, targets)
+    def value(self, columns: Columns, index: Tensor | None) -> Tensor:
+        """Value at the present a, b and alpha."""
         moments = aucm_moments(columns, self.version, self.prevalence)
         return aucm_value(columns, moments, self.margin, self.a, self.b, self.alpha).squeeze(0)
+
+    def columns(self, scores: Tensor, targets: Tensor) -> Columns:
+        """Check that there is one score a sample, and activate it."""
+        columns = as_columns(scores, targets)
+        if columns.scores.shape[1] != 1:
+            raise ValueError(
+                f"AUCMLoss takes one score a sample, got {columns.scores.shape[1]}: "
+                "give the network one output, or use MultiLabelAUCMLoss"
+            )
+        return columns._replace(scores=activate(columns.scores, self.activation))
 
     @torch.no_grad()
     def saddle_point(self, scores: Tensor, targets: Tensor) -> SaddlePoint:
@@ -113,7 +110,7 @@ class AUCMLoss(MinMaxLoss):
         >>> loss.saddle_point(torch.tensor([0.5, -1.0, 0.0]), torch.tensor([1, 0, 0]))
         SaddlePoint(a=tensor(0.5000), b=tensor(-0.5000), alpha=tensor(0.))
         """
-        columns = self._columns(scores, targets)
+        columns = self.columns(scores, targets)
         moments = aucm_moments(columns, self.version, self.prevalence)
         return SaddlePoint(*(value.squeeze(0) for value in aucm_saddle_point(columns, moments, self.margin)))
 
@@ -123,15 +120,6 @@ class AUCMLoss(MinMaxLoss):
             f"margin={self.margin}, version={self.version!r}, prevalence={self.prevalence}, "
             f"activation={self.activation!r}"
         )
-
-    def _columns(self, scores: Tensor, targets: Tensor) -> Columns:
-        columns = as_columns(scores, targets)
-        if columns.scores.shape[1] != 1:
-            raise ValueError(
-                f"AUCMLoss takes one score a sample, got {columns.scores.shape[1]}: "
-                "give the network one output, or use MultiLabelAUCMLoss"
-            )
-        return columns._replace(scores=activate(columns.scores, self.activation))
 
 
 class Moments(NamedTuple):

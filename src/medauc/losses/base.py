@@ -1,10 +1,13 @@
-"""What every loss shares: how scores and targets are checked, and how a min-max loss names its variables."""
+"""What every loss shares: how scores and targets are checked and gathered, and how min-max variables are named."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from medauc.losses.distributed import gather_batch, is_distributed
 
 Activation = Literal["sigmoid", "none"]
 
@@ -25,7 +28,44 @@ class SaddlePoint(NamedTuple):
     alpha: Tensor
 
 
-class MinMaxLoss(nn.Module):
+class Loss(nn.Module, ABC):
+    """An objective, called as ``loss(scores, targets, index=None)``; a subclass says only what its value is.
+
+    In training mode under :mod:`torch.distributed` the value is that of the global batch, the same on every
+    process (see :func:`medauc.losses.distributed.gather_batch`); in evaluation mode each process computes
+    its own.
+    """
+
+    def forward(self, scores: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        """Value of the loss on one batch.
+
+        Args:
+            scores: raw scores, shape (N,) or (N, 1) for one label, (N, L) for L; any real dtype, half
+                precision is computed in float32.
+            targets: 0, 1, or -1 / NaN for unknown; same shape, where (N,) and (N, 1) are the same.
+            index: position of each sample in the training set, integers of shape (N,); only losses that
+                keep a state for each sample need it.
+
+        Returns:
+            Scalar, zero for an empty batch.
+
+        Raises:
+            ValueError: shapes that do not fit, a target other than those above, or a missing index.
+        """
+        if self.training and is_distributed():
+            scores, targets, index = gather_batch(scores, targets, index)
+        return self.value(self.columns(scores, targets), index)
+
+    @abstractmethod
+    def value(self, columns: Columns, index: Tensor | None) -> Tensor:
+        """Scalar value of checked (N, L) scores and classes."""
+
+    def columns(self, scores: Tensor, targets: Tensor) -> Columns:
+        """Check scores and targets and bring them to shape (N, L)."""
+        return as_columns(scores, targets)
+
+
+class MinMaxLoss(Loss):
     """A loss that is minimised over some of its own variables and maximised over others.
 
     Optimizers in :mod:`medauc.optim` ask for the two kinds by these methods: any module with them will do.
@@ -66,7 +106,7 @@ def as_columns(scores: Tensor, targets: Tensor) -> Columns:
             "both must be (N,) or (N, 1) for one label, or (N, L) for L labels, one score a label"
         )
     positive, negative = truth == 1, truth == 0
-    if truth.device.type == "cpu":
+    if truth.device.type == "cpu" and not _is_traced(truth):
         _check_values(truth, positive | negative)
     columns = columns.to(torch.promote_types(columns.dtype, torch.float32))
     # A masked score may be anything, NaN included: replaced before it can reach value or gradient.
@@ -77,6 +117,11 @@ def _check_values(truth: Tensor, known: Tensor) -> None:
     odd = ~(known | (truth == -1) | truth.isnan())
     if odd.any():
         raise ValueError(f"targets must be 0, 1, or -1 / NaN for unknown, found {truth[odd][0].item():g}")
+
+
+def _is_traced(tensor: Tensor) -> bool:
+    """Whether torch.compile or a torch.func transform runs, where no value may be looked at."""
+    return torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 def activate(scores: Tensor, activation: Activation) -> Tensor:

@@ -1,13 +1,13 @@
 """Binary cross-entropy with masked targets, for one label or several: the baseline."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from medauc.losses.base import as_columns
+from medauc.losses.base import Columns, Loss
 
 
-class CrossEntropyLoss(nn.Module):
+class CrossEntropyLoss(Loss):
     """Binary cross-entropy of raw scores, averaged over the known targets of all labels.
 
     Args:
@@ -33,21 +33,8 @@ class CrossEntropyLoss(nn.Module):
                 raise ValueError(f"positive_weight must be positive and finite, got {weight.tolist()}")
         self.register_buffer("positive_weight", weight, persistent=False)
 
-    def forward(self, scores: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
-        """Mean cross-entropy, in nats.
-
-        Args:
-            scores: raw scores, shape (N,), (N, 1) or (N, L); half precision is computed in float32.
-            targets: 0, 1, or -1 / NaN for unknown; same shape ((N,) and (N, 1) are the same).
-            index: position of each sample in the training set; not used by this loss.
-
-        Returns:
-            Scalar, zero when no target is known.
-
-        Raises:
-            ValueError: shapes that do not fit, or a target other than those above.
-        """
-        columns = as_columns(scores, targets)
+    def value(self, columns: Columns, index: Tensor | None) -> Tensor:
+        """Mean cross-entropy of the known targets, in nats."""
         weight = self.positive_weight
         if weight is not None:
             if weight.ndim == 1 and len(weight) != columns.scores.shape[1]:

@@ -86,28 +86,24 @@ class MultiLabelAUCMLoss(MinMaxLoss):
         self.b = nn.Parameter(torch.zeros(num_labels))
         self.alpha = nn.Parameter(torch.zeros(num_labels))
 
-    def forward(self, scores: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
-        """Value of the loss at the present a, b and alpha.
-
-        Args:
-            scores: raw scores, shape (N, L), any real dtype; half precision is computed in float32.
-            targets: 0, 1, or -1 / NaN for unknown, shape (N, L).
-            index: position of each sample in the training set; not used by this loss.
-
-        Returns:
-            Scalar, zero for an empty batch.
-
-        Raises:
-            ValueError: shapes that do not fit, or a target other than those above.
-        """
-        columns = self._columns(scores, targets)
+    def value(self, columns: Columns, index: Tensor | None) -> Tensor:
+        """Value at the present a, b and alpha."""
         moments = aucm_moments(columns, self.version, self.prevalence)
         return aucm_value(columns, moments, self.margin, self.a, self.b, self.alpha).sum() / self.num_labels
+
+    def columns(self, scores: Tensor, targets: Tensor) -> Columns:
+        """Check the number of labels, and activate the scores."""
+        columns = as_columns(scores, targets)
+        if columns.scores.shape[1] != self.num_labels:
+            raise ValueError(
+                f"MultiLabelAUCMLoss was made for {self.num_labels} labels, got {columns.scores.shape[1]}"
+            )
+        return columns._replace(scores=activate(columns.scores, self.activation))
 
     @torch.no_grad()
     def saddle_point(self, scores: Tensor, targets: Tensor) -> SaddlePoint:
         """The a, b and alpha, each of shape (L,), that solve the inner problem for these scores."""
-        columns = self._columns(scores, targets)
+        columns = self.columns(scores, targets)
         return aucm_saddle_point(columns, aucm_moments(columns, self.version, self.prevalence), self.margin)
 
     def extra_repr(self) -> str:
@@ -116,11 +112,3 @@ class MultiLabelAUCMLoss(MinMaxLoss):
             f"{self.num_labels}, margin={self.margin}, version={self.version!r}, "
             f"prevalence={self.prevalence}, activation={self.activation!r}"
         )
-
-    def _columns(self, scores: Tensor, targets: Tensor) -> Columns:
-        columns = as_columns(scores, targets)
-        if columns.scores.shape[1] != self.num_labels:
-            raise ValueError(
-                f"MultiLabelAUCMLoss was made for {self.num_labels} labels, got {columns.scores.shape[1]}"
-            )
-        return columns._replace(scores=activate(columns.scores, self.activation))

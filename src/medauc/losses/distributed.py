@@ -1,0 +1,62 @@
+"""Losses of several processes: every process sees the scores of all, so that pairs across processes count."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+
+def is_distributed() -> bool:
+    """Whether this process is one of several that train together."""
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+
+
+def gather_batch(
+    scores: Tensor, targets: Tensor, index: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Concatenate the batches of all processes along the first dimension, in the order of their ranks.
+
+    Every process then computes the same loss of the global batch. Gradients flow back to the process's own
+    scores, times the number of processes: DistributedDataParallel divides by it when it averages, which
+    leaves exactly the gradient of the global loss. Batches may differ in size, or be empty.
+
+    Args:
+        scores: shape (n, ...), equal on all processes but for n.
+        targets: shape (n, ...).
+        index: shape (n,), given on all processes or on none.
+
+    Returns:
+        Scores, targets and index of all processes.
+    """
+    sizes = _sizes(scores)
+    gathered: Tensor = _GatherScores.apply(scores, sizes)  # type: ignore[no-untyped-call]
+    return gathered, _gather(targets, sizes), None if index is None else _gather(index, sizes)
+
+
+class _GatherScores(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, sizes: list[int]) -> Tensor:
+        rank = distributed.get_rank()
+        ctx.own = slice(sum(sizes[:rank]), sum(sizes[: rank + 1]))
+        return _gather(scores, sizes)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0][ctx.own] * distributed.get_world_size(), None
+
+
+def _sizes(scores: Tensor) -> list[int]:
+    """Batch size of every process."""
+    own = torch.tensor([len(scores)], device=scores.device)
+    found = [torch.empty_like(own) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(found, own)
+    return [int(size) for size in torch.cat(found).tolist()]
+
+
+def _gather(values: Tensor, sizes: list[int]) -> Tensor:
+    """All processes' rows; shorter batches travel padded, since all_gather wants equal shapes."""
+    padded = values.new_zeros((max(sizes), *values.shape[1:]))
+    padded[: len(values)] = values.detach()
+    found = [torch.empty_like(padded) for _ in sizes]
+    distributed.all_gather(found, padded)
+    return torch.cat([rows[:size] for rows, size in zip(found, sizes, strict=True)])
