@@ -13,6 +13,7 @@ from medauc.losses.aucm import AUCMLoss
 from medauc.losses.base import Loss, MinMaxLoss, SaddlePoint
 from medauc.losses.cross_entropy import CrossEntropyLoss, balanced_positive_weight
 from medauc.losses.multilabel_aucm import MultiLabelAUCMLoss
+from medauc.losses.registry import available, build, lookup
 
 __all__ = [
     "AUCMLoss",
@@ -21,5 +22,8 @@ __all__ = [
     "MinMaxLoss",
     "MultiLabelAUCMLoss",
     "SaddlePoint",
+    "available",
     "balanced_positive_weight",
+    "build",
+    "lookup",
 ]

@@ -1,7 +1,7 @@
 """The AUC-margin loss for one label, and the formula that its multi-label form shares."""
 
 import math
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from medauc.losses.base import (
     Activation,
     Columns,
+    Loss,
     MinMaxLoss,
     SaddlePoint,
     activate,
@@ -84,6 +85,19 @@ class AUCMLoss(MinMaxLoss):
         self.a = nn.Parameter(torch.zeros(()))
         self.b = nn.Parameter(torch.zeros(()))
         self.alpha = nn.Parameter(torch.zeros(()))
+
+    @classmethod
+    def for_targets(cls, targets: Tensor, **options: Any) -> Loss:
+        """Take the prevalence from the targets; several columns make a MultiLabelAUCMLoss.
+
+        >>> AUCMLoss.for_targets(torch.tensor([0, 0, 0, 1])).prevalence
+        0.25
+        """
+        if targets.ndim == 2 and targets.shape[1] > 1:
+            from medauc.losses.multilabel_aucm import MultiLabelAUCMLoss  # it imports this module
+
+            return MultiLabelAUCMLoss.for_targets(targets, **options)
+        return cls(**{"prevalence": prevalence_of(targets)[0], **options})
 
     def value(self, columns: Columns, index: Tensor | None) -> Tensor:
         """Value at the present a, b and alpha."""
@@ -191,3 +205,20 @@ def check_prevalence(prevalence: float) -> float:
     if not 0 < prevalence < 1:
         raise ValueError(f"prevalence must lie strictly between 0 and 1, got {prevalence}")
     return float(prevalence)
+
+
+def prevalence_of(targets: Tensor) -> list[float]:
+    """Share of positives among the known targets of each label.
+
+    A class of which there is no sample counts as half a sample, since AUCM divides by its share.
+
+    Args:
+        targets: (N,) or (N, L) in {0, 1}, -1 / NaN unknown.
+
+    >>> prevalence_of(torch.tensor([[1, 0], [0, 0], [-1, 0], [-1, 0]]))
+    [0.5, 0.125]
+    """
+    columns = targets.unsqueeze(1) if targets.ndim == 1 else targets
+    positives = (columns == 1).sum(0).double()
+    count = (positives + (columns == 0).sum(0)).clamp(min=1)
+    return (positives / count).clamp(0.5 / count, 1 - 0.5 / count).tolist()

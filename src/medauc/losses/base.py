@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,19 @@ class Loss(nn.Module, ABC):
     process (see :func:`medauc.losses.distributed.gather_batch`); in evaluation mode each process computes
     its own.
     """
+
+    @classmethod
+    def for_targets(cls, targets: Tensor, **options: Any) -> "Loss":
+        """Make a loss for a training set, taking from its targets what the constructor wants to know of them.
+
+        Args:
+            targets: of the whole training set, (N,) or (N, L) in {0, 1}, -1 / NaN unknown.
+            options: further arguments of the constructor; they win over what the targets say.
+
+        Raises:
+            ValueError: an option out of range, or targets that the loss is not made for.
+        """
+        return cls(**options)
 
     def forward(self, scores: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
         """Value of the loss on one batch.

@@ -1,5 +1,7 @@
 """Binary cross-entropy with masked targets, for one label or several: the baseline."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -32,6 +34,17 @@ class CrossEntropyLoss(Loss):
             if not ((weight > 0) & weight.isfinite()).all():
                 raise ValueError(f"positive_weight must be positive and finite, got {weight.tolist()}")
         self.register_buffer("positive_weight", weight, persistent=False)
+
+    @classmethod
+    def for_targets(cls, targets: Tensor, **options: Any) -> Loss:
+        """``positive_weight="balanced"`` takes :func:`balanced_positive_weight` of the targets.
+
+        >>> CrossEntropyLoss.for_targets(torch.tensor([0, 0, 1]), positive_weight="balanced").positive_weight
+        tensor([2.])
+        """
+        if options.get("positive_weight") == "balanced":
+            options["positive_weight"] = balanced_positive_weight(targets)
+        return cls(**options)
 
     def value(self, columns: Columns, index: Tensor | None) -> Tensor:
         """Mean cross-entropy of the known targets, in nats."""

@@ -1,7 +1,7 @@
 """The AUC-margin loss for several labels at once."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,12 @@ from medauc.losses.aucm import (
     aucm_value,
     check_margin,
     check_prevalence,
+    prevalence_of,
 )
 from medauc.losses.base import (
     Activation,
     Columns,
+    Loss,
     MinMaxLoss,
     SaddlePoint,
     activate,
@@ -85,6 +87,12 @@ class MultiLabelAUCMLoss(MinMaxLoss):
         self.a = nn.Parameter(torch.zeros(num_labels))
         self.b = nn.Parameter(torch.zeros(num_labels))
         self.alpha = nn.Parameter(torch.zeros(num_labels))
+
+    @classmethod
+    def for_targets(cls, targets: Tensor, **options: Any) -> Loss:
+        """Take number and prevalence of the labels from the targets."""
+        prevalence = prevalence_of(targets)
+        return cls(**{"num_labels": len(prevalence), "prevalence": prevalence, **options})
 
     def value(self, columns: Columns, index: Tensor | None) -> Tensor:
         """Value at the present a, b and alpha."""
