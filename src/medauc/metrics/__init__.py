@@ -13,6 +13,14 @@ from medauc.metrics.calibration import (
     platt_fit,
     reliability_curve,
 )
+from medauc.metrics.confusion import (
+    AtPrevalence,
+    Confusion,
+    ConfusionCounts,
+    confusion,
+    confusion_counts,
+    confusion_from_counts,
+)
 from medauc.metrics.delong import (
     FEW_CASES,
     delong_influence,
@@ -22,17 +30,21 @@ from medauc.metrics.delong import (
     hoeffding_interval,
     macro_auc_interval,
 )
+from medauc.metrics.estimate import Estimate
 from medauc.metrics.precision_recall import (
     average_precision,
     average_precision_interval,
     least_average_precision,
     precision_recall_curve,
 )
-from medauc.metrics.proportion import wilson_interval
+from medauc.metrics.proportion import (
+    clopper_pearson_interval,
+    clustered_proportion,
+    proportion_estimate,
+    wilson_interval,
+)
 from medauc.metrics.roc import partial_auc, roc_auc, roc_band, roc_curve
 from medauc.metrics.thresholds import (
-    ConfusionCounts,
-    confusion_counts,
     threshold_at_sensitivity,
     threshold_at_specificity,
     youden_threshold,
@@ -40,13 +52,20 @@ from medauc.metrics.thresholds import (
 
 __all__ = [
     "FEW_CASES",
+    "AtPrevalence",
+    "Confusion",
     "ConfusionCounts",
+    "Estimate",
     "average_precision",
     "average_precision_interval",
     "brier_interval",
     "brier_score",
     "calibration_error_interval",
+    "clopper_pearson_interval",
+    "clustered_proportion",
+    "confusion",
     "confusion_counts",
+    "confusion_from_counts",
     "delong_influence",
     "delong_interval",
     "delong_test",
@@ -60,6 +79,7 @@ __all__ = [
     "platt_apply",
     "platt_fit",
     "precision_recall_curve",
+    "proportion_estimate",
     "reliability_curve",
     "roc_auc",
     "roc_band",

@@ -4,50 +4,11 @@ A sample is called positive when ``score >= threshold``. A chosen threshold lies
 score called positive and the highest called negative, so it does not hinge on the last bit of a score.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from medauc.metrics._inputs import FloatArray, check_pairs, check_share
+from medauc.metrics._inputs import FloatArray, check_share
 from medauc.metrics.roc import cumulative_counts
-
-
-@dataclass(frozen=True)
-class ConfusionCounts:
-    """Numbers of true and false positives and negatives at one threshold."""
-
-    tp: int
-    fp: int
-    tn: int
-    fn: int
-
-
-def confusion_counts(target: ArrayLike, score: ArrayLike, threshold: float) -> ConfusionCounts:
-    """Count right and wrong calls at ``threshold``.
-
-    Args:
-        target: 0 or 1, shape ``(N,)``; one class alone is allowed.
-        score: Real numbers, shape ``(N,)``.
-        threshold: Scores at or above it are called positive.
-
-    Returns:
-        The four counts.
-
-    Raises:
-        ValueError: See :func:`medauc.metrics._inputs.check_pairs`.
-
-    >>> confusion_counts([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.4)
-    ConfusionCounts(tp=1, fp=1, tn=1, fn=1)
-    """
-    targets, scores = check_pairs(target, score)
-    called = scores >= threshold
-    return ConfusionCounts(
-        tp=int((called & targets).sum()),
-        fp=int((called & ~targets).sum()),
-        tn=int((~called & ~targets).sum()),
-        fn=int((~called & targets).sum()),
-    )
 
 
 def youden_threshold(target: ArrayLike, score: ArrayLike) -> float:
