@@ -11,16 +11,23 @@ tensor(0.6931)
 
 from medauc.losses.aucm import AUCMLoss
 from medauc.losses.base import Loss, MinMaxLoss, SaddlePoint
+from medauc.losses.compositional import CompositionalAUCLoss, MultiLabelCompositionalAUCLoss
 from medauc.losses.cross_entropy import CrossEntropyLoss, balanced_positive_weight
+from medauc.losses.focal import FocalLoss
+from medauc.losses.ldam import LDAMLoss
 from medauc.losses.multilabel_aucm import MultiLabelAUCMLoss
 from medauc.losses.registry import available, build, lookup
 
 __all__ = [
     "AUCMLoss",
+    "CompositionalAUCLoss",
     "CrossEntropyLoss",
+    "FocalLoss",
+    "LDAMLoss",
     "Loss",
     "MinMaxLoss",
     "MultiLabelAUCMLoss",
+    "MultiLabelCompositionalAUCLoss",
     "SaddlePoint",
     "available",
     "balanced_positive_weight",

@@ -145,10 +145,11 @@ class Moments(NamedTuple):
     difference: Tensor
 
 
-def aucm_moments(columns: Columns, version: Version, prevalence: float | tuple[float, ...] | None) -> Moments:
+def aucm_moments(columns: Columns, version: Version, prevalence: float | Tensor | None) -> Moments:
     """What v1 and v2 differ in: the weight of a positive, of a negative, and of the terms in alpha.
 
-    ``difference`` is the weighted ``E-[h] - E+[h]``, which alpha multiplies.
+    ``prevalence`` is one number for all labels or a tensor of shape (L,); ``difference`` is the weighted
+    ``E-[h] - E+[h]``, which alpha multiplies.
     """
     scores = columns.scores
     positives = columns.positive.sum(0).to(scores.dtype)
@@ -159,12 +160,17 @@ def aucm_moments(columns: Columns, version: Version, prevalence: float | tuple[f
     else:
         known = positives + negatives
         count = known.clamp(min=1)
-        share = positives / count if prevalence is None else scores.new_tensor(prevalence)
+        share = positives / count if prevalence is None else _as_scores(prevalence, scores)
         weight_positive, weight_negative = (1 - share) / count, share / count
         weight_dual, pairs = share * (1 - share) * (known > 0), torch.ones_like(known)
     difference = weight_negative * class_sum(scores, columns.negative)
     difference = difference - weight_positive * class_sum(scores, columns.positive)
     return Moments(weight_positive, weight_negative, weight_dual, pairs * difference)
+
+
+def _as_scores(prevalence: float | Tensor, scores: Tensor) -> Tensor:
+    # new_full, since new_tensor copies from the host and waits for the device.
+    return scores.new_full((), prevalence) if isinstance(prevalence, float) else prevalence.to(scores)
 
 
 def aucm_value(

@@ -28,12 +28,7 @@ class CrossEntropyLoss(Loss):
 
     def __init__(self, positive_weight: float | Tensor | None = None) -> None:
         super().__init__()
-        weight = None
-        if positive_weight is not None:
-            weight = torch.as_tensor(positive_weight, dtype=torch.float32).detach().clone()
-            if not ((weight > 0) & weight.isfinite()).all():
-                raise ValueError(f"positive_weight must be positive and finite, got {weight.tolist()}")
-        self.register_buffer("positive_weight", weight, persistent=False)
+        self.register_buffer("positive_weight", checked_weight(positive_weight), persistent=False)
 
     @classmethod
     def for_targets(cls, targets: Tensor, **options: Any) -> Loss:
@@ -48,18 +43,38 @@ class CrossEntropyLoss(Loss):
 
     def value(self, columns: Columns, index: Tensor | None) -> Tensor:
         """Mean cross-entropy of the known targets, in nats."""
-        weight = self.positive_weight
-        if weight is not None:
-            if weight.ndim == 1 and len(weight) != columns.scores.shape[1]:
-                raise ValueError(
-                    f"positive_weight is for {len(weight)} labels, scores have {columns.scores.shape[1]}"
-                )
-            weight = weight.to(columns.scores)
         entropy = functional.binary_cross_entropy_with_logits(
-            columns.scores, columns.positive.to(columns.scores.dtype), pos_weight=weight, reduction="none"
+            columns.scores,
+            columns.positive.to(columns.scores.dtype),
+            pos_weight=weight_of("positive_weight", self.positive_weight, columns),
+            reduction="none",
         )
-        known = columns.positive | columns.negative
-        return entropy.where(known, 0.0).sum() / known.sum().clamp(min=1)
+        return mean_of_known(entropy, columns)
+
+
+def mean_of_known(values: Tensor, columns: Columns) -> Tensor:
+    """Mean of (N, L) values over the known targets of all labels, zero where there are none."""
+    known = columns.positive | columns.negative
+    return values.where(known, 0.0).sum() / known.sum().clamp(min=1)
+
+
+def checked_weight(positive_weight: float | Tensor | None) -> Tensor | None:
+    """The weight as a tensor of its own; raise ValueError where it is not positive and finite."""
+    if positive_weight is None:
+        return None
+    weight = torch.as_tensor(positive_weight, dtype=torch.float32).detach().clone()
+    if not ((weight > 0) & weight.isfinite()).all():
+        raise ValueError(f"positive_weight must be positive and finite, got {weight.tolist()}")
+    return weight
+
+
+def weight_of(name: str, weight: Tensor | None, columns: Columns) -> Tensor | None:
+    """The weight where and as precise as the scores; raise ValueError when it is for other labels."""
+    if weight is None:
+        return None
+    if weight.ndim == 1 and len(weight) != columns.scores.shape[1]:
+        raise ValueError(f"{name} is for {len(weight)} labels, scores have {columns.scores.shape[1]}")
+    return weight.to(columns.scores)
 
 
 def balanced_positive_weight(targets: Tensor) -> Tensor:

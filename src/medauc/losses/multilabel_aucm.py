@@ -58,6 +58,7 @@ class MultiLabelAUCMLoss(MinMaxLoss):
     2.5
     """
 
+    shares: Tensor | None
     primal_names: ClassVar[tuple[str, ...]] = ("a", "b")
     dual_names: ClassVar[tuple[str, ...]] = ("alpha",)
 
@@ -84,6 +85,8 @@ class MultiLabelAUCMLoss(MinMaxLoss):
             raise ValueError(
                 f"prevalence must hold {num_labels} numbers, one a label, got {len(self.prevalence)}"
             )
+        shares = None if self.prevalence is None else torch.tensor(self.prevalence)
+        self.register_buffer("shares", shares, persistent=False)  # on the device, where no step waits for it
         self.a = nn.Parameter(torch.zeros(num_labels))
         self.b = nn.Parameter(torch.zeros(num_labels))
         self.alpha = nn.Parameter(torch.zeros(num_labels))
@@ -96,7 +99,7 @@ class MultiLabelAUCMLoss(MinMaxLoss):
 
     def value(self, columns: Columns, index: Tensor | None) -> Tensor:
         """Value at the present a, b and alpha."""
-        moments = aucm_moments(columns, self.version, self.prevalence)
+        moments = aucm_moments(columns, self.version, self.shares)
         return aucm_value(columns, moments, self.margin, self.a, self.b, self.alpha).sum() / self.num_labels
 
     def columns(self, scores: Tensor, targets: Tensor) -> Columns:
@@ -112,7 +115,7 @@ class MultiLabelAUCMLoss(MinMaxLoss):
     def saddle_point(self, scores: Tensor, targets: Tensor) -> SaddlePoint:
         """The a, b and alpha, each of shape (L,), that solve the inner problem for these scores."""
         columns = self.columns(scores, targets)
-        return aucm_saddle_point(columns, aucm_moments(columns, self.version, self.prevalence), self.margin)
+        return aucm_saddle_point(columns, aucm_moments(columns, self.version, self.shares), self.margin)
 
     def extra_repr(self) -> str:
         """Settings shown when the module is printed."""

@@ -7,7 +7,10 @@ from torch import Tensor
 
 from medauc.losses.aucm import AUCMLoss
 from medauc.losses.base import Loss
+from medauc.losses.compositional import CompositionalAUCLoss
 from medauc.losses.cross_entropy import CrossEntropyLoss
+from medauc.losses.focal import FocalLoss
+from medauc.losses.ldam import LDAMLoss
 
 Optimizer = Literal["pesg", "pdsca", "adamw", "sgd"]
 Sampler = Literal["class_balanced", "shuffled"]
@@ -33,7 +36,10 @@ class Entry(NamedTuple):
 
 _ENTRIES = {
     "aucm": Entry(AUCMLoss, ("pesg", *_ANY)),
+    "compositional": Entry(CompositionalAUCLoss, ("pdsca",)),
     "cross_entropy": Entry(CrossEntropyLoss, sampler="shuffled"),
+    "focal": Entry(FocalLoss, sampler="shuffled"),
+    "ldam": Entry(LDAMLoss, sampler="shuffled"),
 }
 
 
