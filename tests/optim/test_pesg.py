@@ -321,7 +321,7 @@ def test_memory_layout_of_gradients_does_not_matter(style):
 def test_large_and_small_params_in_several_buckets_are_treated_alike(monkeypatch):
     results = []
     for limit in (1, 7, 2**20):
-        monkeypatch.setattr("medauc.optim.pesg._BUCKET_ELEMENTS", limit)
+        monkeypatch.setattr("medauc.optim.proximal._BUCKET_ELEMENTS", limit)
         net, loss, optimizer = setup(epoch_decay=0.1)
         train(net, loss, optimizer, batches(10))
         results.append(values(net, loss))

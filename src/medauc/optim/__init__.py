@@ -5,6 +5,7 @@ is needed.
 """
 
 from medauc.optim.minmax import MinMax
+from medauc.optim.pdsca import PDSCA
 from medauc.optim.pesg import PESG
 
-__all__ = ["PESG", "MinMax"]
+__all__ = ["PDSCA", "PESG", "MinMax"]
