@@ -9,8 +9,6 @@ from medauc.metrics.calibration import (
     brier_score,
     calibration_error_interval,
     expected_calibration_error,
-    platt_apply,
-    platt_fit,
     reliability_curve,
 )
 from medauc.metrics.confusion import (
@@ -31,6 +29,7 @@ from medauc.metrics.delong import (
     macro_auc_interval,
 )
 from medauc.metrics.estimate import Estimate
+from medauc.metrics.net_benefit import DecisionCurve, net_benefit
 from medauc.metrics.precision_recall import (
     average_precision,
     average_precision_interval,
@@ -43,8 +42,20 @@ from medauc.metrics.proportion import (
     proportion_estimate,
     wilson_interval,
 )
+from medauc.metrics.recalibration import (
+    BetaMap,
+    CalibrationMap,
+    IsotonicMap,
+    PlattMap,
+    TemperatureMap,
+    fit_calibration,
+    platt_apply,
+    platt_fit,
+)
+from medauc.metrics.risk_control import ControlledThreshold, controlled_threshold
 from medauc.metrics.roc import partial_auc, roc_auc, roc_band, roc_curve
 from medauc.metrics.thresholds import (
+    threshold_at_least_cost,
     threshold_at_sensitivity,
     threshold_at_specificity,
     youden_threshold,
@@ -53,9 +64,16 @@ from medauc.metrics.thresholds import (
 __all__ = [
     "FEW_CASES",
     "AtPrevalence",
+    "BetaMap",
+    "CalibrationMap",
     "Confusion",
     "ConfusionCounts",
+    "ControlledThreshold",
+    "DecisionCurve",
     "Estimate",
+    "IsotonicMap",
+    "PlattMap",
+    "TemperatureMap",
     "average_precision",
     "average_precision_interval",
     "brier_interval",
@@ -66,14 +84,17 @@ __all__ = [
     "confusion",
     "confusion_counts",
     "confusion_from_counts",
+    "controlled_threshold",
     "delong_influence",
     "delong_interval",
     "delong_test",
     "delong_variance",
     "expected_calibration_error",
+    "fit_calibration",
     "hoeffding_interval",
     "least_average_precision",
     "macro_auc_interval",
+    "net_benefit",
     "partial_auc",
     "percentile_interval",
     "platt_apply",
@@ -84,6 +105,7 @@ __all__ = [
     "roc_auc",
     "roc_band",
     "roc_curve",
+    "threshold_at_least_cost",
     "threshold_at_sensitivity",
     "threshold_at_specificity",
     "wilson_interval",

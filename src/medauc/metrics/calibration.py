@@ -1,57 +1,11 @@
-"""From scores to probabilities, and how good the probabilities are."""
+"""How good probabilities are."""
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, logit, ndtri
+from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from medauc.metrics._inputs import BoolArray, FloatArray, check_binary, check_pairs, check_share
-
-
-def platt_fit(target: ArrayLike, score: ArrayLike) -> tuple[float, float]:
-    """Fit ``P(positive) = 1 / (1 + exp(-(slope * score + intercept)))`` by regularised maximum likelihood.
-
-    Targets are smoothed as Platt proposed, 1 to ``(m + 1) / (m + 2)`` and 0 to ``1 / (n + 2)`` for m
-    positives and n negatives, which keeps the slope finite when the classes are separable.
-    Newton's method with step halving; the problem is convex.
-
-    Args:
-        target: 0 or 1, shape ``(N,)``; validation data, never test.
-        score: Real numbers, shape ``(N,)``.
-
-    Returns:
-        ``(slope, intercept)``. A constant score gives slope 0. A negative slope means that the score
-        ranks these samples the wrong way round.
-
-    Raises:
-        ValueError: See :func:`medauc.metrics._inputs.check_binary`.
-
-    Source:
-        Platt, Advances in Large Margin Classifiers (1999) 61-74; Newton form: Lin, Lin & Weng, Machine
-        Learning 68 (2007) 267-276.
-
-    >>> slope, intercept = platt_fit([0, 0, 1, 0, 1, 1], [-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
-    >>> round(slope, 3), round(abs(intercept), 3)
-    (0.63, 0.0)
-    """
-    targets, scores = check_binary(target, score)
-    positives, negatives = int(targets.sum()), int((~targets).sum())
-    wanted = np.where(targets, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    centre, spread = float(scores.mean()), float(scores.std())
-    if np.ptp(scores) == 0.0 or spread == 0.0:
-        return 0.0, float(logit(wanted.mean()))
-    design = np.column_stack(((scores - centre) / spread, np.ones_like(scores)))  # well conditioned
-    slope, intercept = _newton(design, wanted)
-    return slope / spread, intercept - slope * centre / spread
-
-
-def platt_apply(score: ArrayLike, slope: float, intercept: float) -> FloatArray:
-    """Probabilities of scores, by the map that :func:`platt_fit` found.
-
-    >>> platt_apply([0.0], 2.0, 0.0).tolist()
-    [0.5]
-    """
-    return np.asarray(expit(slope * np.asarray(score, dtype=np.float64) + intercept))
+from medauc.metrics._inputs import BoolArray, FloatArray, check_pairs, check_share
 
 
 def brier_score(target: ArrayLike, probability: ArrayLike) -> float:
@@ -196,26 +150,6 @@ def _equal_mass_bins(probability: FloatArray, bins: int) -> FloatArray:
     place = (rankdata(probability) - 0.5) / probability.size  # midranks keep ties together
     _, index = np.unique(np.floor(place * bins).astype(np.intp), return_inverse=True)
     return np.eye(int(index.max()) + 1)[index]
-
-
-def _newton(design: FloatArray, wanted: FloatArray) -> tuple[float, float]:
-    def loss(weights: FloatArray) -> float:
-        margin = design @ weights
-        return float((np.logaddexp(0.0, margin) - wanted * margin).sum())
-
-    weights = np.array([0.0, float(logit(wanted.mean()))])
-    for _ in range(100):
-        probability = expit(design @ weights)
-        gradient = design.T @ (probability - wanted)
-        hessian = (design * (probability * (1.0 - probability))[:, None]).T @ design
-        step = np.linalg.solve(hessian + 1e-12 * np.eye(2), gradient)
-        scale, before = 1.0, loss(weights)
-        while loss(weights - scale * step) > before and scale > 1e-10:
-            scale /= 2
-        weights = weights - scale * step
-        if np.abs(scale * step).max() < 1e-12 * max(1.0, float(np.abs(weights).max())):
-            break
-    return float(weights[0]), float(weights[1])
 
 
 def _check_probability(target: ArrayLike, probability: ArrayLike) -> tuple[BoolArray, FloatArray]:

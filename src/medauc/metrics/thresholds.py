@@ -89,6 +89,47 @@ def threshold_at_sensitivity(target: ArrayLike, score: ArrayLike, sensitivity: f
     return _midway(threshold, int(np.flatnonzero(false_positives == least)[-1]))
 
 
+def threshold_at_least_cost(
+    target: ArrayLike, score: ArrayLike, cost_ratio: float, prevalence: float | None = None
+) -> float:
+    """Threshold with the least expected cost; the highest of them if several tie.
+
+    The expected cost of a sample, in units of a false alarm, is
+    ``prevalence * (1 - sensitivity) * cost_ratio + (1 - prevalence) * (1 - specificity)``. With
+    ``cost_ratio = (1 - prevalence) / prevalence`` this is :func:`youden_threshold`.
+
+    Args:
+        target: 0 or 1, shape ``(N,)``.
+        score: Real numbers, shape ``(N,)``.
+        cost_ratio: Cost of a missed positive over that of a false alarm, above 0.
+        prevalence: Share of positives where the threshold will be used, in (0, 1); ``None``: as in these data.
+
+    Returns:
+        The threshold, always finite.
+
+    Raises:
+        ValueError: ``cost_ratio`` not positive and finite, ``prevalence`` outside (0, 1); or see
+            :func:`medauc.metrics._inputs.check_binary`.
+
+    Source:
+        Metz, Semin. Nucl. Med. 8 (1978) 283-298.
+
+    >>> y, s = [0, 0, 1, 0, 1], [1.0, 2.0, 3.0, 4.0, 5.0]
+    >>> threshold_at_least_cost(y, s, 0.5), threshold_at_least_cost(y, s, 10)
+    (4.5, 2.5)
+    """
+    if not 0.0 < cost_ratio < np.inf:
+        raise ValueError(f"cost_ratio must be positive and finite, got {cost_ratio}")
+    false_positives, true_positives, threshold = cumulative_counts(target, score)
+    positives, negatives = true_positives[-1], false_positives[-1]
+    miss = float(cost_ratio)
+    if prevalence is not None:
+        odds = check_share(prevalence, "prevalence") / (1 - prevalence)
+        miss *= odds * negatives / positives
+    cost = miss * (positives - true_positives) + false_positives
+    return _midway(threshold, int(np.argmin(cost)))
+
+
 def _midway(threshold: FloatArray, index: int) -> float:
     """Move the threshold at ``index`` halfway to the next lower score, staying above that score."""
     if index == 0:  # nothing is called positive
