@@ -57,6 +57,16 @@ class CompositionalSection(AUCMargin):
     name: Literal["compositional"] = "compositional"
 
 
+class PairwiseSection(LossSection):
+    """Mean over pairs of a surrogate of their difference; ``memory`` scores of each class join from earlier batches."""
+
+    name: Literal["pairwise"] = "pairwise"
+    surrogate: Literal["square", "squared_hinge", "logistic", "sigmoid"] = "squared_hinge"
+    margin: Margin = 1.0
+    activation: Activation = "none"
+    memory: int = Field(0, ge=0, le=1_000_000)
+
+
 class CrossEntropySection(LossSection):
     """Cross-entropy; ``positive_weight`` multiplies the terms of positives, ``balanced`` evens out the classes."""
 
@@ -88,7 +98,7 @@ class LDAMSection(LossSection):
 
 
 AnyLoss = Annotated[
-    AUCMSection | CompositionalSection | CrossEntropySection | FocalSection | LDAMSection,
+    AUCMSection | CompositionalSection | PairwiseSection | CrossEntropySection | FocalSection | LDAMSection,
     Field(discriminator="name"),
 ]
 
