@@ -36,7 +36,7 @@ from medauc.metrics import (
     youden_threshold,
 )
 
-_DELONG = "DeLong, logit scale"
+_DELONG = "DeLong, score interval"
 _MACRO = "mean over labels, DeLong influences summed by sample, logit scale"
 _HOEFFDING = "Hoeffding bound, since DeLong's variance is 0 or rests on too few cases"
 _BOUND = "least AUPRC at the Hoeffding bound of the AUROC, since resampling tells too little"
