@@ -47,12 +47,17 @@ class Groups:
         """Number of samples in a group."""
         return len(self.members[group])
 
+    def samples(self, groups: Tensor) -> Tensor:
+        """Samples of several groups, one after another."""
+        return torch.tensor([sample for group in groups.tolist() for sample in self.members[group]])
+
     def highest(self, targets: Tensor) -> Tensor:
         """Highest target of each group, label by label: (N, L) -> (number of groups, L)."""
-        samples = torch.tensor([sample for group in self.members for sample in group])
-        numbers = torch.arange(len(self.members)).repeat_interleave(torch.tensor([*map(len, self.members)]))
+        count = len(self.members)
+        samples = self.samples(torch.arange(count))
+        numbers = torch.arange(count).repeat_interleave(torch.tensor([*map(len, self.members)]))
         where = numbers.unsqueeze(1).expand(-1, targets.shape[1])
-        empty = targets.new_empty(len(self.members), targets.shape[1])
+        empty = targets.new_empty(count, targets.shape[1])
         return empty.scatter_reduce(0, where, targets[samples], "amax", include_self=False)
 
     def require_room(self, batch_size: int, num_replicas: int, *kinds: Iterable[int]) -> None:
