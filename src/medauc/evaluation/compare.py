@@ -210,25 +210,29 @@ def _points(aligned: Aligned, label: Label, level: float, wanted: tuple[float, f
     target, scores, groups = _rows(aligned, label)
     units = np.arange(target.size) if groups is None else groups
     method = "Wilson" if groups is None else "Wilson, effective number of samples"
-    found = []
+    found: dict[str, list[ModelPoint]] = {}
     for name, table, score in zip(aligned.names, aligned.tables, scores, strict=True):
         val = table.select("val")
         if not val.has_both_classes(label):
             continue
         for point, threshold in _thresholds(*val.known(label), *wanted).items():
             right = (score >= threshold) == (target == 1)
-            rates = [
+            sensitivity, specificity = (
                 _figure(
                     clustered_proportion(right[target == value], units[target == value], level), level, method
                 )
                 for value in (1, 0)
-            ]
-            found.append(
+            )
+            found.setdefault(point, []).append(
                 ModelPoint(
-                    model=name, point=point, threshold=threshold, sensitivity=rates[0], specificity=rates[1]
+                    model=name,
+                    point=point,
+                    threshold=threshold,
+                    sensitivity=sensitivity,
+                    specificity=specificity,
                 )
             )
-    return found
+    return [point for points in found.values() for point in points]
 
 
 def _thresholds(
