@@ -73,6 +73,8 @@ def test_differences_are_delongs_paired_tests(three, compared):
         assert (one.z, one.p) == pytest.approx((z, p))
         error = one.difference.value / z
         assert one.difference.low == pytest.approx(one.difference.value - 1.959964 * error, abs=1e-6)
+        auprc = [average_precision_score(target, scores[name]) for name in (one.first, one.second)]
+        assert one.auprc_difference.value == pytest.approx(auprc[0] - auprc[1])
     assert [one.p_holm for one in found] == pytest.approx(holm([one.p for one in found]).tolist())
     assert compared.labels[0].ranking.overall.df == 2
 

@@ -23,6 +23,7 @@ from medauc.evaluation.comparison import (
 from medauc.evaluation.figures import Figure
 from medauc.metrics import (
     AucTests,
+    average_precision_difference,
     average_precision_interval,
     clustered_interval,
     clustered_proportion,
@@ -38,7 +39,6 @@ from medauc.metrics import (
 )
 
 SMALL_CLASS = 50  # with fewer samples of a class, only large differences can be seen
-_AUPRC = "percentile bootstrap stratified by class, 1000 replicates"
 
 Label = str | None
 
@@ -100,7 +100,7 @@ def compare(
             n_negative=int((aligned.target(label) == 0).sum()),
             ranking=Ranking(
                 models=_models(aligned, label, level),
-                differences=_differences(aligned, test, p_holm, level, margin),
+                differences=_with_auprc(aligned, label, _differences(aligned, test, p_holm, level, margin)),
                 overall=_overall(test),
             ),
             points=points[place],
@@ -148,14 +148,30 @@ def _tests(aligned: Aligned, label: Label, level: float) -> AucTests:
 
 def _models(aligned: Aligned, label: Label, level: float) -> list[ModelFigures]:
     target, scores, groups = _rows(aligned, label)
-    found = []
+    by_group, found = "" if groups is None else ", by group", []
     for name, score in zip(aligned.names, scores, strict=True):
         if groups is None:
             auroc = _figure(delong_interval(target, score, level), level, "DeLong")
         else:
             auroc = _figure(clustered_interval(target, score, groups, level), level, "Obuchowski, by group")
-        auprc = _figure(average_precision_interval(target, score, level), level, _AUPRC)
+        interval = average_precision_interval(target, score, level, groups)
+        auprc = _figure(interval, level, f"influences, logit scale{by_group}")
         found.append(ModelFigures(name=name, auroc=auroc, auprc=auprc))
+    return found
+
+
+def _with_auprc(aligned: Aligned, label: Label, differences: list[AucDifference]) -> list[AucDifference]:
+    """Add the differences of AUPRC."""
+    target, scores, groups = _rows(aligned, label)
+    score = dict(zip(aligned.names, scores, strict=True))
+    method = "influences, paired" + ("" if groups is None else ", by group")
+    found = []
+    for one in differences:
+        estimate = average_precision_difference(
+            target, score[one.first], score[one.second], groups, one.difference.level
+        )
+        figure = _figure(estimate, one.difference.level, method) if estimate.is_defined else None
+        found.append(one.model_copy(update={"auprc_difference": figure}))
     return found
 
 
@@ -300,7 +316,7 @@ def _warnings(aligned: Aligned, usable: Sequence[Label], panels: Sequence[LabelC
     if aligned.groups is not None:
         found.append(
             f"The {aligned.parts[0].n} samples come from {aligned.n_groups} groups; every interval and test counts "
-            "samples of a group as dependent, those of AUPRC excepted."
+            "samples of a group as dependent."
         )
     small = [panel for panel in panels if min(panel.n_positive, panel.n_negative) < SMALL_CLASS]
     if small and small[0].label is None:
