@@ -40,7 +40,7 @@ _DELONG = "DeLong, score interval"
 _MACRO = "mean over labels, DeLong influences summed by sample, logit scale"
 _HOEFFDING = "Hoeffding bound, since DeLong's variance is 0 or rests on too few cases"
 _BOUND = "least AUPRC at the Hoeffding bound of the AUROC, since resampling tells too little"
-_STRATIFIED = "percentile bootstrap stratified by class, 1000 replicates"
+_INFLUENCE = "influence function, Student's t on the logit scale"
 _BRIER = "normal interval of a mean"
 _ECE = "10 equal-mass bins, confidence ball around their gaps"
 
@@ -163,7 +163,7 @@ def _discrimination(part: Predictions, label: str | None, level: float) -> Discr
         auroc = _auroc(target, score, min(positives, negatives), level)
         resampled = min(positives, negatives) >= FEW_CASES and auroc.value != 1.0
         ranked = average_precision_interval(target, score, level)
-        auprc = _figure(ranked, level, _STRATIFIED if resampled else _BOUND)
+        auprc = _figure(ranked, level, _INFLUENCE if resampled else _BOUND)
     return Discrimination(
         n=target.size,
         n_positive=positives,
