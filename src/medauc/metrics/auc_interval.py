@@ -97,16 +97,14 @@ def score_interval(
         (np.minimum(m, n) - 1.0 if degrees is None else np.asarray(degrees)) * 4.0 * theta * (1.0 - theta)
     )
     ratio = np.maximum(ratio, (_PRIOR + observed * ratio) / (_PRIOR + observed))
-    theta, ratio, m, n = np.broadcast_arrays(theta, ratio, m, n)
-    bounds = []
-    for edge in (0.0, 1.0):
-        inside, outside = theta, np.full(theta.shape, edge)
-        for _ in range(54):  # bisection to the last bit of a float64
-            middle = (inside + outside) / 2
-            accepted = np.square(middle - theta) <= z * z * ratio * binormal_variance(middle, m, n)
-            inside, outside = np.where(accepted, middle, inside), np.where(accepted, outside, middle)
-        bounds.append(outside)
-    return bounds[0], bounds[1]
+    allowed = z * z * ratio
+    edges = np.array([0.0, 1.0]).reshape(2, *np.ones(np.ndim(allowed), dtype=int))
+    inside, outside = np.broadcast_arrays(theta, edges + np.zeros_like(allowed))
+    for _ in range(54):  # bisection to the last bit of a float64
+        middle = (inside + outside) / 2
+        accepted = np.square(middle - theta) <= allowed * binormal_variance(middle, m, n)
+        inside, outside = np.where(accepted, middle, inside), np.where(accepted, outside, middle)
+    return outside[0], outside[1]
 
 
 def hoeffding_interval(auc: float, pairs: int, level: float = 0.95) -> tuple[float, float]:

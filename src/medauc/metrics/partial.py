@@ -57,8 +57,10 @@ def partial_auc_interval(
     The variance is DeLong's with placements clipped to the region: a positive counts with
     ``clip(V10, 1 - max_fpr, 1 - u)``, u being the FPR at which the curve rises through ``min_tpr``, and a negative with
     ``clip(V01, min_tpr, TPR at max_fpr)``. That is the influence function of the area, the estimated ends of the
-    region included. Student's t interval (Satterthwaite's degrees of freedom) of the share of the region's area, on the
-    logit scale. Without bounds it is ``delong_interval(..., scale="logit")`` with t in place of z.
+    region included. Student's t interval of the share of the region's area on the logit scale, with Satterthwaite's
+    degrees of freedom from the samples within the region. Nominal 95% covered 92% to 98% of binormal draws
+    wherever ten or more samples of each class were expected within, and down to 84% where only four positives were
+    (20 positives, ``min_tpr`` 0.8): read such an interval with care.
 
     Where the variance is 0 or a class has one sample, the bounds follow from those of the whole AUC
     (:func:`medauc.metrics.hoeffding_interval`): no more area can be lost, or won, in a part than in the whole.
@@ -82,7 +84,7 @@ def partial_auc_interval(
 
     >>> y, s = [0] * 6 + [1] * 6, [1, 2, 3, 4, 6, 9, 5, 7, 8, 10, 11, 12]
     >>> [round(x, 3) for x in partial_auc_interval(y, s, max_fpr=0.5)]
-    [0.852, 0.47, 0.986]
+    [0.852, 0.415, 0.992]
     """
     right, floor = _check_bounds(max_fpr, min_tpr)
     targets, scores = check_binary(target, score)
@@ -141,5 +143,8 @@ def _clipped_variance(
     won = won_pairs(targets, scores)
     first = float(np.clip(won[targets] / n, *of_positives).var(ddof=1)) / m
     second = float(np.clip(won[~targets] / m, *of_negatives).var(ddof=1)) / n
+    # Samples beyond the region are clipped alike, so only those within tell how much they vary.
+    m_within, n_within = m * (1.0 - of_negatives[0]), n * (1.0 - of_positives[0])
     variance = first + second
-    return variance, variance**2 / (first**2 / (m - 1) + second**2 / (n - 1)) if variance else 1.0
+    spread = first**2 / max(m_within - 1.0, 1.0) + second**2 / max(n_within - 1.0, 1.0)
+    return variance, variance**2 / spread if variance else 1.0
