@@ -22,7 +22,7 @@ from medauc.losses import PartialAUCLoss
 class Reference:
     """The loss in plain Python, states of samples in a dictionary."""
 
-    def __init__(self, max_fpr, min_tpr=None, surrogate="squared_hinge", margin=1.0, state_lr=0.1):
+    def __init__(self, max_fpr, min_tpr=None, surrogate="squared_hinge", margin=1.0, state_lr=0.3):
         self.max_fpr, self.min_tpr, self.state_lr = max_fpr, min_tpr, state_lr
         self.surrogate, self.margin = surrogate, margin
         self.threshold, self.positive_threshold = {}, None
@@ -41,13 +41,13 @@ class Reference:
     def one_positive(self, losses, known):
         """Risk, weight of each pair, and the next threshold."""
         size = self.max_fpr * len(losses)
-        if known is None:
+        if not known:
             weight = largest_share(losses, self.max_fpr)
             own = sorted(losses, reverse=True)[math.ceil(size) - 1]
             return sum(w * loss for w, loss in zip(weight, losses, strict=True)), weight, own
         weight = [(loss > known) / size for loss in losses]
         risk = known + sum(max(0.0, loss - known) for loss in losses) / size
-        return risk, weight, max(0.0, known + self.state_lr * (sum(weight) - 1))
+        return risk, weight, known * (1 + self.state_lr * (sum(weight) - 1))
 
     def over_positives(self, risks):
         """Value, weight of each positive, and the next threshold among positives."""
@@ -55,13 +55,13 @@ class Reference:
             return mean(risks), [1 / len(risks)] * len(risks), None
         share, known = 1 - self.min_tpr, self.positive_threshold
         size = share * len(risks)
-        if known is None:
+        if not known:
             weight = largest_share(risks, share)
             own = sorted(risks, reverse=True)[math.ceil(size) - 1]
             return sum(w * risk for w, risk in zip(weight, risks, strict=True)), weight, own
         weight = [(risk > known) / size for risk in risks]
         value = known + sum(max(0.0, risk - known) for risk in risks) / size
-        return value, weight, max(0.0, known + self.state_lr * (sum(weight) - 1))
+        return value, weight, known * (1 + self.state_lr * (sum(weight) - 1))
 
 
 @given(
@@ -163,7 +163,7 @@ def test_thresholds_find_the_quantile_that_no_batch_can_show():
     """Batches of 4 negatives for a tail of 5%: a batch's own threshold is its maximum, far below on average."""
     generator = torch.Generator().manual_seed(0)
     negatives = torch.randn(400, generator=generator)
-    loss = PartialAUCLoss(401, 0.05, surrogate="logistic", activation="none", state_lr=0.005)
+    loss = PartialAUCLoss(401, 0.05, surrogate="logistic", activation="none", state_lr=0.02)
     targets = torch.tensor([1, 0, 0, 0, 0])
     followed, own = [], []
     for step in range(1500):
@@ -175,7 +175,7 @@ def test_thresholds_find_the_quantile_that_no_batch_can_show():
             own.append(torch.nn.functional.softplus(negatives[rows].max()))
     truth = torch.nn.functional.softplus(negatives).quantile(0.95)
     assert torch.stack(own).mean() < truth - 0.25
-    assert torch.stack(followed).mean().item() == pytest.approx(truth.item(), abs=0.06)
+    assert torch.stack(followed).mean().item() == pytest.approx(truth.item(), abs=0.1)
 
 
 def test_small_tails_still_have_a_gradient():
@@ -200,6 +200,36 @@ def test_extreme_raw_scores_stay_finite(surrogate, min_tpr):
         assert scores.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("min_tpr", [None, 0.5])
+def test_thresholds_of_zero_start_anew(min_tpr):
+    """A batch ranked right by more than the margin has no loss: a step in proportion to zero would stay there."""
+    problem = random_problem(6, 20)
+    loss = PartialAUCLoss(26, 0.2, min_tpr, activation="none").double()
+    apart = problem._replace(scores=problem.scores + 20.0 * problem.targets)
+    assert evaluate(loss, apart) == (0.0, [0.0] * 26)
+    assert (loss.threshold[problem.index[problem.targets == 1]] == 0).all()
+    again = evaluate(loss, problem)
+    fresh = evaluate(PartialAUCLoss(26, 0.2, min_tpr, activation="none").double(), problem)
+    assert again[0] == pytest.approx(fresh[0])
+    assert again[1] == pytest.approx(fresh[1])
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_margin_and_scores_in_other_units_give_the_same_training(scale):
+    whole = random_problem(12, 40, seed=3)
+    losses = [PartialAUCLoss(52, 0.2, 0.5, margin=unit, activation="none").double() for unit in (1.0, scale)]
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(6):
+        rows = torch.randperm(52, generator=generator)[:30]
+        batch = Problem(whole.scores[rows], whole.targets[rows], whole.index[rows])
+        one, other = (
+            evaluate(losses[0], batch),
+            evaluate(losses[1], batch._replace(scores=scale * batch.scores)),
+        )
+        assert other[0] == pytest.approx(scale**2 * one[0])
+        assert other[1] == pytest.approx([scale * slope for slope in one[1]])
+
+
 def test_large_batches_in_blocks_equal_small_blocks(monkeypatch):
     problem = random_problem(40, 90)
     expected = evaluate(PartialAUCLoss(130, 0.1, 0.3), problem)
@@ -216,8 +246,8 @@ def test_large_batches_in_blocks_equal_small_blocks(monkeypatch):
         {"max_fpr": 1.1},
         {"min_tpr": 1.0},
         {"min_tpr": -0.1},
-        {"state_lr": -1.0},
-        {"state_lr": math.inf},
+        {"state_lr": -0.1},
+        {"state_lr": 1.0},
         {"margin": 0.0},
         {"surrogate": "square"},
         {"activation": "tanh"},

@@ -46,7 +46,7 @@ def test_classes_are_ranked_from_the_hardest():
             assert ranked.ease[label][inside].tolist() == pytest.approx(expected)
             assert (sign * scores[ranked.rows[label], label])[inside].tolist() == pytest.approx(expected)
             assert (ranked.ease[label][~inside] == torch.inf).all()
-            assert ranked.count[label] == max(len(expected), 1)
+            assert ranked.number[label] == max(len(expected), 1)
 
 
 @every_loss

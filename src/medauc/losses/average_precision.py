@@ -96,7 +96,7 @@ class AveragePrecisionLoss(SampleStateLoss):
         share = self._shares(batch).unsqueeze(1)
         u_positive, u_all = self._averages(*_counts(pairs, share, slots), batch)
 
-        per_positive = batch.member / positives.count
+        per_positive = batch.member / positives.number
         precision = u_positive / u_all
         value = (per_positive - precision * per_positive).sum(1)
         # Derivatives of the value by l_ij, but for share_j: precision falls with a negative above i ...
@@ -128,11 +128,11 @@ class AveragePrecisionLoss(SampleStateLoss):
         """Weight of each partner in the counts, (L, P + Q), positives first: each class adds up to its share."""
         positives, negatives = batch.positives, batch.negatives
         if self.prevalence is None:
-            return torch.cat([positives.valid, negatives.valid], 1) / (positives.count + negatives.count)
+            return torch.cat([positives.valid, negatives.valid], 1) / (positives.number + negatives.number)
         # new_full, since new_tensor copies from the host and waits for the device.
-        prevalence = torch.cat([positives.count.new_full((1, 1), share) for share in self.prevalence])
-        of_positive = positives.valid * (prevalence / positives.count)
-        return torch.cat([of_positive, negatives.valid * ((1 - prevalence) / negatives.count)], 1)
+        prevalence = torch.cat([positives.number.new_full((1, 1), share) for share in self.prevalence])
+        of_positive = positives.valid * (prevalence / positives.number)
+        return torch.cat([of_positive, negatives.valid * ((1 - prevalence) / negatives.number)], 1)
 
     def extra_repr(self) -> str:
         """Settings shown when the module is printed."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from medauc.losses.base import Activation
@@ -28,10 +29,13 @@ class PartialAUCLoss(SampleStateLoss):
 
     the mean of its largest share ``beta`` of losses. The value is the mean of F_i over the positives; with
     ``min_tpr`` it is the mean of the largest share ``1 - min_tpr`` of them, found in the same way by one
-    variable s' a label. The minimising s_i is the (1 - beta)-quantile of ``L_ij``. A batch may hold too few
-    negatives to tell it, so it is followed across batches: it starts at the batch's own, exactly, and then
-    each visit moves it by ``state_lr * (share of L_ij above s_i / beta - 1)``, whose expectation is zero at
-    the true quantile however small the batch.
+    variable s' a label.
+
+    The minimising s_i is the (1 - beta)-quantile of ``L_ij``. A batch may hold too few negatives to tell it, so
+    it is followed across batches: it starts at the batch's own, exactly, and then each visit multiplies it by
+    ``1 + state_lr * (share of L_ij beyond s_i / beta - 1)``, whose mean is 1 at the true quantile however small
+    the batch. The paper adds ``eta`` times the same bracket; in proportion to s_i the step fits any margin,
+    activation and stage of training. A threshold of 0 (no pair in the tail had a loss) starts anew.
 
     A label that lacks either class in the batch contributes zero and leaves its states alone. Time and, on
     an accelerator, memory grow with positives times negatives of the batch.
@@ -45,7 +49,7 @@ class PartialAUCLoss(SampleStateLoss):
         margin: of the squared hinge, > 0; a sigmoid separates two scores by at most 1.
         activation: ``"sigmoid"`` compares sigmoid(score), ``"none"`` the raw score.
         num_labels: number of labels L, >= 1; the value is the mean over them.
-        state_lr: step size of s_i and s', >= 0, in units of the pair's loss; 0 keeps their first values.
+        state_lr: step size of s_i and s' in proportion to themselves, in [0, 1); 0 keeps their first values.
 
     Attributes:
         threshold: s_i of each sample and label, buffer of shape (num_samples, L); -1 where never seen.
@@ -58,7 +62,6 @@ class PartialAUCLoss(SampleStateLoss):
         Zhu, Li, Wang, Wu, Yang: When AUC meets DRO: Optimizing Partial AUC for Deep Learning with Non-Convex
         Convergence Guarantee, ICML 2022, arXiv 2203.00176 (SOPA; two-way SOTA).
 
-    >>> import torch
     >>> loss = PartialAUCLoss(num_samples=5, max_fpr=0.5, activation="none")
     >>> scores, targets = torch.tensor([1.0, 2.0, 0.5, 0.0, -1.0]), torch.tensor([1, 0, 0, 0, 0])
     >>> loss(scores, targets, torch.arange(5))  # the two hardest: (2^2 + 0.5^2) / 2
@@ -74,15 +77,15 @@ class PartialAUCLoss(SampleStateLoss):
         margin: float = 1.0,
         activation: Activation = "sigmoid",
         num_labels: int = 1,
-        state_lr: float = 0.1,
+        state_lr: float = 0.3,
     ) -> None:
         super().__init__(num_samples, num_labels, surrogate, margin, activation)
         if not 0 < max_fpr <= 1:
             raise ValueError(f"max_fpr must be above 0 and at most 1, got {max_fpr}")
         if min_tpr is not None and not 0 <= min_tpr < 1:
             raise ValueError(f"min_tpr must be at least 0 and below 1, got {min_tpr}")
-        if not (state_lr >= 0 and math.isfinite(state_lr)):
-            raise ValueError(f"state_lr must be a number >= 0, got {state_lr}")
+        if not 0 <= state_lr < 1:
+            raise ValueError(f"state_lr must be at least 0 and below 1, got {state_lr}")
         self.max_fpr = max_fpr
         self.min_tpr = min_tpr
         self.state_lr = state_lr
@@ -93,13 +96,13 @@ class PartialAUCLoss(SampleStateLoss):
     def solve(self, batch: Batch) -> Solved:
         """Risk of each positive at its threshold, and the weights of the pairs beyond it."""
         pairs = PairBlocks(batch.positives.ease, batch.negatives.ease, self.pair_loss)
-        size = self.max_fpr * batch.negatives.count
+        size = self.max_fpr * batch.negatives.number
         known = self.recall("threshold", batch)
-        unseen = (known < 0) & batch.member
+        unseen = (known <= 0) & batch.member
         first = None if surely_none(unseen) else self._first_visit(batch, known, unseen, size)
         threshold = known if first is None else first.threshold
         risk, beyond = _tail(pairs, threshold, size)
-        moved = threshold.add(beyond - 1, alpha=self.state_lr).clamp_(min=0)
+        moved = threshold * (1 - self.state_lr + self.state_lr * beyond)
         self.store("threshold", batch, known, moved if first is None else threshold.where(first.here, moved))
         value, outer = self._over_positives(risk, batch)
         return Solved(value, *gradient_sums(_weighted(pairs, threshold, first, outer, size)))
@@ -113,23 +116,24 @@ class PartialAUCLoss(SampleStateLoss):
 
     def _over_positives(self, risk: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Value of each label (L,), and weight of each positive in it (L, P)."""
-        count = batch.positives.count
+        count = batch.positives.number
         if self.min_tpr is None:
             outer = batch.member / count
             return (risk * outer).sum(1), outer
-        risk = risk.where(batch.member, 0.0)
         size = (1 - self.min_tpr) * count
-        own = risk.gather(1, _last_of(size))
         known = self.recall_of_labels("positive_threshold", batch)
-        threshold = own.where(known < 0, known)
+        unseen = (known <= 0) & batch.member[:, :1]
+        first = None if surely_none(unseen) else _first_positives(risk, batch, known, unseen, size)
+        threshold = known if first is None else first.threshold
         excess = (risk - threshold).where(batch.member, 0.0)
-        beyond = (excess > 0) / size
-        moved = (known + self.state_lr * (beyond.sum(1, keepdim=True) - 1)).clamp(min=0)
-        self.store_of_labels("positive_threshold", batch, known, own.where(known < 0, moved))
-        value = threshold.squeeze(1) + (excess.clamp(min=0) / size).sum(1)
-        # A label's first batch is every positive's first visit, whose risk falls with the score: ranks decide.
-        outer = hardest_share(batch.positives.ease, size).where(known < 0, beyond)
-        return value.where(batch.member[:, 0], 0.0), outer.where(batch.member, 0.0)
+        outer = (excess > 0) / size
+        moved = threshold * (1 - self.state_lr + self.state_lr * outer.sum(1, keepdim=True))
+        new = moved if first is None else threshold.where(unseen, moved)
+        self.store_of_labels("positive_threshold", batch, known, new)
+        value = (threshold + (excess.clamp(min=0) / size).sum(1, keepdim=True)).where(
+            batch.member[:, :1], 0.0
+        )
+        return value.squeeze(1), outer if first is None else first.share.where(unseen, outer)
 
     def extra_repr(self) -> str:
         """Settings shown when the module is printed."""
@@ -138,17 +142,24 @@ class PartialAUCLoss(SampleStateLoss):
 
 
 class _FirstVisit(NamedTuple):
-    """Positives that have no threshold yet.
+    """What stands in for thresholds that are not known yet, or zero.
 
     Attributes:
-        here: which they are, (L, P).
-        threshold: this batch's own for them, the known one for others, (L, P).
-        share: weight of each negative for them, (L, 1, Q).
+        here: where that is, (L, P) among negatives, (L, 1) among positives.
+        threshold: there this batch's own, elsewhere the known one.
+        share: weights by rank that belong to it, (L, 1, Q) of the negatives, (L, P) of the positives.
     """
 
     here: Tensor
     threshold: Tensor
     share: Tensor
+
+
+def _first_positives(risk: Tensor, batch: Batch, known: Tensor, unseen: Tensor, size: Tensor) -> _FirstVisit:
+    ordered, order = (-risk).where(batch.member, math.inf).sort(1)
+    own = -ordered.gather(1, _last_of(size))
+    share = torch.zeros_like(risk).scatter(1, order, hardest_share(ordered, size))
+    return _FirstVisit(unseen, own.where(unseen, known), share)
 
 
 def _tail(pairs: PairBlocks, threshold: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:

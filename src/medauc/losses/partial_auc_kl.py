@@ -87,7 +87,7 @@ class PartialAUCKLLoss(SampleStateLoss):
         )
         sums, hardest = zip(*((power.sum(2), top.squeeze(2)) for _, (power, _, top) in pairs), strict=True)
         total = joined(sums).where(batch.member, 1.0)
-        mean = (total / negatives.count).log().add_(joined(hardest), alpha=1 / self.temperature)
+        mean = (total / negatives.number).log().add_(joined(hardest), alpha=1 / self.temperature)
         known = self.recall("log_u", batch)
         log_u = moving_average(known, mean, self.gamma)
         self.store("log_u", batch, known, log_u)
@@ -107,12 +107,12 @@ class PartialAUCKLLoss(SampleStateLoss):
     def _over_positives(self, log_u: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Value of each label (L,), and weight of each positive in it (L, P)."""
         if self.positive_temperature is None:
-            outer = batch.member / batch.positives.count
+            outer = batch.member / batch.positives.number
             return self.temperature * (log_u * outer).sum(1), outer
         # The lowest number rather than -inf: a label without members has finite weights, on pairs of no slope.
         lowest = torch.finfo(log_u.dtype).min
         exponent = (log_u * (self.temperature / self.positive_temperature)).where(batch.member, lowest)
-        mean = exponent.logsumexp(1, keepdim=True) - batch.positives.count.log()
+        mean = exponent.logsumexp(1, keepdim=True) - batch.positives.number.log()
         known = self.recall_of_labels("log_v", batch)
         log_v = moving_average(known, mean, self.gamma)
         self.store_of_labels("log_v", batch, known, log_v)

@@ -22,13 +22,13 @@ class Ranked(NamedTuple):
         ease: ascending, shape (L, K): the score of a positive, minus the score of a negative. Slots past the
             last member hold +inf, so that no pair with them has a loss.
         rows: place of each in the batch, shape (L, K).
-        count: number of members, at least 1, shape (L, 1), dtype of the scores.
+        number: of members, at least 1, shape (L, 1), dtype of the scores.
         valid: which slots hold a member, shape (L, K).
     """
 
     ease: Tensor
     rows: Tensor
-    count: Tensor
+    number: Tensor
     valid: Tensor
 
 
@@ -44,10 +44,10 @@ def hardest_first(scores: Tensor, positive: Tensor, negative: Tensor) -> tuple[R
     return positives, negatives
 
 
-def _ranked(ease: Tensor, rows: Tensor, count: Tensor, slots: int) -> Ranked:
+def _ranked(ease: Tensor, rows: Tensor, number: Tensor, slots: int) -> Ranked:
     ease = ease.narrow(1, 0, slots)
     # Unlike <, this counts a NaN as a member, so that it reaches the value and is noticed.
-    return Ranked(ease, rows.narrow(1, 0, slots), count, ease != math.inf)
+    return Ranked(ease, rows.narrow(1, 0, slots), number, ease != math.inf)
 
 
 def hardest_share(keys: Tensor, size: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ class PartialAUCSection(OfSamples):
     name: Literal["partial_auc"] = "partial_auc"
     max_fpr: float = Field(0.3, gt=0, le=1)
     min_tpr: Annotated[float, Field(ge=0, lt=1)] | None = None
-    state_lr: float = Field(0.1, ge=0, le=100)
+    state_lr: float = Field(0.3, ge=0, lt=1)
 
 
 class PartialAUCKLSection(OfSamples):
