@@ -97,8 +97,6 @@ def test_select_and_concatenate(both):
         ("target,score\n", "no rows"),
         ("label,prob\n1,0.3\n", "lacks the column target, score; it has: label, prob"),
         ("target_a,score_b\n1,0.3\n", "lacks the column score_a"),
-        ("target;score\n1;0,3\n", "save it with commas"),
-        ("target\tscore\n1\t0.3\n", "save it with commas"),
         ("target,score,score\n1,0.3,0.4\n", "more than one column named 'score'"),
         (
             "target,score\n1,0.3\n0,nan\n1,inf\n",
@@ -110,7 +108,7 @@ def test_select_and_concatenate(both):
         ("target,score\n1,0.3\n2,0.5\n", r"target must be 0 or 1, but row 2 has 2 \(1 such rows\)"),
         ("target,score\n1,0.3\n-1,0.5\n", "target must be 0 or 1, but row 2 has -1"),
         ("target_a,score_a\n1,0.3\n3,0.5\n", r"target_a must be 0, 1 or -1 \(unknown\), but row 2 has 3"),
-        ("split,target,score\ntest,1,0.3\nvalid,0,0.5\n", "unknown split 'valid'; use train, val, test"),
+        ("split,target,score\ntest,1,0.3\ndev,0,0.5\n", "unknown split 'dev'; use train, val, test"),
         (
             "id,target,score\nx,1,0.3\ny,0,0.1\nx,0,0.5\n",
             "1 ids repeat within a split, in 'test' for one: 'x'",

@@ -4,15 +4,17 @@ import torch
 
 from medauc.losses import AUCMLoss, CrossEntropyLoss, MultiLabelAUCMLoss
 from medauc.optim import PESG, MinMax
+from medauc.training.loss_sections import AUCMSection, CrossEntropySection
 from medauc.training.objective import build_loss, build_optimizer, build_schedule
-from medauc.training.recipe import LossSection, OptimSection, parse_recipe
+from medauc.training.optim_sections import AdamWSection, PESGSection, SGDSection
+from medauc.training.recipe import parse_recipe
 
 TARGETS = np.array([1, 0, 0, 0, 0])
 
 
 def test_v1_weighs_with_the_prevalence_that_batches_have() -> None:
-    shuffled = build_loss(LossSection(), TARGETS, positive_share=None)
-    balanced = build_loss(LossSection(), TARGETS, positive_share=0.5)
+    shuffled = build_loss(AUCMSection(), TARGETS, positive_share=None)
+    balanced = build_loss(AUCMSection(), TARGETS, positive_share=0.5)
     assert isinstance(shuffled, AUCMLoss)
     assert isinstance(balanced, AUCMLoss)
     assert float(shuffled.prevalence) == pytest.approx(0.2)
@@ -21,13 +23,13 @@ def test_v1_weighs_with_the_prevalence_that_batches_have() -> None:
 
 def test_multi_label_prevalences_ignore_unknown_and_survive_absent_labels() -> None:
     targets = np.array([[1, 0], [0, 0], [-1, 0], [-1, 0]])
-    loss = build_loss(LossSection(), targets, None)
+    loss = build_loss(AUCMSection(), targets, None)
     assert isinstance(loss, MultiLabelAUCMLoss)
     assert list(loss.prevalence) == pytest.approx([0.5, 0.125])
 
 
 def test_balanced_cross_entropy_gives_both_classes_equal_weight() -> None:
-    loss = build_loss(LossSection(name="cross_entropy", positive_weight="balanced"), TARGETS, None)
+    loss = build_loss(CrossEntropySection(positive_weight="balanced"), TARGETS, None)
     assert isinstance(loss, CrossEntropyLoss)
     scores = torch.zeros(5, requires_grad=True)
     loss(scores, torch.from_numpy(TARGETS)).backward()
@@ -35,10 +37,12 @@ def test_balanced_cross_entropy_gives_both_classes_equal_weight() -> None:
     assert scores.grad[0].item() == pytest.approx(-scores.grad[1:].sum().item())
 
 
-@pytest.mark.parametrize(("optim", "kind"), [("pesg", PESG), ("adamw", MinMax), ("sgd", MinMax)])
-def test_aucm_gets_its_ascent_from_every_optimizer(optim: str, kind: type) -> None:
+@pytest.mark.parametrize(
+    ("section", "kind"), [(PESGSection, PESG), (AdamWSection, MinMax), (SGDSection, MinMax)]
+)
+def test_aucm_gets_its_ascent_from_every_optimizer(section: type, kind: type) -> None:
     network, loss = torch.nn.Linear(3, 1), AUCMLoss(version="v2")
-    optimizer = build_optimizer(OptimSection(name=optim, lr=0.05), network, loss)
+    optimizer = build_optimizer(section(lr=0.05), network, loss)
     assert isinstance(optimizer, kind)
     loss(network(torch.randn(6, 3)), torch.tensor([0, 1, 0, 1, 0, 1])).backward()
     optimizer.step()
@@ -46,7 +50,7 @@ def test_aucm_gets_its_ascent_from_every_optimizer(optim: str, kind: type) -> No
 
 
 def test_cross_entropy_needs_no_wrapper() -> None:
-    optimizer = build_optimizer(OptimSection(name="adamw"), torch.nn.Linear(2, 1), CrossEntropyLoss())
+    optimizer = build_optimizer(AdamWSection(), torch.nn.Linear(2, 1), CrossEntropyLoss())
     assert isinstance(optimizer, torch.optim.AdamW)
 
 
@@ -97,6 +101,6 @@ def test_pesg_ends_its_stages_itself() -> None:
         is None
     )
     assert (
-        build_schedule(OptimSection(), build_optimizer(OptimSection(), torch.nn.Linear(2, 1), AUCMLoss()), 1)
+        build_schedule(PESGSection(), build_optimizer(PESGSection(), torch.nn.Linear(2, 1), AUCMLoss()), 1)
         is None
     )

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from medauc.errors import InputError
 from medauc.training import Recipe, parse_recipe, shipped_recipes
-from medauc.training.recipe import apply_override, differing_keys, read_recipe
+from medauc.training.overrides import apply_overrides
+from medauc.training.recipe import differing_keys, read_recipe
 
 SEVEN = {
     "pneumoniamnist", "breastmnist", "chestmnist",
@@ -20,7 +21,19 @@ SEVEN = {
         ({"optim": {"momentum": 1.0}}, "optim.momentum", ">= 0, < 1"),
         ({"sampling": {"positive_share": 1.5}}, "sampling.positive_share", "> 0, < 1 or null"),
         ({"training": {"patience": 0}}, "training.patience", ">= 1 or null"),
-        ({"loss": {"name": "auc"}}, "loss.name", "aucm | cross_entropy"),
+        ({"loss": {"name": "auc"}}, "loss.name", "did you mean 'aucm'? (allowed: aucm | "),
+        ({"loss": {"name": "zzz"}}, "loss.name is 'zzz'", " | cross_entropy | "),
+        ({"loss": {"name": "cross_entropy", "margin": 1}}, "loss.margin", "belongs to loss.name aucm"),
+        ({"loss": {"margin": -1}}, "loss.margin", "> 0, <= 100"),
+        ({"loss": {"name": "focal", "alpha": 2}}, "loss.alpha is 2", "> 0, < 1 or balanced or null"),
+        ({"loss": 5}, "loss is 5", ""),
+        (
+            {"optim": {"name": "adamw", "momentum": 0.5}},
+            "optim.momentum",
+            "belongs to optim.name pesg and sgd",
+        ),
+        ({"optim": {"name": "adam"}}, "optim.name", "did you mean 'adamw'?"),
+        ({"optim": {"name": "adamw", "schedule": {"nmae": 1}}}, "optim.schedule.nmae", "did you mean 'name'"),
         ({"augment": {"flip": 2}}, "augment.flip", ">= 0, <= 1"),
         ({"model": {"name": "resnet81"}}, "model.name", "resnet18"),
         ({"optim": {"lr": float("nan")}}, "optim.lr", "finite"),
@@ -29,7 +42,7 @@ SEVEN = {
         ({"optimizer": {}}, "optimizer", "did you mean 'optim'"),
         ({"data": {"phantom": {"n_trian": 5}}}, "data.phantom.n_trian", "did you mean 'n_train'"),
         ({"optim": {"schedule": {"name": "stages"}}}, "optim.schedule", "epochs"),
-        ({"loss": {"name": "cross_entropy"}, "optim": {"name": "pesg"}}, "pesg", "use 'sgd' or 'adamw'"),
+        ({"loss": {"name": "cross_entropy"}, "optim": {"name": "pesg"}}, "pesg", "use 'adamw' or 'sgd'"),
     ],
 )
 def test_a_bad_value_names_key_and_allowed_range(values: dict, key: str, hint: str) -> None:
@@ -89,7 +102,7 @@ def test_seed_recipes_hold_the_reported_hyperparameters() -> None:
 )
 def test_override_reads_yaml(text: str, value: object) -> None:
     values: dict = {}
-    apply_override(values, text)
+    apply_overrides(values, [text])
     section, key = text.split("=")[0].split(".")
     assert values[section][key] == value
 
@@ -97,7 +110,7 @@ def test_override_reads_yaml(text: str, value: object) -> None:
 @pytest.mark.parametrize("text", ["optim.lr", "=3", "optim.lr=[1"])
 def test_override_that_is_no_assignment_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--set"):
-        apply_override({}, text)
+        apply_overrides({}, [text])
 
 
 @given(lr=st.floats(1e-6, 100), epochs=st.integers(1, 500), share=st.none() | st.floats(0.01, 0.99))

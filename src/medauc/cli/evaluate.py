@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import Source
+from medauc.cli.options import AllowLeakage, Columns, Positive, Source
 
 
 def evaluate(
@@ -18,12 +18,17 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    columns: Columns = None,
+    positive: Positive = None,
+    allow_leakage: AllowLeakage = False,
 ) -> None:
     """Compute every figure with its interval; print the main ones and write evaluation.json."""
-    from medauc.evaluation import summary_lines
+    from medauc.evaluation import parse_columns, summary_lines
     from medauc.training import evaluate_path
 
-    _, evaluation = evaluate_path(source)
+    _, evaluation = evaluate_path(
+        source, columns=parse_columns(columns or ()), positive=positive, allow_leakage=allow_leakage
+    )
     target = out or (source if source.is_dir() else source.parent) / "evaluation.json"
     evaluation.write(target)
     typer.echo("\n".join([*summary_lines(evaluation), f"written: {target}"]))

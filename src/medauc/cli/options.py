@@ -34,3 +34,23 @@ Source = Annotated[
     Path,
     typer.Argument(metavar="RUN|PREDICTIONS.CSV", help="A run folder, or a table of scores from anywhere."),
 ]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="TARGET=LABEL,SCORE=PROB",
+        help="The file's own names of medauc's columns target, score, split, id, group; may be repeated.",
+        show_default=False,
+    ),
+]
+Positive = Annotated[
+    str | None,
+    typer.Option(
+        "--positive",
+        help="The target that counts as positive, where targets are not 0 and 1: 'malignant'.",
+        show_default=False,
+    ),
+]
+AllowLeakage = Annotated[
+    bool, typer.Option("--allow-leakage", help="Accept a group (patient) that occurs in more than one split.")
+]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import DataDir, Source
+from medauc.cli.options import AllowLeakage, Columns, DataDir, Positive, Source
 
 
 def report(
@@ -17,9 +17,16 @@ def report(
         ),
     ] = None,
     data_dir: DataDir = None,
+    columns: Columns = None,
+    positive: Positive = None,
+    allow_leakage: AllowLeakage = False,
 ) -> None:
     """Write one self-contained HTML page that opens offline in any browser."""
+    from medauc.evaluation import parse_columns
     from medauc.report import report_path
 
-    written = report_path(source, out, data_dir)
+    names = parse_columns(columns or ())
+    written = report_path(
+        source, out, data_dir, columns=names, positive=positive, allow_leakage=allow_leakage
+    )
     typer.echo(f"written: {written}")

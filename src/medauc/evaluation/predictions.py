@@ -1,6 +1,6 @@
 """The table of scores: what a training leaves behind, or what anybody else hands in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from medauc.errors import InputError
+from medauc.evaluation.cells import SPLITS, UNKNOWN, to_scores, to_splits, to_targets
+from medauc.evaluation.checks import check_ids, check_leakage
+from medauc.evaluation.columns import find_labels, pair, pairs
+from medauc.evaluation.reading import read_table
 from medauc.files import write_text_atomically
-
-SPLITS = ("train", "val", "test")
-UNKNOWN = -1
-_KEYS = ("split", "id", "group")
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,35 @@ class Predictions:
             and ``score`` (float64), or ``target_<label>`` (0, 1, -1 = unknown) and ``score_<label>`` for
             each label, then any further columns as text.
         labels: Names of the labels; empty when there is one target without a name.
+        notes: Sentences on what was read liberally ("the comma is read as decimal point").
     """
 
     frame: pd.DataFrame
     labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, path: Path | str) -> Self:
-        r"""Read a CSV file, from medauc or from anywhere.
+    def read(
+        cls,
+        path: Path | str,
+        *,
+        columns: Mapping[str, str] | None = None,
+        positive: str | None = None,
+        allow_leakage: bool = False,
+    ) -> Self:
+        r"""Read a CSV or Parquet file, from medauc or from anywhere.
 
         Needed are the columns ``target`` and ``score``, or ``target_<label>`` and ``score_<label>`` for one
         label or more. ``split`` defaults to "test" in every row, ``id`` to the row's number, ``group`` to
-        the id. An empty ``target_<label>`` means unknown. Numbers are read to the last bit.
+        the id. An empty ``target_<label>`` means unknown. Numbers are read to the last bit. Semicolons or tabs
+        between columns, decimal commas and splits named "validation" or "Training" are read too, and told in
+        ``notes``.
+
+        Args:
+            path: The file; Parquet when it ends so, which needs pyarrow.
+            columns: The file's own name of a column by medauc's name: ``{"target": "label"}``.
+            positive: The target that means 1, where targets are not 0 and 1 ("malignant").
+            allow_leakage: Accept a group that occurs in more than one split.
 
         Raises:
             InputError: The file cannot be read or its content cannot be evaluated; says where and why.
@@ -51,9 +68,12 @@ class Predictions:
         'split,id,group,target,score\ntest,1,1,0,1.0\ntest,2,2,1,4.0\n'
         """
         where = str(path)
-        frame = _read_text_table(Path(path), where)
-        labels = _find_labels(list(frame.columns), where)
-        return cls(_parse(frame, labels, where), labels)
+        frame, liberties = read_table(Path(path), columns or {})
+        labels = find_labels(list(frame.columns), where)
+        parsed, notes = _parse(frame, labels, where, positive)
+        if not allow_leakage:
+            check_leakage(parsed, where)
+        return cls(parsed, labels, (*liberties, *notes))
 
     @classmethod
     def from_arrays(
@@ -94,15 +114,15 @@ class Predictions:
             )
         columns: dict[str, object] = {"split": split, "id": [str(name) for name in ids]}
         columns["group"] = columns["id"] if groups is None else [str(name) for name in groups]
-        pairs = zip(
-            _pairs(labels),
+        cells = zip(
+            pairs(labels),
             target_table.reshape(len(ids), -1).T,
             score_table.reshape(len(ids), -1).T,
             strict=True,
         )
-        for (target_name, score_name), target, score in pairs:
+        for (target_name, score_name), target, score in cells:
             columns[target_name], columns[score_name] = target, score
-        return cls(_parse(pd.DataFrame(columns), labels, where), labels)
+        return cls(_parse(pd.DataFrame(columns), labels, where)[0], labels)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
@@ -114,7 +134,7 @@ class Predictions:
         if not parts or any(part.labels != parts[0].labels for part in parts):
             raise InputError("only predictions with the same labels can be put together")
         frame = pd.concat([part.frame for part in parts], ignore_index=True)
-        _check_ids(frame, "the predictions put together")
+        check_ids(frame, "the predictions put together")
         return cls(frame, parts[0].labels)
 
     def write(self, path: Path | str) -> None:
@@ -155,11 +175,11 @@ class Predictions:
 
     def target(self, label: str | None = None) -> NDArray[np.int8]:
         """Targets of ``label`` (``None``: the one without a name), shape ``(N,)``; -1 is unknown."""
-        return self.frame[_pair(label)[0]].to_numpy(dtype=np.int8)
+        return self.frame[pair(label)[0]].to_numpy(dtype=np.int8)
 
     def score(self, label: str | None = None) -> NDArray[np.float64]:
         """Scores of ``label`` (``None``: the one without a name), shape ``(N,)``."""
-        return self.frame[_pair(label)[1]].to_numpy(dtype=np.float64)
+        return self.frame[pair(label)[1]].to_numpy(dtype=np.float64)
 
     def known(self, label: str | None = None) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
         """Targets and scores of the rows whose target is known."""
@@ -176,117 +196,22 @@ class Predictions:
         return min(self.class_sizes(label)) > 0
 
 
-def _pair(label: str | None) -> tuple[str, str]:
-    return ("target", "score") if label is None else (f"target_{label}", f"score_{label}")
-
-
-def _pairs(labels: Sequence[str]) -> list[tuple[str, str]]:
-    return [_pair(label) for label in labels] or [_pair(None)]
-
-
-def _read_text_table(path: Path, where: str) -> pd.DataFrame:
-    """Read every cell as text: an id "NA" or "007" stays what it is."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            _check_first_line(file.readline(), where)
-        table = pd.read_csv(
-            path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
-        )
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{where} is empty; it needs a header with target and score, and rows") from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{where} is not a CSV file: {' '.join(str(error).split())}") from None
-    except OSError as error:
-        raise InputError(f"{where} cannot be read: {error.strerror or error}") from None
-    header = [str(name).strip() for name in table.iloc[0]]
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise InputError(f"{where} has more than one column named {', '.join(map(repr, repeated))}")
-    table = table.iloc[1:].reset_index(drop=True).fillna("")  # cells that a short row lacks
-    if table.empty:
-        raise InputError(f"{where} has a header and no rows")
-    table.columns = pd.Index(header)
-    return table
-
-
-def _check_first_line(line: str, where: str) -> None:
-    if "\0" in line:
-        raise InputError(f"{where} is not a CSV file: its first line holds binary data")
-    if "," not in line and any(mark in line for mark in ";\t"):
-        raise InputError(f"{where} separates its columns by ';' or tabs; save it with commas")
-
-
-def _find_labels(columns: list[str], where: str) -> tuple[str, ...]:
-    if {"target", "score"} <= set(columns):
-        return ()
-    labels = tuple(name.removeprefix("target_") for name in columns if name.startswith("target_"))
-    missing = [name for pair in _pairs(labels) for name in pair if name not in columns]
-    if missing:
-        listed = ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
-        raise InputError(f"{where} lacks the column {', '.join(missing)}; it has: {listed}")
-    return labels
-
-
-def _parse(frame: pd.DataFrame, labels: tuple[str, ...], where: str) -> pd.DataFrame:
-    """Fill in the defaults, turn text into numbers, refuse what cannot be evaluated; order the columns."""
+def _parse(
+    frame: pd.DataFrame, labels: tuple[str, ...], where: str, positive: str | None = None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Fill in the defaults, turn cells into numbers, refuse what cannot be evaluated; order the columns."""
     if frame.empty:
         raise InputError(f"{where}: no rows")
-    columns: dict[str, object] = {"split": frame.get("split", "test")}
-    columns["id"] = frame.get("id", pd.Series([str(row + 1) for row in range(len(frame))]))
+    rows = pd.RangeIndex(1, len(frame) + 1)
+    split, notes = to_splits(frame["split"], where) if "split" in frame else ("test", [])
+    columns: dict[str, object] = {"split": split}
+    columns["id"] = frame["id"] if "id" in frame else rows.astype("str")
     columns["group"] = frame.get("group", columns["id"])
-    for target, score in _pairs(labels):
-        columns[target] = _to_targets(frame[target], bool(labels), where)
-        columns[score] = _to_scores(frame[score], where)
+    for target, score in pairs(labels):
+        columns[target] = to_targets(frame[target], where, unknown_allowed=bool(labels), positive=positive)
+        columns[score], liberties = to_scores(frame[score], where)
+        notes += liberties
     columns |= {str(name): frame[name] for name in frame.columns if name not in columns}
     parsed = pd.DataFrame(columns, index=frame.index)
-    strange = sorted(set(parsed["split"]) - set(SPLITS))
-    if strange:
-        names = ", ".join(map(repr, strange[:3]))
-        raise InputError(f"{where}: unknown split {names}; use {', '.join(SPLITS)}")
-    _check_ids(parsed, where)
-    return parsed
-
-
-def _check_ids(frame: pd.DataFrame, where: str) -> None:
-    repeated = frame[frame.duplicated(["split", "id"])]
-    if len(repeated):
-        first = ", ".join(repr(str(name)) for name in repeated["id"].drop_duplicates()[:3])
-        split = repeated["split"].iloc[0]
-        raise InputError(f"{where}: {len(repeated)} ids repeat within a split, in {split!r} for one: {first}")
-
-
-def _to_scores(column: pd.Series, where: str) -> NDArray[np.float64]:
-    values = _to_numbers(column, where)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size:
-        first = f"the first is {values[bad[0]]} in row {bad[0] + 1}"
-        raise InputError(
-            f"{where}: {bad.size} of {values.size} values of {column.name} are not finite; {first}"
-        )
-    return values
-
-
-def _to_targets(column: pd.Series, unknown_allowed: bool, where: str) -> NDArray[np.int8]:
-    if unknown_allowed:
-        column = column.astype(object).where(column.astype(object) != "", str(UNKNOWN))
-    values = _to_numbers(column, where)
-    if unknown_allowed:
-        values = np.where(np.isnan(values), UNKNOWN, values)
-    bad = np.flatnonzero(~np.isin(values, (0, 1, UNKNOWN) if unknown_allowed else (0, 1)))
-    if bad.size:
-        allowed = "0, 1 or -1 (unknown)" if unknown_allowed else "0 or 1"
-        first = f"row {bad[0] + 1} has {values[bad[0]]:g}"
-        raise InputError(f"{where}: {column.name} must be {allowed}, but {first} ({bad.size} such rows)")
-    return values.astype(np.int8)
-
-
-def _to_numbers(column: pd.Series, where: str) -> NDArray[np.float64]:
-    try:
-        return np.asarray(column.to_numpy(dtype=object), dtype=np.float64)  # Python's float(): exact
-    except (TypeError, ValueError):
-        for row, value in enumerate(column, start=1):
-            try:
-                float(value)
-            except (TypeError, ValueError):
-                raise InputError(f"{where}: {column.name} of row {row} is {value!r}, not a number") from None
-        raise
+    check_ids(parsed, where)
+    return parsed, notes

@@ -16,6 +16,7 @@ from medauc.losses.cross_entropy import CrossEntropyLoss, balanced_positive_weig
 from medauc.losses.focal import FocalLoss
 from medauc.losses.ldam import LDAMLoss
 from medauc.losses.multilabel_aucm import MultiLabelAUCMLoss
+from medauc.losses.pairwise import PairwiseAUCLoss
 from medauc.losses.registry import available, build, lookup
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "MinMaxLoss",
     "MultiLabelAUCMLoss",
     "MultiLabelCompositionalAUCLoss",
+    "PairwiseAUCLoss",
     "SaddlePoint",
     "available",
     "balanced_positive_weight",

@@ -11,6 +11,7 @@ from medauc.losses.compositional import CompositionalAUCLoss
 from medauc.losses.cross_entropy import CrossEntropyLoss
 from medauc.losses.focal import FocalLoss
 from medauc.losses.ldam import LDAMLoss
+from medauc.losses.pairwise import PairwiseAUCLoss
 
 Optimizer = Literal["pesg", "pdsca", "adamw", "sgd"]
 Sampler = Literal["class_balanced", "shuffled"]
@@ -37,6 +38,7 @@ class Entry(NamedTuple):
 _ENTRIES = {
     "aucm": Entry(AUCMLoss, ("pesg", *_ANY)),
     "compositional": Entry(CompositionalAUCLoss, ("pdsca",)),
+    "pairwise": Entry(PairwiseAUCLoss),
     "cross_entropy": Entry(CrossEntropyLoss, sampler="shuffled"),
     "focal": Entry(FocalLoss, sampler="shuffled"),
     "ldam": Entry(LDAMLoss, sampler="shuffled"),

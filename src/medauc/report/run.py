@@ -1,6 +1,7 @@
 """The report of a run folder, or of a table of scores from anywhere."""
 
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
@@ -9,20 +10,23 @@ from numpy.typing import NDArray
 
 from medauc.data import Dataset, file_md5, load_dataset
 from medauc.errors import InputError
-from medauc.evaluation import Evaluation, Predictions
+from medauc.evaluation import Evaluation, Predictions, ReadOptions
 from medauc.report.build import write_report
 from medauc.report.gallery import most_confident_errors
 from medauc.report.material import RunMaterial
 from medauc.training import Provenance, RunFolder, evaluate_path
 
 
-def report_path(source: Path, out: Path | None = None, data_dir: Path | None = None) -> Path:
+def report_path(
+    source: Path, out: Path | None = None, data_dir: Path | None = None, **options: Unpack[ReadOptions]
+) -> Path:
     """Evaluate a run folder or a CSV file and write its page; nothing is downloaded for it.
 
     Args:
         source: A run folder, or predictions that :meth:`medauc.evaluation.Predictions.read` accepts.
         out: File to write; ``report.html`` beside the predictions when ``None``.
         data_dir: Folder of the data file, for the images of a run; where it was at training when ``None``.
+        **options: How to read a file whose names are not medauc's.
 
     Returns:
         The file written. Without the data file of the run, the page has no images and says so.
@@ -30,7 +34,7 @@ def report_path(source: Path, out: Path | None = None, data_dir: Path | None = N
     Raises:
         InputError: The source cannot be read or evaluated, or the page cannot be written.
     """
-    predictions, evaluation = evaluate_path(source)
+    predictions, evaluation = evaluate_path(source, **options)
     if source.is_dir():
         run = RunFolder(source)
         return _write(run, _find_dataset(run, data_dir), predictions, evaluation, out or run.report)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from medauc.training.run_folder import RunFolder as RunFolder
     from medauc.training.run_folder import choose_folder as choose_folder
     from medauc.training.scoring import evaluate_path as evaluate_path
+    from medauc.training.scoring import read_source as read_source
     from medauc.training.summary import summary_lines as summary_lines
 
 _HOME = {
@@ -33,6 +34,7 @@ _HOME = {
     "choose_folder": "run_folder",
     "evaluate_path": "scoring",
     "parse_recipe": "recipe",
+    "read_source": "scoring",
     "resolve": "plan",
     "shipped_recipes": "plan",
     "summary_lines": "summary",

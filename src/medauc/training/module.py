@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from medauc.data.augment import Augment, flips
 from medauc.data.datamodule import Batch
-from medauc.optim import PESG
+from medauc.optim import PDSCA, PESG
 from medauc.training.objective import build_optimizer, build_schedule
 from medauc.training.recipe import Recipe
 
@@ -80,11 +80,11 @@ class Classifier(pl.LightningModule):
         self._require_finite(torch.nn.utils.get_total_norm(gradients), "gradient")
 
     def on_train_epoch_end(self) -> None:
-        """End PESG's stage at the epochs that the recipe names: lower the rate, move the reference."""
+        """End the stage of PESG or PDSCA at the epochs that the recipe names: lower the rate, move the reference."""
         schedule, optimizer = self.recipe.optim.schedule, self.optimizers(use_pl_optimizer=False)
         if (
             schedule.name == "stages"
-            and isinstance(optimizer, PESG)
+            and isinstance(optimizer, PESG | PDSCA)
             and self.current_epoch + 1 in schedule.epochs
         ):
             optimizer.end_stage(lr_factor=schedule.factor)

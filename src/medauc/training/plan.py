@@ -11,7 +11,8 @@ from medauc.data import CATALOG, Dataset, load_dataset, parse_name
 from medauc.data.load import is_path
 from medauc.data.phantom import PHANTOM_DIMS
 from medauc.errors import InputError
-from medauc.training.recipe import Recipe, apply_override, parse_recipe, read_recipe
+from medauc.training.overrides import apply_overrides
+from medauc.training.recipe import Recipe, parse_recipe, read_recipe
 
 FAMILIES = ("default", "seed")
 MAX_SEED = 2**32 - 1
@@ -56,7 +57,7 @@ def resolve(
     Args:
         dataset: name of the catalog (with or without size), a phantom, or the path of an ``.npz`` file.
         recipe: "default" or "seed" (the one shipped for this data set), or the path of a YAML file.
-        overrides: ``key.path=value`` texts, applied in order.
+        overrides: ``key.path=value`` texts (:func:`medauc.training.overrides.apply_overrides`).
         data_dir: folder of the catalog's files.
         allow_modified: accept a file whose MD5 is not the published one.
 
@@ -77,8 +78,7 @@ def resolve(
         names = [flag, _kind(dims, multi_label)]
     values, source = _recipe_values(recipe, names)
     seed = _recorded_seed(values, source)
-    for assignment in overrides:
-        apply_override(values, assignment)
+    apply_overrides(values, overrides)
     resolved = parse_recipe(values, source)
     if loaded is None or resolved.data.positive_class is not None:
         loaded = _load(dataset, resolved, data_dir, allow_modified)

@@ -1,9 +1,10 @@
 """Evaluating predictions: those of a training as its recipe says, or a table from anywhere."""
 
 from pathlib import Path
+from typing import Unpack
 
 from medauc.errors import InputError
-from medauc.evaluation import Evaluation, Predictions, evaluate
+from medauc.evaluation import Evaluation, Predictions, ReadOptions, evaluate, require_evaluable
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import RunFolder
 
@@ -20,29 +21,45 @@ def evaluate_as(recipe: Recipe, predictions: Predictions, positive_name: str | N
     )
 
 
-def evaluate_path(source: Path) -> tuple[Predictions, Evaluation]:
+def evaluate_path(source: Path, **options: Unpack[ReadOptions]) -> tuple[Predictions, Evaluation]:
     """Evaluate a run folder, by its own recipe, or a table of scores from anywhere.
 
     Args:
-        source: a run folder or a CSV file (:meth:`medauc.evaluation.Predictions.read`).
+        source: a run folder or a file (:meth:`medauc.evaluation.Predictions.read`).
+        **options: how to read a file whose names are not medauc's.
 
     Raises:
         InputError: no such path, not a run folder, or a table that cannot be evaluated.
     """
+    predictions = read_source(source, **options)
+    require_evaluable(predictions, str(source))
+    if source.is_dir():
+        recipe, provenance = RunFolder(source).read_recipe()
+        return predictions, evaluate_as(recipe, predictions, provenance.positive_class)
+    evaluation = evaluate(predictions, positive_name=options.get("positive"))
+    warnings = [*predictions.notes, *evaluation.warnings]
+    return predictions, evaluation.model_copy(update={"warnings": warnings})
+
+
+def read_source(source: Path, **options: Unpack[ReadOptions]) -> Predictions:
+    """Read the predictions of a run folder, or a table of scores from anywhere.
+
+    Args:
+        source: a run folder or a file (:meth:`medauc.evaluation.Predictions.read`).
+        **options: how to read a file; of a run folder's own, only whether groups may span splits matters.
+
+    Raises:
+        InputError: no such path, a run folder without predictions, or a table that cannot be read.
+    """
     if not source.exists():
         raise InputError(f"{source}: no such run folder or predictions file")
     if not source.is_dir():
-        predictions = Predictions.read(source)
-        try:
-            return predictions, evaluate(predictions)
-        except InputError as error:
-            raise InputError(f"{source}: {error}") from None
+        return Predictions.read(source, **options)
     run = RunFolder(source)
-    recipe, provenance = run.read_recipe()
+    _, provenance = run.read_recipe()
     if not run.predictions.exists():
         raise InputError(
             f"{source}: this run has no predictions.csv yet; finish it with "
             f"medauc train {provenance.dataset} --resume --out {source}"
         )
-    predictions = Predictions.read(run.predictions)
-    return predictions, evaluate_as(recipe, predictions, provenance.positive_class)
+    return Predictions.read(run.predictions, allow_leakage=options.get("allow_leakage", False))

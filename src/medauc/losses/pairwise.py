@@ -1,0 +1,140 @@
+"""The AUC as a loss over pairs: every positive against every negative, under a smooth surrogate."""
+
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from medauc.losses.aucm import check_margin
+from medauc.losses.base import Activation, Columns, Loss, activate, check_choice
+from medauc.losses.pairs import SURROGATES, Surrogate, sum_over_pairs
+from medauc.losses.squared_hinge import wide_dtype
+
+
+class PairwiseAUCLoss(Loss):
+    r"""Mean over all positive-negative pairs of ``phi(h+ - h-)``, averaged over labels.
+
+    One minus the AUC is the share of pairs with ``h+ < h-``; ``phi`` replaces that step by a slope:
+
+    * ``"square"``: ``(m - d)^2``, from moments in O(n). It also punishes pairs that are better than the margin.
+    * ``"squared_hinge"``: ``max(0, m - d)^2``, over all pairs exactly by a sort in O(n log n).
+    * ``"logistic"``: ``log(1 + exp(-d))``, as RankNet; O(n+ n-) time, O(n) memory.
+    * ``"sigmoid"``: ``1 / (1 + exp(d))``, bounded, so that mislabelled samples pull less; same cost.
+
+    A label that lacks a class in the batch contributes zero, and the sum over labels is divided by their number
+    all the same.
+
+    With ``memory=K`` the last K scores of each class join as partners: pairs of the batch's positives with the
+    batch's and the remembered negatives, and of the remembered positives with the batch's negatives, so that a
+    small batch, or one without any positive, still compares. What is remembered gets no gradient, and lags
+    behind the network: keep K to some tens of batches. It is filled in training mode only.
+
+    Args:
+        surrogate: which ``phi``.
+        margin: wished-for distance m of a pair, > 0; the logistic and the sigmoid surrogate have none.
+        activation: ``"none"`` compares raw scores, ``"sigmoid"`` sigmoid(score), where a margin up to 1 is in
+            reach.
+        memory: scores remembered of each class and label, >= 0.
+        num_labels: labels that are remembered for; without memory any number fits.
+
+    Attributes:
+        remembered: buffer of shape (2, num_labels, memory), positives first, oldest first, NaN where empty.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Reference:
+        Gao and Zhou: On the Consistency of AUC Pairwise Optimization, IJCAI 2015, arXiv 1208.0645 (which
+        surrogates are consistent; squared hinge and logistic are). Rust and Hocking, arXiv 2302.11062 (squared
+        hinge by sorting).
+
+    >>> scores, targets = torch.tensor([2.0, 0.5, 0.0]), torch.tensor([1, 0, 0])
+    >>> PairwiseAUCLoss("square")(scores, targets), PairwiseAUCLoss("squared_hinge")(scores, targets)
+    (tensor(0.6250), tensor(0.))
+    """
+
+    remembered: Tensor
+
+    def __init__(
+        self,
+        surrogate: Surrogate = "squared_hinge",
+        margin: float = 1.0,
+        activation: Activation = "none",
+        memory: int = 0,
+        num_labels: int = 1,
+    ) -> None:
+        super().__init__()
+        check_choice("surrogate", surrogate, SURROGATES)
+        check_margin(margin)
+        check_choice("activation", activation, ("sigmoid", "none"))
+        if memory < 0 or num_labels < 1:
+            raise ValueError(f"memory must be >= 0 and num_labels >= 1, got {memory} and {num_labels}")
+        self.surrogate: Surrogate = surrogate
+        self.margin = margin
+        self.activation: Activation = activation
+        self.memory = memory
+        self.num_labels = num_labels
+        self.register_buffer(
+            "remembered", torch.full((2, num_labels, memory), torch.nan), persistent=memory > 0
+        )
+
+    @classmethod
+    def for_targets(cls, targets: Tensor, **options: Any) -> Self:
+        """Remember for as many labels as the targets have."""
+        return cls(**{"num_labels": 1 if targets.ndim == 1 else targets.shape[1], **options})
+
+    def value(self, columns: Columns, index: Tensor | None) -> Tensor:
+        """Mean over pairs, then over labels."""
+        scores, positive, negative = (part.T for part in columns)
+        if not self.memory:
+            value = self._sum(scores, positive, negative, positive.sum(-1) * negative.sum(-1))
+        else:
+            if len(scores) != self.num_labels:
+                raise ValueError(f"the memory is for num_labels={self.num_labels}, scores have {len(scores)}")
+            value = self._with_memory(scores, positive, negative)
+            if self.training:
+                self._remember(scores, positive, negative)
+        return value.sum() / max(1, len(scores))
+
+    def columns(self, scores: Tensor, targets: Tensor) -> Columns:
+        """Check and activate the scores."""
+        columns = super().columns(scores, targets)
+        return columns._replace(scores=activate(columns.scores, self.activation))
+
+    def extra_repr(self) -> str:
+        """Settings shown when the module is printed."""
+        return (
+            f"surrogate={self.surrogate!r}, margin={self.margin}, activation={self.activation!r}, "
+            f"memory={self.memory}, num_labels={self.num_labels}"
+        )
+
+    def _sum(self, scores: Tensor, positive: Tensor, negative: Tensor, pairs: Tensor) -> Tensor:
+        """Sum over the pairs of the given members, divided by a number of pairs."""
+        share = 1 / pairs.clamp(min=1).to(wide_dtype(scores))
+        weight = negative * share.unsqueeze(-1)
+        return sum_over_pairs(self.surrogate, scores, positive.to(weight.dtype), weight, self.margin)
+
+    def _with_memory(self, scores: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        known = ~self.remembered.isnan()
+        old_positive, old_negative = self.remembered.to(scores).where(known, 0.0)
+        none = torch.zeros_like(known[0])
+        with_positive, with_negative = torch.cat([negative, none], -1), torch.cat([negative, known[1]], -1)
+        pairs = positive.sum(-1) * with_negative.sum(-1) + known[0].sum(-1) * negative.sum(-1)
+        new = self._sum(
+            torch.cat([scores, old_negative], -1), torch.cat([positive, none], -1), with_negative, pairs
+        )
+        old = self._sum(
+            torch.cat([scores, old_positive], -1),
+            torch.cat([torch.zeros_like(positive), known[0]], -1),
+            with_positive,
+            pairs,
+        )
+        return new + old
+
+    @torch.no_grad()
+    def _remember(self, scores: Tensor, positive: Tensor, negative: Tensor) -> None:
+        """Append the batch in its order, then keep the last entries that hold a score."""
+        fresh = torch.stack([scores.where(members, torch.nan) for members in (positive, negative)])
+        line = torch.cat([self.remembered, fresh.to(self.remembered)], -1)
+        last = line.isnan().logical_not().byte().argsort(dim=-1, stable=True)[..., -self.memory :]
+        self.remembered.copy_(line.gather(-1, last))

@@ -1,0 +1,112 @@
+"""The recipe's section ``loss``: one class a loss, whose keys are the arguments of the loss's constructor.
+
+What a constructor wants to know of the training set (prevalences, numbers of samples, labels and classes) is
+taken from its targets and is no key. A test compares keys, defaults, optimizers and samplers with
+:mod:`medauc.losses.registry`, which would load torch.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import Field
+
+from medauc.training.section import Section, Share
+
+Margin = Annotated[float, Field(gt=0, le=100)]
+Weight = Annotated[float, Field(gt=0)]
+Activation = Literal["sigmoid", "none"]
+
+
+class LossSection(Section):
+    """Base of the losses' sections.
+
+    Attributes:
+        optimizers: values of ``optim.name`` that can train the loss, the default one first.
+        sampler: how batches are drawn where the section ``sampling`` does not say.
+    """
+
+    name: str
+    optimizers: ClassVar[tuple[str, ...]] = ("adamw", "sgd")
+    sampler: ClassVar[Literal["class_balanced", "shuffled"]] = "class_balanced"
+
+    def options(self) -> dict[str, Any]:
+        """Arguments for the loss's constructor."""
+        return self.model_dump(exclude={"name"})
+
+
+class AUCMargin(LossSection):
+    """What the AUC-margin losses share: ``v1`` weighs with the prevalence, ``v2`` needs none."""
+
+    margin: Margin = 1.0
+    version: Literal["v1", "v2"] = "v1"
+    activation: Activation = "sigmoid"
+
+
+class AUCMSection(AUCMargin):
+    """AUC-margin loss."""
+
+    optimizers = ("pesg", "adamw", "sgd")
+
+    name: Literal["aucm"] = "aucm"
+
+
+class CompositionalSection(AUCMargin):
+    """AUC-margin loss at weights that a step of cross-entropy looked ahead to."""
+
+    optimizers = ("pdsca",)
+
+    name: Literal["compositional"] = "compositional"
+
+
+class PairwiseSection(LossSection):
+    """Mean over pairs of a surrogate of their difference; ``memory`` scores of each class join from earlier batches."""
+
+    name: Literal["pairwise"] = "pairwise"
+    surrogate: Literal["square", "squared_hinge", "logistic", "sigmoid"] = "squared_hinge"
+    margin: Margin = 1.0
+    activation: Activation = "none"
+    memory: int = Field(0, ge=0, le=1_000_000)
+
+
+class CrossEntropySection(LossSection):
+    """Cross-entropy; ``positive_weight`` multiplies the terms of positives, ``balanced`` evens out the classes."""
+
+    sampler = "shuffled"
+
+    name: Literal["cross_entropy"] = "cross_entropy"
+    positive_weight: Weight | Literal["balanced"] | None = None
+
+
+class FocalSection(LossSection):
+    """Focal loss: ``gamma`` fades out samples that are right, ``alpha`` weighs positives (negatives 1 - alpha)."""
+
+    sampler = "shuffled"
+
+    name: Literal["focal"] = "focal"
+    gamma: float = Field(2.0, ge=0, le=100)
+    alpha: Share | Literal["balanced"] | None = None
+
+
+class LDAMSection(LossSection):
+    """Margins that are wider for the rarer class; ``scale`` multiplies the scores."""
+
+    sampler = "shuffled"
+
+    name: Literal["ldam"] = "ldam"
+    max_margin: Margin = 0.5
+    scale: float = Field(1.0, gt=0, le=1000)
+    positive_weight: Weight | Literal["balanced"] | None = None
+
+
+AnyLoss = Annotated[
+    AUCMSection | CompositionalSection | PairwiseSection | CrossEntropySection | FocalSection | LDAMSection,
+    Field(discriminator="name"),
+]
+
+LOSSES: dict[str, type[LossSection]] = {
+    section.model_fields["name"].default: section for section in get_args(get_args(AnyLoss)[0])
+}
+
+
+def section_of(name: Any) -> type[LossSection]:
+    """The section class of a loss; AUCM's for a name that no loss has, which validation will refuse."""
+    return LOSSES.get(name, AUCMSection) if isinstance(name, str) else AUCMSection

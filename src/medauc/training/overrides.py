@@ -1,0 +1,94 @@
+"""``--set key.path=value``: single values of a recipe changed before it is validated."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from medauc.errors import InputError
+from medauc.training.loss_sections import section_of
+
+# Naming another loss or optimizer replaces keys that belong to the old one, so these come before all others.
+_SWITCHES = ("loss.name", "optim.name")
+
+
+def apply_overrides(values: dict[str, Any], assignments: Sequence[str]) -> None:
+    """Change plain recipe values in place.
+
+    Another ``loss.name`` or ``optim.name`` than the present one starts its section anew with the defaults of that
+    loss or optimizer; the optimizer's ``schedule`` stays. A new loss that the present optimizer cannot train
+    takes its own default optimizer along. These two are applied first, wherever they stand; all others in order.
+
+    Args:
+        values: nested mapping as read from YAML.
+        assignments: ``key.path=value`` texts, the value in YAML.
+
+    Raises:
+        InputError: a text that is no assignment, or a value that is not YAML.
+
+    >>> values = {"loss": {"name": "aucm", "margin": 0.5}, "optim": {"name": "pesg", "lr": 0.1}}
+    >>> apply_overrides(values, ["loss.gamma=1.0", "loss.name=focal"])
+    >>> values
+    {'loss': {'name': 'focal', 'gamma': 1.0}, 'optim': {}}
+    """
+    parsed = [_parse(assignment) for assignment in assignments]
+    for switch in _SWITCHES:
+        for key, value in parsed:
+            if key == switch:
+                _switch(values, key, value)
+    for key, value in parsed:
+        if key not in _SWITCHES:
+            _set(values, key, value)
+
+
+def _present_names(values: dict[str, Any]) -> tuple[Any, Any]:
+    """Names of loss and optimizer, those that follow by default included."""
+    loss, optim = (values.get(part) for part in ("loss", "optim"))
+    loss_name = loss.get("name", "aucm") if isinstance(loss, dict) else "aucm"
+    default = section_of(loss_name).optimizers[0]
+    return loss_name, optim.get("name", default) if isinstance(optim, dict) else default
+
+
+def _switch(values: dict[str, Any], key: str, name: Any) -> None:
+    loss, optim = _present_names(values)
+    if key == "loss.name" and name != loss:
+        values["loss"] = {"name": name}
+        if optim not in section_of(name).optimizers:
+            values["optim"] = _schedule_of(values)
+    if key == "optim.name" and name != optim:
+        values["optim"] = {"name": name, **_schedule_of(values)}
+    _set(values, key, name)
+
+
+def _schedule_of(values: dict[str, Any]) -> dict[str, Any]:
+    optim = values.get("optim")
+    return {"schedule": optim["schedule"]} if isinstance(optim, dict) and "schedule" in optim else {}
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
+    *parents, leaf = key.split(".")
+    node = values
+    for parent in parents:
+        if not isinstance(node.get(parent), dict):
+            node[parent] = {}
+        node = node[parent]
+    node[leaf] = value
+
+
+def _parse(assignment: str) -> tuple[str, Any]:
+    key, equals, text = assignment.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {assignment}: write it as key.path=value, for example --set optim.lr=0.05")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"--set {assignment}: the value is not valid YAML") from None
+    return key.strip(), _number_or_text(value) if isinstance(value, str) else value
+
+
+def _number_or_text(text: str) -> float | str:
+    """YAML 1.1 reads ``1e-4`` as text; people mean the number."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
