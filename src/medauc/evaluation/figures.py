@@ -159,7 +159,7 @@ class ProbabilityFigures(Strict):
     resolution: float
     uncertainty: float
     within_bins: float
-    brier_skill: float
+    brier_skill: Figure
     log_loss: Figure
     ece: Figure
     ici: float | None
