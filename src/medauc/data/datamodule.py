@@ -1,6 +1,6 @@
 """The Lightning data module: uint8 batches, read from one array per split, in a resumable order."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -10,7 +10,21 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from medauc.data.dataset import Dataset, Split
-from medauc.sampling import ClassBalancedBatchSampler, ShuffledBatchSampler
+from medauc.errors import InputError
+from medauc.sampling import (
+    ClassBalancedBatchSampler,
+    GroupShuffledBatchSampler,
+    LabelBalancedBatchSampler,
+    SequentialShardSampler,
+    ShuffledBatchSampler,
+)
+
+SamplerName = Literal["auto", "class_balanced", "label_balanced", "shuffled"]
+BatchSampler = (
+    ClassBalancedBatchSampler | LabelBalancedBatchSampler | ShuffledBatchSampler | GroupShuffledBatchSampler
+)
+
+DEFAULT_SHARE = 0.5
 
 
 class Batch(NamedTuple):
@@ -41,30 +55,76 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
+def choose_sampler(name: SamplerName, positive_share: float | None, multi_label: bool) -> SamplerName:
+    """Say which sampler a name stands for.
+
+    Args:
+        name: "auto" balances for one label and shuffles for several, or when there is no share; "label_balanced"
+            with one label is "class_balanced".
+        positive_share: share of positives a batch, if given.
+        multi_label: whether there are several labels.
+
+    >>> choose_sampler("auto", 0.5, multi_label=False), choose_sampler("auto", 0.5, multi_label=True)
+    ('class_balanced', 'shuffled')
+    """
+    if name == "auto":
+        return "shuffled" if multi_label or positive_share is None else "class_balanced"
+    return "class_balanced" if name == "label_balanced" and not multi_label else name
+
+
 class ImageDataModule(pl.LightningDataModule):
     """Batches of a :class:`~medauc.data.dataset.Dataset`; its state is the sampler's position.
 
+    Under several processes of a Trainer each one gets its part of every batch. The Trainer must leave the
+    samplers alone (``use_distributed_sampler=False``).
+
     Args:
         dataset: the data set with its three splits.
-        batch_size: samples per batch, in training and in evaluation.
-        positive_share: share of positives per training batch, or None to shuffle without balancing.
+        batch_size: samples per batch over all processes, in training and in evaluation.
+        positive_share: share of positives per balanced training batch; None shuffles, or means 0.5 where a
+            balancing sampler is named.
         seed: decides the order of training samples.
+        sampler: how training batches are drawn (:func:`choose_sampler`).
+        keep_groups: samples of one group (patient) come in one training batch.
+
+    Raises:
+        InputError: the data set has no such batches: several labels for "class_balanced", a group larger than
+            a batch.
     """
 
-    def __init__(self, dataset: Dataset, batch_size: int, positive_share: float | None, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        positive_share: float | None,
+        seed: int,
+        *,
+        sampler: SamplerName = "auto",
+        keep_groups: bool = False,
+    ) -> None:
         super().__init__()
         self.dataset = dataset
         self.batch_size = batch_size
-        targets = dataset.train.targets
-        self.sampler: ClassBalancedBatchSampler | ShuffledBatchSampler
-        if positive_share is None:
-            # Batch normalisation cannot train on a last batch of one.
-            one_left = len(targets) > batch_size and len(targets) % batch_size == 1
-            self.sampler = ShuffledBatchSampler(len(targets), batch_size, seed=seed, drop_last=one_left)
-        else:
-            self.sampler = ClassBalancedBatchSampler(
-                torch.from_numpy(targets), batch_size, positive_share=positive_share, seed=seed
+        self.positive_share = DEFAULT_SHARE if positive_share is None else positive_share
+        self.seed = seed
+        self.keep_groups = keep_groups
+        self._sampler_name = choose_sampler(sampler, positive_share, dataset.multi_label)
+        if self._sampler_name == "class_balanced" and dataset.multi_label:
+            raise InputError(
+                f"{dataset.name}: class-balanced batches need one label, this set has {len(dataset.label_names)}; "
+                "use --set sampling.name=label_balanced or shuffled"
             )
+        self.sampler = self._make_sampler(1, 0)
+
+    def setup(self, stage: str) -> None:
+        """Take this process's part of each batch, from the position reached so far."""
+        if self.trainer is None:
+            return
+        place = self.trainer.world_size, self.trainer.global_rank
+        if place != (self.sampler.num_replicas, self.sampler.rank):
+            position = self.sampler.state_dict()
+            self.sampler = self._make_sampler(*place)
+            self.sampler.load_state_dict(position)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Training batches in the sampler's order."""
@@ -78,9 +138,6 @@ class ImageDataModule(pl.LightningDataModule):
         """Test samples in file order."""
         return self._ordered(self.dataset.test)
 
-    def _ordered(self, split: Split) -> DataLoader[Batch]:
-        return DataLoader(ArrayDataset(split), batch_size=self.batch_size, collate_fn=_as_it_is)
-
     def state_dict(self) -> dict[str, Any]:
         """Position of the sampler, stored in the checkpoint."""
         return {"sampler": self.sampler.state_dict()}
@@ -88,3 +145,32 @@ class ImageDataModule(pl.LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue where the checkpoint stopped."""
         self.sampler.load_state_dict(state_dict["sampler"])
+
+    def _ordered(self, split: Split) -> DataLoader[Batch]:
+        """This process's block of a split; together the processes have every sample once."""
+        num_replicas, rank = self.sampler.num_replicas, self.sampler.rank
+        return DataLoader(
+            ArrayDataset(split),
+            batch_size=-(-self.batch_size // num_replicas),
+            sampler=SequentialShardSampler(len(split), num_replicas, rank),
+            collate_fn=_as_it_is,
+        )
+
+    def _make_sampler(self, num_replicas: int, rank: int) -> BatchSampler:
+        try:
+            return self._sampler_for({"num_replicas": num_replicas, "rank": rank})
+        except ValueError as error:
+            raise InputError(f"{self.dataset.name}: section sampling of the recipe: {error}") from None
+
+    def _sampler_for(self, place: dict[str, int]) -> BatchSampler:
+        train, size, seed = self.dataset.train, self.batch_size, self.seed
+        groups = train.groups.tolist() if self.keep_groups else None
+        if self._sampler_name != "shuffled":
+            kind = LabelBalancedBatchSampler if self.dataset.multi_label else ClassBalancedBatchSampler
+            targets = torch.from_numpy(train.targets)
+            return kind(targets, size, self.positive_share, seed, groups=groups, **place)
+        if groups is not None:
+            return GroupShuffledBatchSampler(groups, size, seed, **place)
+        # Batch normalisation cannot train on a last batch of one a process.
+        too_few_left = len(train) > size and 0 < len(train) % size < 2 * place["num_replicas"]
+        return ShuffledBatchSampler(len(train), size, seed, drop_last=too_few_left, **place)

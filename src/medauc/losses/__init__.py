@@ -15,6 +15,7 @@ from medauc.losses.compositional import CompositionalAUCLoss, MultiLabelComposit
 from medauc.losses.cross_entropy import CrossEntropyLoss, balanced_positive_weight
 from medauc.losses.focal import FocalLoss
 from medauc.losses.ldam import LDAMLoss
+from medauc.losses.multiclass import MultiClassAUCLoss
 from medauc.losses.multilabel_aucm import MultiLabelAUCMLoss
 from medauc.losses.pairwise import PairwiseAUCLoss
 from medauc.losses.registry import available, build, lookup
@@ -27,6 +28,7 @@ __all__ = [
     "LDAMLoss",
     "Loss",
     "MinMaxLoss",
+    "MultiClassAUCLoss",
     "MultiLabelAUCMLoss",
     "MultiLabelCompositionalAUCLoss",
     "PairwiseAUCLoss",

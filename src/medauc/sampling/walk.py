@@ -25,6 +25,9 @@ class Walk:
     def __init__(self, members: Sequence[int] | Tensor, stream: str) -> None:
         self._members = torch.as_tensor(members)
         self._stream = stream
+        self._order: list[int] = []
+        self._held: list[int] = []
+        self._offset = 0
         self._turn(0)
 
     def __len__(self) -> int:
@@ -63,9 +66,8 @@ class Walk:
         return chain(self._held, (self._order[i] for i in range(self._offset, len(self._order))))
 
     def _turn(self, cycle: int) -> None:
-        self._cycle, self._offset = cycle, 0
-        self._held: list[int] = []
-        self._order: list[int] = self._members[permutation(len(self), f"{self._stream}/{cycle}")].tolist()
+        self._cycle, self._offset, self._held = cycle, 0, []
+        self._order = self._members[permutation(len(self), f"{self._stream}/{cycle}")].tolist()
 
 
 def permutation(count: int, stream: str) -> Tensor:

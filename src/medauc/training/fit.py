@@ -18,7 +18,7 @@ from pytorch_lightning.callbacks import Callback
 
 from medauc.data import Dataset
 from medauc.data.augment import Augment
-from medauc.data.datamodule import ImageDataModule
+from medauc.data.datamodule import DEFAULT_SHARE, ImageDataModule, choose_sampler
 from medauc.data.normalize import Normalize, compute_statistics
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions
@@ -90,7 +90,7 @@ def train(
             return Run(run, Evaluation.read(run.evaluation))
     # Built before the folder is made: what does not fit together leaves nothing behind.
     module = build_classifier(dataset, recipe, seed)
-    data = ImageDataModule(dataset, recipe.sampling.batch_size, recipe.sampling.positive_share, seed)
+    data = build_data_module(dataset, recipe, seed)
     if resume:
         run.remove_leftovers()
     else:
@@ -118,11 +118,6 @@ def build_classifier(dataset: Dataset, recipe: Recipe, seed: int) -> Classifier:
     Raises:
         InputError: recipe and data do not fit together, or the recipe's weights do not fit its network.
     """
-    if dataset.multi_label and recipe.sampling.positive_share is not None:
-        raise InputError(
-            f"{dataset.name}: class-balanced batches need one label, this set has {len(dataset.label_names)}; "
-            "use --set sampling.positive_share=null"
-        )
     options = {} if recipe.augment is None else recipe.augment.model_dump()
     if options.get("quarter_turns") and len(set(dataset.image_shape)) > 1:
         raise InputError(
@@ -142,12 +137,36 @@ def build_classifier(dataset: Dataset, recipe: Recipe, seed: int) -> Classifier:
     statistics = compute_statistics(dataset.train.images, dataset.spatial_dims)
     return Classifier(
         network,
-        build_loss(recipe.loss, dataset.train.targets, recipe.sampling.positive_share),
+        build_loss(recipe.loss, dataset.train.targets, _positive_share(dataset, recipe)),
         Normalize(dataset.spatial_dims, recipe.data.normalization, statistics),
         Augment(dataset.spatial_dims, **options),
         recipe,
         seed,
     )
+
+
+def build_data_module(dataset: Dataset, recipe: Recipe, seed: int) -> ImageDataModule:
+    """Build the data module with the sampler that the recipe names.
+
+    Raises:
+        InputError: the data set has no batches of that kind.
+    """
+    sampling = recipe.sampling
+    return ImageDataModule(
+        dataset,
+        sampling.batch_size,
+        sampling.positive_share,
+        seed,
+        sampler=sampling.name,
+        keep_groups=sampling.keep_groups,
+    )
+
+
+def _positive_share(dataset: Dataset, recipe: Recipe) -> float | None:
+    """Share of positives in class-balanced batches; None where batches have no fixed share."""
+    sampling = recipe.sampling
+    sampler = choose_sampler(sampling.name, sampling.positive_share, dataset.multi_label)
+    return (sampling.positive_share or DEFAULT_SHARE) if sampler == "class_balanced" else None
 
 
 def predict(module: Classifier, data: ImageDataModule, accelerator: str) -> Predictions:
@@ -164,6 +183,7 @@ def predict(module: Classifier, data: ImageDataModule, accelerator: str) -> Pred
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        use_distributed_sampler=False,
     )
     tables = []
     for name, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
