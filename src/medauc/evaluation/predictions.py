@@ -186,6 +186,25 @@ class Predictions:
         target = self.target(label)
         return target[target != UNKNOWN], self.score(label)[target != UNKNOWN]
 
+    def known_groups(self, label: str | None = None) -> NDArray[np.str_]:
+        """Patients of the rows whose target is known."""
+        return np.asarray(self.groups, dtype=np.str_)[self.target(label) != UNKNOWN]
+
+    @property
+    def has_repeated_groups(self) -> bool:
+        """Whether some group has several rows."""
+        return bool(self.frame["group"].duplicated().any())
+
+    @property
+    def further_columns(self) -> list[str]:
+        """Names of the columns that medauc has no use for but subgroups."""
+        own = {"split", "id", "group", *(name for names in pairs(self.labels) for name in names)}
+        return [str(name) for name in self.frame.columns if name not in own]
+
+    def where(self, rows: NDArray[np.bool_]) -> Self:
+        """Return the rows that a mask of shape ``(N,)`` picks."""
+        return type(self)(self.frame[rows].reset_index(drop=True), self.labels, self.notes)
+
     def class_sizes(self, label: str | None = None) -> tuple[int, int]:
         """Numbers of positives and negatives."""
         target = self.target(label)

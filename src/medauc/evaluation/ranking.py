@@ -1,0 +1,88 @@
+"""How well scores rank: areas under curves of one split, for one label, several, or several classes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medauc.evaluation import methods
+from medauc.evaluation.figures import Discrimination, Figure, PartialArea, RateAt, SplitEvaluation
+from medauc.evaluation.methods import figure
+from medauc.evaluation.predictions import Predictions
+from medauc.metrics import (
+    FEW_CASES,
+    average_precision_interval,
+    clustered_interval,
+    delong_interval,
+    delong_variance,
+    macro_auc_interval,
+    micro_auc_interval,
+    multiclass_auc,
+    partial_auc_interval,
+    sensitivity_at_specificity,
+    specificity_at_sensitivity,
+)
+
+PARTIAL = ((0.1, None), (None, 0.9), (0.4, 0.6))  # (max_fpr, min_tpr): high specificity, high sensitivity, both
+FIXED = (0.90, 0.95)
+
+
+def evaluate_split(part: Predictions, level: float, whole: bool) -> SplitEvaluation:
+    """Every figure of ranking of one split.
+
+    Args:
+        part: Rows of the split.
+        level: Confidence of the intervals.
+        whole: Partial areas and rates at fixed rates too, which take longer.
+    """
+    n_groups = len(set(part.groups))
+    if not part.labels:
+        return SplitEvaluation(**discrimination(part, None, level, whole).model_dump())
+    each = {label: discrimination(part, label, level, whole) for label in part.labels}
+    macro = [label for label, found in each.items() if min(found.n_positive, found.n_negative) >= 2]
+    positive = int(np.any([part.target(label) == 1 for label in part.labels], axis=0).sum())
+    return SplitEvaluation(
+        n=part.n,
+        n_positive=positive,
+        n_negative=part.n - positive,
+        n_groups=n_groups,
+        prevalence=positive / part.n,
+        auroc=_macro(part, macro, level) if macro else None,
+        auprc=None,
+        labels=each,
+        macro_labels=macro,
+        micro_auroc=_micro(part, macro, level) if macro and not part.is_multiclass else None,
+        hand_till=_hand_till(part, level) if part.is_multiclass and len(macro) == len(each) else None,
+    )
+
+
+def discrimination(part: Predictions, label: str | None, level: float, whole: bool = True) -> Discrimination:
+    """Every figure of ranking for one label; null where a class is absent."""
+    positives, negatives = part.class_sizes(label)
+    both = min(positives, negatives) > 0
+    return Discrimination(
+        n=positives + negatives,
+        n_positive=positives,
+        n_negative=negatives,
+        n_groups=len(np.unique(part.known_groups(label))),
+        prevalence=positives / max(1, positives + negatives),
+        auroc=auroc(part, label, level) if both else None,
+        auprc=_auprc(part, label, level) if both else None,
+        partial=_partial(part, label, level) if both and whole else [],
+        rates=_rates(part, label, level) if both and whole else [],
+    )
+
+
+def auroc(part: Predictions, label: str | None, level: float) -> Figure:
+    """Area under the ROC curve; by group where groups have several samples."""
+    target, score = part.known(label)
+    groups = _groups(part, label)
+    if groups is not None:
+        found = clustered_interval(target, score, groups, level)
+        return figure(found, level, int(target.size), methods.OBUCHOWSKI)
+    smaller = min(part.class_sizes(label))
+    usable = smaller > 1 and delong_variance(target, score) > 0.0
+    return figure(
+        delong_interval(target, score, level),
+        level,
+        int(target.size),
+        methods.DELONG if usable else methods.HOEFFDING,
+    )
