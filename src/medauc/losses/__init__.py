@@ -10,6 +10,7 @@ tensor(0.6931)
 """
 
 from medauc.losses.aucm import AUCMLoss
+from medauc.losses.average_precision import AveragePrecisionLoss
 from medauc.losses.base import Loss, MinMaxLoss, SaddlePoint
 from medauc.losses.compositional import CompositionalAUCLoss, MultiLabelCompositionalAUCLoss
 from medauc.losses.cross_entropy import CrossEntropyLoss, balanced_positive_weight
@@ -18,10 +19,13 @@ from medauc.losses.ldam import LDAMLoss
 from medauc.losses.multiclass import MultiClassAUCLoss
 from medauc.losses.multilabel_aucm import MultiLabelAUCMLoss
 from medauc.losses.pairwise import PairwiseAUCLoss
+from medauc.losses.partial_auc import PartialAUCLoss
+from medauc.losses.partial_auc_kl import PartialAUCKLLoss
 from medauc.losses.registry import available, build, lookup
 
 __all__ = [
     "AUCMLoss",
+    "AveragePrecisionLoss",
     "CompositionalAUCLoss",
     "CrossEntropyLoss",
     "FocalLoss",
@@ -32,6 +36,8 @@ __all__ = [
     "MultiLabelAUCMLoss",
     "MultiLabelCompositionalAUCLoss",
     "PairwiseAUCLoss",
+    "PartialAUCKLLoss",
+    "PartialAUCLoss",
     "SaddlePoint",
     "available",
     "balanced_positive_weight",

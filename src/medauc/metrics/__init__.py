@@ -3,14 +3,29 @@
 Targets are 0 or 1, scores are real numbers, higher = more positive; everything is computed in float64.
 """
 
+from medauc.metrics.auc_interval import FEW_CASES, binormal_variance, hoeffding_interval, score_interval
 from medauc.metrics.bootstrap import percentile_interval
-from medauc.metrics.calibration import (
+from medauc.metrics.brier import (
+    BrierDecomposition,
+    brier_decomposition,
     brier_interval,
     brier_score,
-    calibration_error_interval,
-    expected_calibration_error,
-    reliability_curve,
+    brier_skill,
+    log_loss_interval,
 )
+from medauc.metrics.calibration import (
+    calibration_error_interval,
+    calibration_intercept,
+    calibration_slope,
+    debiased_calibration_error,
+    expected_calibration_error,
+    observed_expected_ratio,
+    reliability_curve,
+    spiegelhalter_test,
+)
+from medauc.metrics.calibration_curve import CalibrationCurve, calibration_curve
+from medauc.metrics.clustered import clustered_covariance, clustered_interval
+from medauc.metrics.comparison import AucTests, delong_test, delong_tests
 from medauc.metrics.confusion import (
     AtPrevalence,
     Confusion,
@@ -19,16 +34,11 @@ from medauc.metrics.confusion import (
     confusion_counts,
     confusion_from_counts,
 )
-from medauc.metrics.delong import (
-    FEW_CASES,
-    delong_influence,
-    delong_interval,
-    delong_test,
-    delong_variance,
-    hoeffding_interval,
-    macro_auc_interval,
-)
+from medauc.metrics.delong import delong_covariance, delong_influence, delong_interval, delong_variance
 from medauc.metrics.estimate import Estimate
+from medauc.metrics.multiclass import multiclass_auc
+from medauc.metrics.multilabel import macro_auc_interval, micro_auc_interval
+from medauc.metrics.multiplicity import holm
 from medauc.metrics.net_benefit import DecisionCurve, net_benefit
 from medauc.metrics.precision_recall import (
     average_precision,
@@ -64,7 +74,10 @@ from medauc.metrics.thresholds import (
 __all__ = [
     "FEW_CASES",
     "AtPrevalence",
+    "AucTests",
     "BetaMap",
+    "BrierDecomposition",
+    "CalibrationCurve",
     "CalibrationMap",
     "Confusion",
     "ConfusionCounts",
@@ -76,25 +89,41 @@ __all__ = [
     "TemperatureMap",
     "average_precision",
     "average_precision_interval",
+    "binormal_variance",
+    "brier_decomposition",
     "brier_interval",
     "brier_score",
+    "brier_skill",
+    "calibration_curve",
     "calibration_error_interval",
+    "calibration_intercept",
+    "calibration_slope",
     "clopper_pearson_interval",
+    "clustered_covariance",
+    "clustered_interval",
     "clustered_proportion",
     "confusion",
     "confusion_counts",
     "confusion_from_counts",
     "controlled_threshold",
+    "debiased_calibration_error",
+    "delong_covariance",
     "delong_influence",
     "delong_interval",
     "delong_test",
+    "delong_tests",
     "delong_variance",
     "expected_calibration_error",
     "fit_calibration",
     "hoeffding_interval",
+    "holm",
     "least_average_precision",
+    "log_loss_interval",
     "macro_auc_interval",
+    "micro_auc_interval",
+    "multiclass_auc",
     "net_benefit",
+    "observed_expected_ratio",
     "partial_auc",
     "percentile_interval",
     "platt_apply",
@@ -105,6 +134,8 @@ __all__ = [
     "roc_auc",
     "roc_band",
     "roc_curve",
+    "score_interval",
+    "spiegelhalter_test",
     "threshold_at_least_cost",
     "threshold_at_sensitivity",
     "threshold_at_specificity",

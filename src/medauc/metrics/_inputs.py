@@ -36,6 +36,14 @@ def check_pairs(target: ArrayLike, score: ArrayLike) -> tuple[BoolArray, FloatAr
     return targets.astype(np.bool_), scores
 
 
+def check_probability(target: ArrayLike, probability: ArrayLike) -> tuple[BoolArray, FloatArray]:
+    """Like :func:`check_pairs`, for at least one sample and values in [0, 1]."""
+    targets, probabilities = check_pairs(target, probability)
+    if not targets.size or not ((probabilities >= 0.0) & (probabilities <= 1.0)).all():
+        raise ValueError("probabilities must lie in [0, 1], and at least one is needed")
+    return targets, probabilities
+
+
 def check_share(value: float, name: str) -> float:
     """Return ``value`` if it lies strictly between 0 and 1 (a confidence level, for one)."""
     if not 0.0 < value < 1.0:

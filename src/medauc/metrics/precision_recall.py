@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medauc.metrics._inputs import FloatArray, check_binary, check_share
+from medauc.metrics.auc_interval import FEW_CASES, hoeffding_interval
 from medauc.metrics.bootstrap import blocks, percentile_interval
-from medauc.metrics.delong import FEW_CASES, hoeffding_interval
 from medauc.metrics.roc import cumulative_counts, roc_auc
 
 

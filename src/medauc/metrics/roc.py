@@ -2,16 +2,16 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from medauc.metrics._inputs import FloatArray, check_binary, check_share
+from medauc.metrics._placement import won_pairs
 from medauc.metrics.proportion import wilson_interval
 
 
 def roc_auc(target: ArrayLike, score: ArrayLike) -> float:
     """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
 
-    Computed from midranks (Mann-Whitney U), exact for up to about 10^7 samples.
+    Counted by one sort (Mann-Whitney U), exact for up to about 10^7 samples.
 
     Args:
         target: 0 or 1, shape ``(N,)``.
@@ -31,9 +31,7 @@ def roc_auc(target: ArrayLike, score: ArrayLike) -> float:
     """
     targets, scores = check_binary(target, score)
     positives = int(targets.sum())
-    negatives = targets.size - positives
-    rank_sum = float(rankdata(scores)[targets].sum())
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+    return float(won_pairs(targets, scores)[targets].sum()) / (positives * (targets.size - positives))
 
 
 def roc_curve(target: ArrayLike, score: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -1,0 +1,134 @@
+"""Partial AUC with soft limits: a KL-regularised worst case over negatives, and over positives too when two-way."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from medauc.losses.base import Activation, Columns
+from medauc.losses.ranked_pairs import Ranked, Surrogate, hardest_first, spread
+from medauc.losses.sample_state import SampleStateLoss, Solved, check_rate
+
+
+class PartialAUCKLLoss(SampleStateLoss):
+    r"""Smooth surrogate of the partial AUC: negatives weigh more the harder they are, without a sharp limit.
+
+    With ``L_ij = phi(h_j - h_i)`` the loss of positive i against negative j and ``E+``, ``E-`` the means over
+    positives and negatives, the value is
+
+    * one-way (SOPA-s): ``E+[lambda log u_i]`` with ``u_i = E-[exp(L_ij / lambda)]``, the worst case over
+      distributions of negatives, less lambda times their Kullback-Leibler distance from the uniform one;
+    * two-way (SOTA-s): ``lambda' log v`` with ``v = E+[u_i^(lambda / lambda')]``, the same over positives.
+
+    ``u_i`` and ``v`` are moving averages over batches, kept as logarithms so that nothing overflows:
+    ``u <- (1 - gamma) u + gamma u_batch``, started at the batch's own. A pair weighs ``exp(L_ij / lambda) / u_i``.
+    Small temperatures look at the hardest samples only, large ones approach the mean over all pairs.
+
+    A label that lacks either class in the batch contributes zero and leaves its states alone. Time and, on
+    an accelerator, memory grow with positives times negatives of the batch.
+
+    Args:
+        num_samples: size of the training set, >= 1; ``index`` counts in it.
+        temperature: lambda, > 0, in units of the pair's loss.
+        positive_temperature: lambda', > 0; None for one-way partial AUC.
+        surrogate: ``"squared_hinge"``, ``"logistic"`` or ``"sigmoid"``, see
+            :func:`medauc.losses.ranked_pairs.surrogate_loss`.
+        margin: of the squared hinge, > 0; a sigmoid separates two scores by at most 1.
+        activation: ``"sigmoid"`` compares sigmoid(score), ``"none"`` the raw score.
+        num_labels: number of labels L, >= 1; the value is the mean over them.
+        gamma: weight of the batch in the moving averages, in (0, 1]; 1 keeps no memory.
+
+    Attributes:
+        log_u: logarithm of u_i of each sample and label, buffer of shape (num_samples, L); -1 where never
+            seen.
+        log_v: logarithm of v of each label, buffer of shape (L,); only with ``positive_temperature``.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Reference:
+        Zhu, Li, Wang, Wu, Yang: When AUC meets DRO: Optimizing Partial AUC for Deep Learning with Non-Convex
+        Convergence Guarantee, ICML 2022, arXiv 2203.00176 (SOPA-s; two-way SOTA-s).
+
+    >>> loss = PartialAUCKLLoss(num_samples=3, temperature=0.1, activation="none")
+    >>> scores, targets = torch.tensor([1.0, 2.0, 0.0]), torch.tensor([1, 0, 0])
+    >>> loss(scores, targets, torch.arange(3))  # nearly the largest of 4 and 0: 4 - 0.1 log 2
+    tensor(3.9307)
+    """
+
+    def __init__(
+        self,
+        num_samples: int,
+        temperature: float = 1.0,
+        positive_temperature: float | None = None,
+        surrogate: Surrogate = "squared_hinge",
+        margin: float = 1.0,
+        activation: Activation = "sigmoid",
+        num_labels: int = 1,
+        gamma: float = 0.9,
+    ) -> None:
+        super().__init__(num_samples, num_labels, surrogate, margin, activation)
+        for name, value in (("temperature", temperature), ("positive_temperature", positive_temperature)):
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"{name} must be a positive number, got {value}")
+        self.temperature = temperature
+        self.positive_temperature = positive_temperature
+        self.gamma = check_rate("gamma", gamma)
+        self.add_state("log_u", num_samples, num_labels)
+        if positive_temperature is not None:
+            self.add_state("log_v", num_labels)
+
+    def solve(self, columns: Columns, index: Tensor | None) -> Solved:
+        """Value and gradient of each label."""
+        positives = hardest_first(columns.scores, columns.positive, positive=True)
+        negatives = hardest_first(columns.scores, columns.negative, positive=False)
+        member = positives.valid & (negatives.count > 0)
+        pairs = self.pairs(positives.scores, negatives.scores)
+        blank = torch.zeros_like(negatives.scores).where(negatives.valid, -math.inf).unsqueeze(1)
+
+        totals = [torch.add(blank, loss, alpha=1 / self.temperature).logsumexp(2) for _, loss, _ in pairs]
+        total = torch.cat(totals, 1)
+        batch = (total - negatives.count.clamp(min=1).log()).where(member, 0.0)
+        log_u = moving_average(self.recall("log_u", index, positives), batch, self.gamma)
+        if index is not None and self.stores(columns.scores):
+            self.store("log_u", index, positives, log_u, member)
+
+        value, outer = self._over_positives(log_u, member, positives, self.stores(columns.scores))
+        # exp(L_ij / lambda) / u_i as a softmax times mean / u_i, which is at most 1 / gamma: nothing overflows.
+        outer = outer * (batch - log_u).exp().clamp(max=1 / self.gamma)
+        total = total.where(member, 0.0)
+        by_positive, by_negative = [], []
+        for part, loss, slope in pairs:
+            exponent = torch.add(blank, loss, alpha=1 / self.temperature) - total[:, part].unsqueeze(2)
+            weight = exponent.exp_().mul_(outer[:, part].unsqueeze(2)).mul_(slope)
+            by_positive.append(-weight.sum(2))
+            by_negative.append(weight.sum(1))
+        rows = len(columns.scores)
+        gradient = spread(positives, torch.cat(by_positive, 1), rows)
+        return Solved(value, gradient + spread(negatives, torch.stack(by_negative).sum(0), rows))
+
+    def _over_positives(
+        self, log_u: Tensor, member: Tensor, positives: Ranked, store: bool
+    ) -> tuple[Tensor, Tensor]:
+        count = positives.count.clamp(min=1)
+        if self.positive_temperature is None:
+            value = self.temperature * log_u.where(member, 0.0).sum(1) / count.squeeze(1)
+            return value, member / count
+        exponent = (log_u * (self.temperature / self.positive_temperature)).where(member, -math.inf)
+        live = member.any(1)
+        total = exponent.logsumexp(1, keepdim=True).where(live.unsqueeze(1), 0.0)
+        batch = total - count.log()
+        state = self.get_buffer("log_v")
+        log_v = moving_average(state.unsqueeze(1).to(batch.dtype), batch, self.gamma)
+        if store:
+            state.copy_(log_v.squeeze(1).to(state.dtype).where(live, state))
+        value = (self.positive_temperature * log_v.squeeze(1)).where(live, 0.0)
+        return value, (exponent - total).exp() * (batch - log_v).exp().clamp(max=1 / self.gamma)
+
+
+def moving_average(old: Tensor, new: Tensor, gamma: float) -> Tensor:
+    """Logarithm of ``(1 - gamma) exp(old) + gamma exp(new)``; ``new`` where the old is negative: never seen."""
+    if gamma == 1:
+        return new
+    mixed = torch.logaddexp(old + math.log1p(-gamma), new + math.log(gamma))
+    return new.where(old < 0, mixed)
