@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -39,11 +40,16 @@ class Aligned:
         """Labels to compare in; ``(None,)`` when there is one target without a name."""
         return self.parts[0].labels or (None,)
 
+    @cached_property
+    def groups(self) -> NDArray[np.intp] | None:
+        """Number of each sample's patient, shape ``(N,)``; ``None`` when each sample is its own."""
+        codes, names = pd.factorize(self.parts[0].frame["group"])
+        return None if names.size == codes.size else np.asarray(codes, dtype=np.intp)
+
     @property
-    def groups(self) -> NDArray[np.object_] | None:
-        """Patient of each sample, shape ``(N,)``; ``None`` when each sample is its own."""
-        groups = self.parts[0].frame["group"].to_numpy(dtype=object)
-        return None if pd.unique(groups).size == groups.size else groups
+    def n_groups(self) -> int:
+        """Number of patients; of samples when each is its own."""
+        return self.parts[0].n if self.groups is None else int(self.groups.max()) + 1
 
     def known(self, label: str | None) -> NDArray[np.bool_]:
         """Rows whose target is known, shape ``(N,)``."""

@@ -6,12 +6,16 @@ from typing import Any, Literal, NamedTuple
 from torch import Tensor
 
 from medauc.losses.aucm import AUCMLoss
+from medauc.losses.average_precision import AveragePrecisionLoss
 from medauc.losses.base import Loss
 from medauc.losses.compositional import CompositionalAUCLoss
 from medauc.losses.cross_entropy import CrossEntropyLoss
 from medauc.losses.focal import FocalLoss
 from medauc.losses.ldam import LDAMLoss
+from medauc.losses.multiclass import MultiClassAUCLoss
 from medauc.losses.pairwise import PairwiseAUCLoss
+from medauc.losses.partial_auc import PartialAUCLoss
+from medauc.losses.partial_auc_kl import PartialAUCKLLoss
 
 Optimizer = Literal["pesg", "pdsca", "adamw", "sgd"]
 Sampler = Literal["class_balanced", "shuffled"]
@@ -39,6 +43,10 @@ _ENTRIES = {
     "aucm": Entry(AUCMLoss, ("pesg", *_ANY)),
     "compositional": Entry(CompositionalAUCLoss, ("pdsca",)),
     "pairwise": Entry(PairwiseAUCLoss),
+    "partial_auc": Entry(PartialAUCLoss),
+    "partial_auc_kl": Entry(PartialAUCKLLoss),
+    "average_precision": Entry(AveragePrecisionLoss),
+    "multiclass_auc": Entry(MultiClassAUCLoss),
     "cross_entropy": Entry(CrossEntropyLoss, sampler="shuffled"),
     "focal": Entry(FocalLoss, sampler="shuffled"),
     "ldam": Entry(LDAMLoss, sampler="shuffled"),

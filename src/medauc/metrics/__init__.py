@@ -36,10 +36,12 @@ from medauc.metrics.confusion import (
 )
 from medauc.metrics.delong import delong_covariance, delong_influence, delong_interval, delong_variance
 from medauc.metrics.estimate import Estimate
+from medauc.metrics.macro_comparison import macro_auc_tests
 from medauc.metrics.multiclass import multiclass_auc
 from medauc.metrics.multilabel import macro_auc_interval, micro_auc_interval
 from medauc.metrics.multiplicity import holm
 from medauc.metrics.net_benefit import DecisionCurve, net_benefit
+from medauc.metrics.paired_proportions import PairedProportions, paired_proportions
 from medauc.metrics.precision_recall import (
     average_precision,
     average_precision_interval,
@@ -85,6 +87,7 @@ __all__ = [
     "DecisionCurve",
     "Estimate",
     "IsotonicMap",
+    "PairedProportions",
     "PlattMap",
     "TemperatureMap",
     "average_precision",
@@ -120,10 +123,12 @@ __all__ = [
     "least_average_precision",
     "log_loss_interval",
     "macro_auc_interval",
+    "macro_auc_tests",
     "micro_auc_interval",
     "multiclass_auc",
     "net_benefit",
     "observed_expected_ratio",
+    "paired_proportions",
     "partial_auc",
     "percentile_interval",
     "platt_apply",

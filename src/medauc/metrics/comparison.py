@@ -1,5 +1,6 @@
 """Whether AUCs of the same samples differ: two models, or any number at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,24 +119,48 @@ def delong_tests(
     >>> round(result.chi2, 3), result.df, round(result.p_overall, 3)  # the third model repeats the first
     (0.8, 1, 0.371)
     """
-    tail = 1.0 - check_share(level, "level")
+    check_share(level, "level")
     rows = np.asarray(scores, dtype=np.float64)
     if rows.ndim != 2 or len(rows) < 2:
         raise ValueError(f"scores need the shape (M, N) with M of 2 or more, got {rows.shape}")
     aucs, factors = (
         aucs_and_influences(target, rows) if groups is None else clustered_factors(target, rows, groups)
     )
-    first, second = np.triu_indices(len(rows), k=1)
+
+    def alike(one: int, other: int) -> bool:
+        return np.array_equal(rankdata(rows[one]), rankdata(rows[other]))
+
+    return compare_aucs(aucs, factors, independent_pairs(target, groups), alike, level)
+
+
+def compare_aucs(
+    aucs: FloatArray, factors: FloatArray, pairs: int, alike: Callable[[int, int], bool], level: float
+) -> AucTests:
+    """Test AUCs, or means of AUCs, of covariance ``factors @ factors.T``.
+
+    Args:
+        aucs: Shape ``(M,)``.
+        factors: Shape ``(M, F)``.
+        pairs: Disjoint positive-negative pairs behind each AUC, for Hoeffding's bounds.
+        alike: Tells whether two models, given by their index, rank every sample alike; asked where it matters.
+        level: Confidence of the intervals, in (0, 1).
+
+    >>> factors = np.array([[0.03, 0.0], [0.0, 0.04]])
+    >>> result = compare_aucs(np.array([0.8, 0.7]), factors, 50, lambda i, j: False, 0.95)
+    >>> round(float(result.z[0]), 12), round(float(result.low[0]), 4)
+    (2.0, 0.002)
+    """
+    tail = 1.0 - check_share(level, "level")
+    first, second = np.triu_indices(aucs.size, k=1)
     difference = aucs[first] - aucs[second]
     error = np.array([np.linalg.norm(factors[i] - factors[j]) for i, j in zip(first, second, strict=True)])
     z = difference / np.where(error > 0.0, error, 1.0)
     p = 2.0 * ndtr(-np.abs(z))
     half = -float(ndtri(tail / 2)) * error
-    pairs = independent_pairs(target, groups)
     for k in np.flatnonzero(error == 0.0):
         p[k] = min(1.0, 2.0 * float(np.exp(-pairs * difference[k] ** 2 / 2)))
         z[k] = -np.sign(difference[k]) * ndtri(p[k] / 2)
-        if not np.array_equal(rankdata(rows[first[k]]), rankdata(rows[second[k]])):
+        if not alike(first[k], second[k]):
             half[k] = float(np.sqrt(2.0 * np.log(2.0 / tail) / pairs))
     p_holm = holm(p)
     chi2, df, blind = _wald(aucs, factors)

@@ -14,6 +14,9 @@ from medauc.training.section import Section, Share
 Margin = Annotated[float, Field(gt=0, le=100)]
 Weight = Annotated[float, Field(gt=0)]
 Activation = Literal["sigmoid", "none"]
+Surrogate = Literal["square", "squared_hinge", "logistic", "sigmoid"]
+Temperature = Annotated[float, Field(gt=0, le=1000)]
+Newest = Annotated[float, Field(gt=0, le=1)]
 
 
 class LossSection(Section):
@@ -61,10 +64,53 @@ class PairwiseSection(LossSection):
     """Mean over pairs of a surrogate of their difference; ``memory`` scores of each class join from earlier batches."""
 
     name: Literal["pairwise"] = "pairwise"
-    surrogate: Literal["square", "squared_hinge", "logistic", "sigmoid"] = "squared_hinge"
+    surrogate: Surrogate = "squared_hinge"
     margin: Margin = 1.0
     activation: Activation = "none"
     memory: int = Field(0, ge=0, le=1_000_000)
+
+
+class OfSamples(LossSection):
+    """What the losses with a state for each sample share."""
+
+    surrogate: Literal["squared_hinge", "logistic", "sigmoid"] = "squared_hinge"
+    margin: Margin = 1.0
+    activation: Activation = "sigmoid"
+
+
+class PartialAUCSection(OfSamples):
+    """Partial AUC with sharp limits: false-positive rates up to ``max_fpr``, sensitivities from ``min_tpr``."""
+
+    name: Literal["partial_auc"] = "partial_auc"
+    max_fpr: float = Field(0.3, gt=0, le=1)
+    min_tpr: Annotated[float, Field(ge=0, lt=1)] | None = None
+    state_lr: float = Field(0.1, ge=0, le=100)
+
+
+class PartialAUCKLSection(OfSamples):
+    """Partial AUC with soft limits: the lower a temperature, the more the hardest samples weigh."""
+
+    name: Literal["partial_auc_kl"] = "partial_auc_kl"
+    temperature: Temperature = 1.0
+    positive_temperature: Temperature | None = None
+    gamma: Newest = 0.9
+
+
+class AveragePrecisionSection(OfSamples):
+    """Average precision (SOAP)."""
+
+    name: Literal["average_precision"] = "average_precision"
+    gamma: Newest = 0.9
+
+
+class MultiClassAUCSection(LossSection):
+    """AUC of several classes, of which a binary target has two: one against the rest, or one against one."""
+
+    name: Literal["multiclass_auc"] = "multiclass_auc"
+    scheme: Literal["ovr", "ovo"] = "ovr"
+    surrogate: Surrogate = "squared_hinge"
+    margin: Margin = 1.0
+    activation: Literal["softmax", "none"] = "softmax"
 
 
 class CrossEntropySection(LossSection):
@@ -98,7 +144,16 @@ class LDAMSection(LossSection):
 
 
 AnyLoss = Annotated[
-    AUCMSection | CompositionalSection | PairwiseSection | CrossEntropySection | FocalSection | LDAMSection,
+    AUCMSection
+    | CompositionalSection
+    | PairwiseSection
+    | PartialAUCSection
+    | PartialAUCKLSection
+    | AveragePrecisionSection
+    | MultiClassAUCSection
+    | CrossEntropySection
+    | FocalSection
+    | LDAMSection,
     Field(discriminator="name"),
 ]
 
