@@ -86,3 +86,34 @@ def auroc(part: Predictions, label: str | None, level: float) -> Figure:
         int(target.size),
         methods.DELONG if usable else methods.HOEFFDING,
     )
+
+
+def _auprc(part: Predictions, label: str | None, level: float) -> Figure:
+    target, score = part.known(label)
+    found = average_precision_interval(target, score, level)
+    resampled = min(part.class_sizes(label)) >= FEW_CASES and found[0] < 1.0
+    method = methods.AUPRC if resampled else methods.LEAST_AUPRC
+    return figure(found, level, int(target.size), method)
+
+
+def _macro(part: Predictions, labels: list[str], level: float) -> Figure:
+    found = macro_auc_interval(*_tables(part, labels), level, groups=_groups(part, None, part.n))
+    return figure(found, level, part.n, methods.MACRO)
+
+
+def _micro(part: Predictions, labels: list[str], level: float) -> Figure:
+    found = micro_auc_interval(*_tables(part, labels), level, groups=_groups(part, None, part.n))
+    return figure(found, level, part.n, methods.MICRO)
+
+
+def _hand_till(part: Predictions, level: float) -> Figure:
+    targets, scores = _tables(part, list(part.labels))
+    found = multiclass_auc(
+        targets.argmax(axis=1), scores, "ovo", level=level, groups=_groups(part, None, part.n)
+    )
+    return figure(found, level, part.n, methods.HAND_TILL)
+
+
+def _tables(part: Predictions, labels: list[str]) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    targets = np.column_stack([part.target(label) for label in labels])
+    return targets, np.column_stack([part.score(label) for label in labels])

@@ -1,6 +1,6 @@
 """An evaluation in a few lines of text."""
 
-from medauc.evaluation.figures import Evaluation, OperatingPoint, SplitEvaluation
+from medauc.evaluation.figures import Evaluation, OperatingPoint, SplitEvaluation, Subgroup
 
 
 def summary_lines(evaluation: Evaluation) -> list[str]:
@@ -23,8 +23,10 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
     lines += _point_lines([point for point in evaluation.operating_points if point.label is None])
     for fit in evaluation.calibration:
         if fit.label is None:
-            errors = f"Brier {fit.brier.text()}  ECE {fit.ece.text()}"
-            lines.append(f"calibrated (Platt, fitted on {fit.fitted_on})  {errors}")
+            errors = f"slope {fit.after.slope.text()}  O:E {fit.after.observed_expected.text()}"
+            lines.append(f"calibrated ({fit.method}, fitted on {fit.fitted_on})  {errors}")
+            lines.append(f"  Brier {fit.after.brier.text()}  ECE {fit.after.ece.text()}")
+    lines += [_flag_line(found) for found in evaluation.subgroups if any(d.flagged for d in found.differences)]
     return lines + [f"note: {warning}" for warning in evaluation.warnings]
 
 
@@ -58,3 +60,9 @@ def _point_lines(points: list[OperatingPoint]) -> list[str]:
         for point in points
     ]
     return [line.rstrip() for line in (header, *rows)]
+
+
+def _flag_line(found: Subgroup) -> str:
+    flagged = "; ".join(f"{d.name} {d.difference.text()}" for d in found.differences if d.flagged)
+    of = "" if found.label is None else f" ({found.label})"
+    return f"subgroup {found.column} {found.value}{of} differs from the rest: {flagged}"

@@ -1,31 +1,45 @@
 """Evaluating predictions: those of a training as its recipe says, or a table from anywhere."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from medauc.errors import InputError
-from medauc.evaluation import Evaluation, Predictions, ReadOptions, evaluate, require_evaluable
+from medauc.evaluation import (
+    Evaluation,
+    Predictions,
+    ReadOptions,
+    Settings,
+    evaluate,
+    require_evaluable,
+)
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import RunFolder
 
 
-def evaluate_as(recipe: Recipe, predictions: Predictions, positive_name: str | None) -> Evaluation:
-    """Evaluate as the recipe's ``evaluation`` section says; ``positive_name`` is what target 1 means."""
+def settings_of(recipe: Recipe, positive_name: str | None) -> Settings:
+    """What the recipe's ``evaluation`` section decides; ``positive_name`` is what target 1 means."""
     section = recipe.evaluation
-    return evaluate(
-        predictions,
+    return Settings(
         target_specificity=section.target_specificity,
         target_sensitivity=section.target_sensitivity,
+        confidence=section.confidence,
+        cost_ratio=section.cost_ratio,
+        prevalence=section.prevalence,
         calibration=section.calibration,
         positive_name=positive_name,
     )
 
 
-def evaluate_path(source: Path, **options: Unpack[ReadOptions]) -> tuple[Predictions, Evaluation]:
+def evaluate_path(
+    source: Path, changes: Mapping[str, Any] | None = None, **options: Unpack[ReadOptions]
+) -> tuple[Predictions, Evaluation]:
     """Evaluate a run folder, by its own recipe, or a table of scores from anywhere.
 
     Args:
         source: a run folder or a file (:meth:`medauc.evaluation.Predictions.read`).
+        changes: fields of :class:`medauc.evaluation.Settings` that replace the recipe's or the default.
         **options: how to read a file whose names are not medauc's.
 
     Raises:
@@ -33,12 +47,14 @@ def evaluate_path(source: Path, **options: Unpack[ReadOptions]) -> tuple[Predict
     """
     predictions = read_source(source, **options)
     require_evaluable(predictions, str(source))
-    if source.is_dir():
-        recipe, provenance = RunFolder(source).read_recipe()
-        return predictions, evaluate_as(recipe, predictions, provenance.positive_class)
-    evaluation = evaluate(predictions, positive_name=options.get("positive"))
-    warnings = [*predictions.notes, *evaluation.warnings]
-    return predictions, evaluation.model_copy(update={"warnings": warnings})
+    return predictions, evaluate(predictions, replace(_settings(source, **options), **(changes or {})))
+
+
+def _settings(source: Path, **options: Unpack[ReadOptions]) -> Settings:
+    if not source.is_dir():
+        return Settings(positive_name=options.get("positive"))
+    recipe, provenance = RunFolder(source).read_recipe()
+    return settings_of(recipe, provenance.positive_class)
 
 
 def read_source(source: Path, **options: Unpack[ReadOptions]) -> Predictions:
