@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import AllowLeakage, Columns, Positive, Source
+from medauc.cli.options import (
+    AllowLeakage,
+    CalibrationMethod,
+    Columns,
+    CostRatio,
+    Level,
+    Positive,
+    Prevalence,
+    Source,
+    Subgroups,
+    settings_changes,
+)
 
 
 def evaluate(
@@ -18,6 +29,11 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    level: Level = None,
+    prevalence: Prevalence = None,
+    cost_ratio: CostRatio = None,
+    calibration: CalibrationMethod = None,
+    subgroups: Subgroups = None,
     columns: Columns = None,
     positive: Positive = None,
     allow_leakage: AllowLeakage = False,
@@ -27,7 +43,11 @@ def evaluate(
     from medauc.training import evaluate_path
 
     _, evaluation = evaluate_path(
-        source, columns=parse_columns(columns or ()), positive=positive, allow_leakage=allow_leakage
+        source,
+        settings_changes(level, prevalence, cost_ratio, calibration, subgroups),
+        columns=parse_columns(columns or ()),
+        positive=positive,
+        allow_leakage=allow_leakage,
     )
     target = out or (source if source.is_dir() else source.parent) / "evaluation.json"
     evaluation.write(target)

@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import AllowLeakage, Columns, DataDir, Positive, Source
+from medauc.cli.options import (
+    AllowLeakage,
+    CalibrationMethod,
+    Columns,
+    CostRatio,
+    DataDir,
+    Level,
+    Positive,
+    Prevalence,
+    Source,
+    Subgroups,
+    settings_changes,
+)
 
 
 def report(
@@ -17,6 +29,11 @@ def report(
         ),
     ] = None,
     data_dir: DataDir = None,
+    level: Level = None,
+    prevalence: Prevalence = None,
+    cost_ratio: CostRatio = None,
+    calibration: CalibrationMethod = None,
+    subgroups: Subgroups = None,
     columns: Columns = None,
     positive: Positive = None,
     allow_leakage: AllowLeakage = False,
@@ -25,8 +42,13 @@ def report(
     from medauc.evaluation import parse_columns
     from medauc.report import report_path
 
-    names = parse_columns(columns or ())
     written = report_path(
-        source, out, data_dir, columns=names, positive=positive, allow_leakage=allow_leakage
+        source,
+        out,
+        data_dir,
+        settings_changes(level, prevalence, cost_ratio, calibration, subgroups),
+        columns=parse_columns(columns or ()),
+        positive=positive,
+        allow_leakage=allow_leakage,
     )
     typer.echo(f"written: {written}")

@@ -6,30 +6,47 @@ from medauc.evaluation.columns import parse_columns
 from medauc.evaluation.compare import compare
 from medauc.evaluation.comparison import Comparison
 from medauc.evaluation.disagreement import disagreements, write_table
-from medauc.evaluation.evaluate import calibrated, evaluate, uncalibrated
+from medauc.evaluation.evaluate import evaluate
 from medauc.evaluation.figures import (
     Calibration,
+    Curve,
     Discrimination,
     Evaluation,
     Figure,
+    NetBenefit,
     OperatingPoint,
+    PartialArea,
+    ProbabilityFigures,
+    RateAt,
+    Runs,
     SplitEvaluation,
+    Subgroup,
 )
 from medauc.evaluation.predictions import Predictions
+from medauc.evaluation.probabilities import calibrated, uncalibrated
 from medauc.evaluation.reading import ReadOptions
+from medauc.evaluation.settings import Settings
 from medauc.evaluation.summary import summary_lines
 
 __all__ = [
     "Aligned",
     "Calibration",
     "Comparison",
+    "Curve",
     "Discrimination",
     "Evaluation",
     "Figure",
+    "NetBenefit",
     "OperatingPoint",
+    "PartialArea",
     "Predictions",
+    "ProbabilityFigures",
+    "RateAt",
     "ReadOptions",
+    "Runs",
+    "Settings",
     "SplitEvaluation",
+    "Subgroup",
     "align",
     "calibrated",
     "compare",

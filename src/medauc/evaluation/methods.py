@@ -13,8 +13,38 @@ class Method(NamedTuple):
     reference: str
 
 
+DELONG = Method(
+    "DeLong variance, score interval",
+    "DeLong et al., Biometrics 44 (1988) 837; Sun & Xu, IEEE Signal Process. Lett. 21 (2014) 1389",
+)
+OBUCHOWSKI = Method("Obuchowski's variance by group, score interval", "Obuchowski, Biometrics 53 (1997) 567")
+HOEFFDING = Method(
+    "Hoeffding bound, since DeLong's variance is 0 or rests on one case",
+    "Hoeffding, J. Am. Stat. Assoc. 58 (1963) 13",
+)
+MACRO = Method("mean over labels, DeLong influences summed by sample", DELONG.reference)
+MICRO = Method("all labels pooled, Obuchowski's variance by sample", OBUCHOWSKI.reference)
+HAND_TILL = Method(
+    "mean over pairs of classes, DeLong influences summed by sample",
+    "Hand & Till, Mach. Learn. 45 (2001) 171",
+)
 WILSON = Method("Wilson", "Wilson, J. Am. Stat. Assoc. 22 (1927) 209")
-CLUSTERED_WILSON = Method(
+CLUSTERED_DELONG = Method(
+    "DeLong variance, score interval",
+    "DeLong et al., Biometrics 44 (1988) 837; Sun & Xu, IEEE Signal Process. Lett. 21 (2014) 1389",
+)
+OBUCHOWSKI = Method("Obuchowski's variance by group, score interval", "Obuchowski, Biometrics 53 (1997) 567")
+HOEFFDING = Method(
+    "Hoeffding bound, since DeLong's variance is 0 or rests on one case",
+    "Hoeffding, J. Am. Stat. Assoc. 58 (1963) 13",
+)
+MACRO = Method("mean over labels, DeLong influences summed by sample", DELONG.reference)
+MICRO = Method("all labels pooled, Obuchowski's variance by sample", OBUCHOWSKI.reference)
+HAND_TILL = Method(
+    "mean over pairs of classes, DeLong influences summed by sample",
+    "Hand & Till, Mach. Learn. 45 (2001) 171",
+)
+WILSON = Method(
     "Wilson with the effective number of samples, by group", "Saha et al., Stat. Methods Med. Res. 25 (2016)"
 )
 MOVER = Method("intervals of both rates combined (MOVER)", "Zou & Donner, Stat. Med. 27 (2008) 1693")

@@ -1,7 +1,8 @@
 """The report of a run folder, or of a table of scores from anywhere."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,11 @@ from medauc.training import Provenance, RunFolder, evaluate_path
 
 
 def report_path(
-    source: Path, out: Path | None = None, data_dir: Path | None = None, **options: Unpack[ReadOptions]
+    source: Path,
+    out: Path | None = None,
+    data_dir: Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+    **options: Unpack[ReadOptions],
 ) -> Path:
     """Evaluate a run folder or a CSV file and write its page; nothing is downloaded for it.
 
@@ -26,6 +31,7 @@ def report_path(
         source: A run folder, or predictions that :meth:`medauc.evaluation.Predictions.read` accepts.
         out: File to write; ``report.html`` beside the predictions when ``None``.
         data_dir: Folder of the data file, for the images of a run; where it was at training when ``None``.
+        changes: Fields of :class:`medauc.evaluation.Settings` that replace the recipe's or the default.
         **options: How to read a file whose names are not medauc's.
 
     Returns:
@@ -34,7 +40,7 @@ def report_path(
     Raises:
         InputError: The source cannot be read or evaluated, or the page cannot be written.
     """
-    predictions, evaluation = evaluate_path(source, **options)
+    predictions, evaluation = evaluate_path(source, changes, **options)
     if source.is_dir():
         run = RunFolder(source)
         return _write(run, _find_dataset(run, data_dir), predictions, evaluation, out or run.report)
