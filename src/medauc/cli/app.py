@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from medauc import __version__
+from medauc.cli.compare import compare
 from medauc.cli.datasets import datasets
 from medauc.cli.demo import demo
 from medauc.cli.evaluate import evaluate
@@ -44,7 +45,7 @@ def medauc(
     """
 
 
-for verb in (demo, datasets, train, evaluate, report):
+for verb in (demo, datasets, train, evaluate, compare, report):
     app.command(no_args_is_help=False)(verb)
 
 

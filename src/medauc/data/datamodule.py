@@ -116,6 +116,15 @@ class ImageDataModule(pl.LightningDataModule):
             )
         self.sampler = self._make_sampler(1, 0)
 
+    @property
+    def prevalence(self) -> float | tuple[float, ...] | None:
+        """Share of positives in what training batches are drawn from, one a label; None where it is the data's own."""
+        if isinstance(self.sampler, ShuffledBatchSampler | GroupShuffledBatchSampler):
+            return None
+        if self.dataset.multi_label:
+            return self.sampler.prevalence
+        return self.sampler.prevalence[0] if self.keep_groups else self.positive_share
+
     def setup(self, stage: str) -> None:
         """Take this process's part of each batch, from the position reached so far."""
         if self.trainer is None:

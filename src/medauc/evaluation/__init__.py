@@ -5,6 +5,7 @@ from medauc.evaluation.checks import require_evaluable
 from medauc.evaluation.columns import parse_columns
 from medauc.evaluation.compare import compare
 from medauc.evaluation.comparison import Comparison
+from medauc.evaluation.comparison_text import comparison_lines
 from medauc.evaluation.disagreement import disagreements, write_table
 from medauc.evaluation.evaluate import evaluate
 from medauc.evaluation.figures import (
@@ -50,6 +51,7 @@ __all__ = [
     "align",
     "calibrated",
     "compare",
+    "comparison_lines",
     "disagreements",
     "evaluate",
     "parse_columns",

@@ -22,6 +22,10 @@ HOEFFDING = Method(
     "Hoeffding bound, since DeLong's variance is 0 or rests on one case",
     "Hoeffding, J. Am. Stat. Assoc. 58 (1963) 13",
 )
+AUPRC = Method("percentile bootstrap stratified by class, 1000 replicates", "Efron & Tibshirani (1993)")
+LEAST_AUPRC = Method(
+    "least AUPRC at the Hoeffding bound of the AUROC, since resampling tells too little", HOEFFDING.reference
+)
 MACRO = Method("mean over labels, DeLong influences summed by sample", DELONG.reference)
 MICRO = Method("all labels pooled, Obuchowski's variance by sample", OBUCHOWSKI.reference)
 HAND_TILL = Method(
@@ -37,6 +41,10 @@ OBUCHOWSKI = Method("Obuchowski's variance by group, score interval", "Obuchowsk
 HOEFFDING = Method(
     "Hoeffding bound, since DeLong's variance is 0 or rests on one case",
     "Hoeffding, J. Am. Stat. Assoc. 58 (1963) 13",
+)
+AUPRC = Method("percentile bootstrap stratified by class, 1000 replicates", "Efron & Tibshirani (1993)")
+LEAST_AUPRC = Method(
+    "least AUPRC at the Hoeffding bound of the AUROC, since resampling tells too little", HOEFFDING.reference
 )
 MACRO = Method("mean over labels, DeLong influences summed by sample", DELONG.reference)
 MICRO = Method("all labels pooled, Obuchowski's variance by sample", OBUCHOWSKI.reference)

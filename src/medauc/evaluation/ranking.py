@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medauc.evaluation import methods
-from medauc.evaluation.figures import Discrimination, Figure, PartialArea, RateAt, SplitEvaluation
+from medauc.evaluation.figures import Discrimination, Figure, SplitEvaluation
 from medauc.evaluation.methods import figure
 from medauc.evaluation.predictions import Predictions
 from medauc.metrics import (
@@ -16,13 +16,7 @@ from medauc.metrics import (
     macro_auc_interval,
     micro_auc_interval,
     multiclass_auc,
-    partial_auc_interval,
-    sensitivity_at_specificity,
-    specificity_at_sensitivity,
 )
-
-PARTIAL = ((0.1, None), (None, 0.9), (0.4, 0.6))  # (max_fpr, min_tpr): high specificity, high sensitivity, both
-FIXED = (0.90, 0.95)
 
 
 def evaluate_split(part: Predictions, level: float, whole: bool) -> SplitEvaluation:
@@ -66,8 +60,6 @@ def discrimination(part: Predictions, label: str | None, level: float, whole: bo
         prevalence=positives / max(1, positives + negatives),
         auroc=auroc(part, label, level) if both else None,
         auprc=_auprc(part, label, level) if both else None,
-        partial=_partial(part, label, level) if both and whole else [],
-        rates=_rates(part, label, level) if both and whole else [],
     )
 
 
@@ -88,6 +80,11 @@ def auroc(part: Predictions, label: str | None, level: float) -> Figure:
     )
 
 
+def _groups(part: Predictions, label: str | None) -> NDArray[np.str_] | None:
+    """Groups of the known rows where some group has several rows, else None."""
+    return part.known_groups(label) if part.has_repeated_groups else None
+
+
 def _auprc(part: Predictions, label: str | None, level: float) -> Figure:
     target, score = part.known(label)
     found = average_precision_interval(target, score, level)
@@ -97,21 +94,25 @@ def _auprc(part: Predictions, label: str | None, level: float) -> Figure:
 
 
 def _macro(part: Predictions, labels: list[str], level: float) -> Figure:
-    found = macro_auc_interval(*_tables(part, labels), level, groups=_groups(part, None, part.n))
+    found = macro_auc_interval(*_tables(part, labels), level, groups=_all_groups(part))
     return figure(found, level, part.n, methods.MACRO)
 
 
 def _micro(part: Predictions, labels: list[str], level: float) -> Figure:
-    found = micro_auc_interval(*_tables(part, labels), level, groups=_groups(part, None, part.n))
+    found = micro_auc_interval(*_tables(part, labels), level, groups=_all_groups(part))
     return figure(found, level, part.n, methods.MICRO)
 
 
 def _hand_till(part: Predictions, level: float) -> Figure:
     targets, scores = _tables(part, list(part.labels))
     found = multiclass_auc(
-        targets.argmax(axis=1), scores, "ovo", level=level, groups=_groups(part, None, part.n)
+        targets.argmax(axis=1), scores, "ovo", level=level, groups=_all_groups(part)
     )
     return figure(found, level, part.n, methods.HAND_TILL)
+
+
+def _all_groups(part: Predictions) -> NDArray[np.str_] | None:
+    return np.asarray(part.groups, dtype=np.str_) if part.has_repeated_groups else None
 
 
 def _tables(part: Predictions, labels: list[str]) -> tuple[NDArray[np.int8], NDArray[np.float64]]:

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from medauc.losses.aucm import check_margin
 from medauc.losses.base import Columns, Loss, _is_traced, check_choice
-from medauc.losses.pairs import SURROGATES, Surrogate, sum_over_pairs
-from medauc.losses.squared_hinge import wide_dtype
+from medauc.losses.pairs import SURROGATES, Surrogate, class_weights, sum_over_pairs, wide_dtype
 
 
 class MultiClassAUCLoss(Loss):
@@ -83,13 +82,12 @@ class MultiClassAUCLoss(Loss):
     def value(self, columns: Columns, index: Tensor | None) -> Tensor:
         """Mean over classes, or over ordered pairs of classes."""
         scores, positive, negative = (part.T for part in columns)
-        share = _shares(positive, wide_dtype(scores))
-        if self.scheme == "ovr":
-            weight, terms = _shares(negative, share.dtype), self.num_classes
-        else:
+        weights, terms = class_weights(positive, negative, wide_dtype(scores)), self.num_classes
+        if self.scheme == "ovo":
             # Every other class weighs one, shared by its samples.
-            weight, terms = negative * share.sum(0), self.num_classes * (self.num_classes - 1)
-        return sum_over_pairs(self.surrogate, scores, share, weight, self.margin).sum() / terms
+            weights = torch.stack([weights[0], negative * weights[0].sum(0)])
+            terms = self.num_classes * (self.num_classes - 1)
+        return sum_over_pairs(self.surrogate, scores, weights, self.margin).sum() / terms
 
     def columns(self, scores: Tensor, targets: Tensor) -> Columns:
         """Check class numbers, and make one column of scores, members and others for every class."""
@@ -131,11 +129,6 @@ class MultiClassAUCLoss(Loss):
                 f"targets must be class numbers 0 to {self.num_classes - 1}, or -1 / NaN for unknown, "
                 f"found {truth[odd][0].item():g}"
             )
-
-
-def _shares(members: Tensor, dtype: torch.dtype) -> Tensor:
-    """Weights that sum to one over the members of every class, (C, N)."""
-    return members / members.sum(-1, keepdim=True).clamp(min=1).to(dtype)
 
 
 def _check_single(targets: Tensor) -> None:

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from medauc.losses.aucm import check_margin
 from medauc.losses.base import Activation, Columns, Loss, activate, check_choice
-from medauc.losses.pairs import SURROGATES, Surrogate, sum_over_pairs
-from medauc.losses.squared_hinge import wide_dtype
+from medauc.losses.pairs import SURROGATES, Surrogate, class_weights, sum_over_pairs, wide_dtype
 
 
 class PairwiseAUCLoss(Loss):
@@ -87,14 +86,14 @@ class PairwiseAUCLoss(Loss):
         """Mean over pairs, then over labels."""
         scores, positive, negative = (part.T for part in columns)
         if not self.memory:
-            value = self._sum(scores, positive, negative, positive.sum(-1) * negative.sum(-1))
+            value = self._sum(scores, class_weights(positive, negative, wide_dtype(scores)))
         else:
             if len(scores) != self.num_labels:
                 raise ValueError(f"the memory is for num_labels={self.num_labels}, scores have {len(scores)}")
             value = self._with_memory(scores, positive, negative)
             if self.training:
                 self._remember(scores, positive, negative)
-        return value.sum() / max(1, len(scores))
+        return value.mean() if len(value) else value.sum()
 
     def columns(self, scores: Tensor, targets: Tensor) -> Columns:
         """Check and activate the scores."""
@@ -108,28 +107,24 @@ class PairwiseAUCLoss(Loss):
             f"memory={self.memory}, num_labels={self.num_labels}"
         )
 
-    def _sum(self, scores: Tensor, positive: Tensor, negative: Tensor, pairs: Tensor) -> Tensor:
-        """Sum over the pairs of the given members, divided by a number of pairs."""
-        share = 1 / pairs.clamp(min=1).to(wide_dtype(scores))
-        weight = negative * share.unsqueeze(-1)
-        return sum_over_pairs(self.surrogate, scores, positive.to(weight.dtype), weight, self.margin)
+    def _sum(self, scores: Tensor, weights: Tensor) -> Tensor:
+        return sum_over_pairs(self.surrogate, scores, weights, self.margin)
 
     def _with_memory(self, scores: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        """Mean over pairs of the batch's positives with all negatives, and of old positives with the batch's."""
         known = ~self.remembered.isnan()
-        old_positive, old_negative = self.remembered.to(scores).where(known, 0.0)
+        old = self.remembered.to(scores).where(known, 0.0)
         none = torch.zeros_like(known[0])
-        with_positive, with_negative = torch.cat([negative, none], -1), torch.cat([negative, known[1]], -1)
-        pairs = positive.sum(-1) * with_negative.sum(-1) + known[0].sum(-1) * negative.sum(-1)
-        new = self._sum(
-            torch.cat([scores, old_negative], -1), torch.cat([positive, none], -1), with_negative, pairs
+        new_first = torch.stack([torch.cat([positive, none], -1), torch.cat([negative, known[1]], -1)])
+        old_first = torch.stack(
+            [torch.cat([torch.zeros_like(positive), known[0]], -1), torch.cat([negative, none], -1)]
         )
-        old = self._sum(
-            torch.cat([scores, old_positive], -1),
-            torch.cat([torch.zeros_like(positive), known[0]], -1),
-            with_positive,
-            pairs,
+        members = torch.stack([new_first, old_first]).to(wide_dtype(scores))
+        pairs = members.sum(-1).prod(1).sum(0)
+        weights = members / pairs.clamp(min=1).sqrt().unsqueeze(-1)
+        return self._sum(torch.cat([scores, old[1]], -1), weights[0]) + self._sum(
+            torch.cat([scores, old[0]], -1), weights[1]
         )
-        return new + old
 
     @torch.no_grad()
     def _remember(self, scores: Tensor, positive: Tensor, negative: Tensor) -> None:

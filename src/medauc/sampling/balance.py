@@ -18,9 +18,11 @@ class Balance(ABC):
         positive: numbers of the positive units.
         negative: numbers of the negative units.
         stream: name of the random stream.
+        share: share of a batch's samples that positive units make up.
     """
 
-    def __init__(self, positive: Tensor, negative: Tensor, stream: str) -> None:
+    def __init__(self, positive: Tensor, negative: Tensor, stream: str, share: float) -> None:
+        self.share = share
         self._walks = {
             "positive": Walk(positive, f"{stream}/positive"),
             "negative": Walk(negative, f"{stream}/negative"),
@@ -46,8 +48,8 @@ class SampleBalance(Balance):
     def __init__(
         self, positive: Tensor, negative: Tensor, stream: str, batch_size: int, positive_share: float
     ) -> None:
-        super().__init__(positive, negative, stream)
         positives = min(max(round(batch_size * positive_share), 1), batch_size - 1)
+        super().__init__(positive, negative, stream, positives / batch_size)
         self._parts = {"positive": positives, "negative": batch_size - positives}
 
     def draw(self, num_replicas: int, rank: int) -> list[int]:
@@ -86,10 +88,9 @@ class GroupBalance(Balance):
         batch_size: int,
         positive_share: float,
     ) -> None:
-        super().__init__(positive, negative, stream)
+        super().__init__(positive, negative, stream, positive_share)
         self._groups = groups
         self._batch_size = batch_size
-        self._share = positive_share
 
     def draw(self, num_replicas: int, rank: int) -> list[int]:
         """Draw a batch, its groups dealt to the ranks by size; the first two groups are of either kind."""
@@ -97,7 +98,7 @@ class GroupBalance(Balance):
         held: dict[str, set[int]] = {kind: set() for kind in self._walks}
         of_positive, total = 0, 0
         while True:
-            kind = "positive" if of_positive <= self._share * total else "negative"
+            kind = "positive" if of_positive <= self.share * total else "negative"
             size = self._groups.size(self._walks[kind].due(held[kind]))
             if total + size > self._batch_size:
                 return self._groups.deal(list(drawn.values()), num_replicas, rank)
@@ -109,9 +110,9 @@ class GroupBalance(Balance):
 
     def state_dict(self) -> dict[str, Any]:
         """Positions of both walks, and the share."""
-        return super().state_dict() | {"positive_share": self._share}
+        return super().state_dict() | {"positive_share": self.share}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go to saved positions; raise ValueError when they are of other groups or another share."""
-        require_same(state_dict, positive_share=self._share)
+        require_same(state_dict, positive_share=self.share)
         super().load_state_dict(state_dict)

@@ -37,6 +37,7 @@ class _BalancedBatchSampler(ResumableBatchSampler):
         gathered = None if groups is None else Groups.of(groups, len(targets))
         kinds = targets if gathered is None else gathered.highest(targets)
         self._balances: dict[int, Balance] = {}
+        rates = torch.zeros(len(targets), dtype=torch.float64)
         for label, stream in enumerate(streams):
             positive, negative = ((kinds[:, label] == kind).nonzero().flatten() for kind in (1, 0))
             if not len(positive) or not len(negative):
@@ -47,6 +48,10 @@ class _BalancedBatchSampler(ResumableBatchSampler):
                 gathered.require_room(batch_size, num_replicas, positive.tolist(), negative.tolist())
                 balance = GroupBalance(positive, negative, stream, gathered, batch_size, positive_share)
             self._balances[label] = balance
+            for units, share in ((positive, balance.share), (negative, 1 - balance.share)):
+                samples = units if gathered is None else gathered.samples(units)
+                rates[samples] += share / len(samples)
+        self.prevalence = _prevalence(targets, rates)
 
     def __len__(self) -> int:
         """Number of batches in an epoch, ``ceil(N / batch_size)``."""
@@ -101,6 +106,10 @@ class ClassBalancedBatchSampler(_BalancedBatchSampler):
         num_replicas: number of processes that share each batch, each with its part of either class to within a
             sample (whole groups: by their sizes; then ``batch_size`` >= ``num_replicas`` times the largest group).
         rank: which of them this one is, in ``[0, num_replicas)``.
+
+    Attributes:
+        prevalence: expected share of positives over all batches, of the one label; with ``groups`` it is below
+            ``positive_share`` if positive groups hold negative samples too.
 
     Raises:
         ValueError: an argument out of range, more than one target a sample, a target other than 0 and 1,
@@ -158,6 +167,8 @@ class LabelBalancedBatchSampler(_BalancedBatchSampler):
     Attributes:
         labels: label numbers in turn: those with positives and negatives (with ``groups``: groups of both kinds).
         skipped_labels: the others, for which no batch is drawn.
+        prevalence: expected share of positives among the known targets of all batches, for each of L labels; a class
+            that never comes counts as half a sample. It is what an AUC-margin loss of version 1 weighs with.
 
     Raises:
         ValueError: an argument out of range, a target other than 0, 1 and unknown, no label with both classes,
@@ -190,6 +201,14 @@ class LabelBalancedBatchSampler(_BalancedBatchSampler):
         if not self.labels:
             units = "samples" if groups is None else "groups"
             raise ValueError(f"none of {len(streams)} labels has both positive and negative {units}")
+
+
+def _prevalence(targets: Tensor, rates: Tensor) -> tuple[float, ...]:
+    """Share of positives among known targets, label by label, of samples that come at these rates (N,)."""
+    positive, known = ((chosen * rates.unsqueeze(1)).sum(0) for chosen in (targets == 1, targets != UNKNOWN))
+    shares = torch.where(known > 0, positive / known, 0.5)
+    # A class that never comes counts as half a sample: losses divide by its share.
+    return tuple(shares.clamp(0.5 / len(targets), 1 - 0.5 / len(targets)).tolist())
 
 
 def _binary(targets: Sequence[Any] | Tensor) -> Tensor:

@@ -85,5 +85,5 @@ def require_rank(num_replicas: int, rank: int) -> None:
 def require_same(state_dict: Mapping[str, Any], **own: object) -> None:
     """Raise ValueError when a state was saved by a sampler of other arguments."""
     for name, value in own.items():
-        if state_dict[name] != value:
-            raise ValueError(f"state has {name}={state_dict[name]}, this sampler {value}")
+        if state_dict.get(name) != value:
+            raise ValueError(f"state has {name}={state_dict.get(name)}, this sampler {value}")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Groups:
     """Samples by group, groups numbered in order of appearance.
 
@@ -30,11 +30,10 @@ class Groups:
         Raises:
             ValueError: not N groups, none at all, or a sample without one (None or NaN).
         """
-        listed = groups.tolist() if isinstance(groups, Tensor) else list(groups)
+        listed = groups.flatten().tolist() if isinstance(groups, Tensor) else list(groups)
         if not listed or num_samples not in (None, len(listed)):
-            raise ValueError(
-                f"groups must name the group of each sample, got {len(listed)} for {num_samples}"
-            )
+            known = "" if num_samples is None else f" for {num_samples} samples"
+            raise ValueError(f"groups must name the group of each sample, got {len(listed)} names{known}")
         members: dict[Hashable, list[int]] = {}
         for sample, group in enumerate(listed):
             if group is None or group != group:
@@ -48,9 +47,18 @@ class Groups:
         """Number of samples in a group."""
         return len(self.members[group])
 
+    def samples(self, groups: Tensor) -> Tensor:
+        """Samples of several groups, one after another."""
+        return torch.tensor([sample for group in groups.tolist() for sample in self.members[group]])
+
     def highest(self, targets: Tensor) -> Tensor:
         """Highest target of each group, label by label: (N, L) -> (number of groups, L)."""
-        return torch.stack([targets[list(samples)].amax(dim=0) for samples in self.members])
+        count = len(self.members)
+        samples = self.samples(torch.arange(count))
+        numbers = torch.arange(count).repeat_interleave(torch.tensor([*map(len, self.members)]))
+        where = numbers.unsqueeze(1).expand(-1, targets.shape[1])
+        empty = targets.new_empty(count, targets.shape[1])
+        return empty.scatter_reduce(0, where, targets[samples], "amax", include_self=False)
 
     def require_room(self, batch_size: int, num_replicas: int, *kinds: Iterable[int]) -> None:
         """Check that every batch has room for one group of each kind, and for one group a process.

@@ -1,8 +1,7 @@
 """The random order in which the members of a class, samples or groups, are visited."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from hashlib import blake2b
-from itertools import chain
 from typing import Any
 
 import torch
@@ -38,17 +37,24 @@ class Walk:
         """The next member that ``batch`` does not hold; the next one of all if it holds the rest of the turn."""
         if not self._held and self._offset == len(self._order):
             self._turn(self._cycle + 1)
-        return next((member for member in self._ahead() if member not in batch), next(self._ahead()))
+        for member in self._held:
+            if member not in batch:
+                return member
+        for position in range(self._offset, len(self._order)):
+            if self._order[position] not in batch:
+                return self._order[position]
+        return self._held[0] if self._held else self._order[self._offset]
 
     def take(self, batch: Container[int]) -> int:
         """Step past the member that is due, and return it."""
         member = self.due(batch)
         if member in self._held:
             self._held.remove(member)
-        else:
-            position = self._order.index(member, self._offset)
-            self._held += self._order[self._offset : position]
-            self._offset = position + 1
+            return member
+        while self._order[self._offset] != member:
+            self._held.append(self._order[self._offset])
+            self._offset += 1
+        self._offset += 1
         return member
 
     def state_dict(self) -> dict[str, Any]:
@@ -60,10 +66,6 @@ class Walk:
         require_same(state_dict, size=len(self))
         self._turn(state_dict["cycle"])
         self._offset, self._held = state_dict["offset"], list(state_dict["held"])
-
-    def _ahead(self) -> Iterator[int]:
-        """What is left of the turn."""
-        return chain(self._held, (self._order[i] for i in range(self._offset, len(self._order))))
 
     def _turn(self, cycle: int) -> None:
         self._cycle, self._offset, self._held = cycle, 0, []

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from medauc.training.run_folder import choose_folder as choose_folder
     from medauc.training.scoring import evaluate_path as evaluate_path
     from medauc.training.scoring import read_source as read_source
+    from medauc.training.scoring import read_sources as read_sources
     from medauc.training.summary import summary_lines as summary_lines
 
 _HOME = {
@@ -35,6 +36,7 @@ _HOME = {
     "evaluate_path": "scoring",
     "parse_recipe": "recipe",
     "read_source": "scoring",
+    "read_sources": "scoring",
     "resolve": "plan",
     "shipped_recipes": "plan",
     "summary_lines": "summary",

@@ -18,7 +18,7 @@ from pytorch_lightning.callbacks import Callback
 
 from medauc.data import Dataset
 from medauc.data.augment import Augment
-from medauc.data.datamodule import DEFAULT_SHARE, ImageDataModule, choose_sampler
+from medauc.data.datamodule import ImageDataModule
 from medauc.data.normalize import Normalize, compute_statistics
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions
@@ -137,7 +137,7 @@ def build_classifier(dataset: Dataset, recipe: Recipe, seed: int) -> Classifier:
     statistics = compute_statistics(dataset.train.images, dataset.spatial_dims)
     return Classifier(
         network,
-        build_loss(recipe.loss, dataset.train.targets, _positive_share(dataset, recipe)),
+        build_loss(recipe.loss, dataset.train.targets, build_data_module(dataset, recipe, seed).prevalence),
         Normalize(dataset.spatial_dims, recipe.data.normalization, statistics),
         Augment(dataset.spatial_dims, **options),
         recipe,
@@ -160,13 +160,6 @@ def build_data_module(dataset: Dataset, recipe: Recipe, seed: int) -> ImageDataM
         sampler=sampling.name,
         keep_groups=sampling.keep_groups,
     )
-
-
-def _positive_share(dataset: Dataset, recipe: Recipe) -> float | None:
-    """Share of positives in class-balanced batches; None where batches have no fixed share."""
-    sampling = recipe.sampling
-    sampler = choose_sampler(sampling.name, sampling.positive_share, dataset.multi_label)
-    return (sampling.positive_share or DEFAULT_SHARE) if sampler == "class_balanced" else None
 
 
 def predict(module: Classifier, data: ImageDataModule, accelerator: str) -> Predictions:

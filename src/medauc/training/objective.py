@@ -19,20 +19,22 @@ from medauc.training.optim_sections import AdamWSection, OptimSection, PDSCASect
 _NOT_OPTIONS = {"name", "schedule", "clip_value"}
 
 
-def build_loss(section: LossSection, targets: NDArray[np.int64], positive_share: float | None) -> Loss:
+def build_loss(
+    section: LossSection, targets: NDArray[np.int64], positive_share: float | tuple[float, ...] | None
+) -> Loss:
     """Build the loss for a training set.
 
     Args:
         section: the recipe's ``loss`` section.
         targets: of the training split, (N,) or (N, L), -1 unknown.
-        positive_share: of class-balanced batches, or None; AUCM v1 weighs with the prevalence of what the batches are
-            drawn from, which balancing changes.
+        positive_share: of balanced batches, one a label, or None; AUCM v1 weighs with the prevalence of what the
+            batches are drawn from, which balancing changes.
 
     Raises:
         InputError: the loss is not made for such targets.
     """
     options = section.options()
-    if isinstance(section, AUCMargin) and positive_share is not None and targets.ndim == 1:
+    if isinstance(section, AUCMargin) and positive_share is not None:
         options["prevalence"] = positive_share
     try:
         return build(section.name, torch.from_numpy(targets), **options)

@@ -1,6 +1,6 @@
 """Evaluating predictions: those of a training as its recipe says, or a table from anywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -79,3 +79,45 @@ def read_source(source: Path, **options: Unpack[ReadOptions]) -> Predictions:
             f"medauc train {provenance.dataset} --resume --out {source}"
         )
     return Predictions.read(run.predictions, allow_leakage=options.get("allow_leakage", False))
+
+
+def read_sources(sources: Sequence[Path], **options: Unpack[ReadOptions]) -> dict[str, Predictions]:
+    """Read the predictions of several models.
+
+    Args:
+        sources: run folders or files.
+        **options: see :func:`read_source`.
+
+    Returns:
+        Predictions by a short name: that of the run folder or of the file, with as many of the folders
+        above it as make it unlike the others.
+
+    Raises:
+        InputError: see :func:`read_source`; or a source is given twice.
+    """
+    return {
+        name: read_source(source, **options) for name, source in zip(_names(sources), sources, strict=True)
+    }
+
+
+def _names(sources: Sequence[Path]) -> list[str]:
+    """Shortest distinct ends of the paths."""
+    whole = [
+        path if path.is_dir() else path.parent if path.stem == "predictions" else path.with_suffix("")
+        for path in (source.resolve() for source in sources)
+    ]
+    if len(set(whole)) < len(whole):  # x.csv beside x.parquet, or really twice
+        whole = [source.resolve() for source in sources]
+    for path in whole:
+        if whole.count(path) > 1:
+            raise InputError(f"{path}: given twice; a comparison needs different models")
+    return ["/".join(path.parts[-_depth(path, whole) :]) for path in whole]
+
+
+def _depth(path: Path, others: Sequence[Path]) -> int:
+    """How many last parts of ``path`` tell it from the others."""
+    return next(
+        depth
+        for depth in range(1, len(path.parts) + 1)
+        if sum(other.parts[-depth:] == path.parts[-depth:] for other in others) == 1
+    )

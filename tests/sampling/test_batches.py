@@ -1,14 +1,15 @@
-import json
+"""Class-balanced and shuffled batches of samples, as one process draws them."""
+
 from collections import Counter
-from itertools import islice
+from hashlib import blake2b
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader, TensorDataset
 
+from fixtures.samplers import batches_of
 from medauc.sampling import ClassBalancedBatchSampler, ShuffledBatchSampler
 
 SIZES = {
@@ -24,26 +25,12 @@ def targets_of(positives, negatives):
     return [1] * positives + [0] * negatives
 
 
-def endless(sampler):
-    while True:
-        yield from sampler
-
-
-def make(kind, seed=0):
-    if kind == "balanced":
-        return ClassBalancedBatchSampler(targets_of(7, 30), 8, 0.4, seed)
-    return ShuffledBatchSampler(37, 8, seed, drop_last=kind == "dropping")
-
-
-KINDS = ["balanced", "shuffled", "dropping"]
-
-
 @given(**SIZES)
 @settings(max_examples=80, deadline=None)
 def test_every_batch_has_its_share_and_every_member_its_turn(positives, negatives, batch_size, share, seed):
     sampler = ClassBalancedBatchSampler(targets_of(positives, negatives), batch_size, share, seed)
     assert len(sampler) == -(-(positives + negatives) // batch_size)
-    batches = list(islice(endless(sampler), 3 * len(sampler)))
+    batches = list(batches_of(sampler, 3 * len(sampler)))
     wanted = min(max(round(batch_size * share), 1), batch_size - 1)
     visits = {True: [], False: []}
     for batch in batches:
@@ -62,71 +49,44 @@ def test_every_batch_has_its_share_and_every_member_its_turn(positives, negative
             assert len(set(visits[is_positive][start : start + size])) == size
 
 
-@given(**SIZES, stop=st.integers(0, 30))
-@settings(max_examples=60, deadline=None)
-def test_balanced_run_continues_as_if_never_interrupted(positives, negatives, batch_size, share, seed, stop):
-    arguments = targets_of(positives, negatives), batch_size, share, seed
-    sampler, whole = ClassBalancedBatchSampler(*arguments), endless(ClassBalancedBatchSampler(*arguments))
-    list(islice(endless(sampler), stop))
-    resumed = ClassBalancedBatchSampler(*arguments)
-    resumed.load_state_dict(json.loads(json.dumps(sampler.state_dict())))
-    list(islice(whole, stop))
-    assert list(islice(endless(resumed), 10)) == list(islice(whole, 10))
+def order_of(members, stream):
+    """Reference: the members in the random order that belongs to a stream's name."""
+    seed = int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "big")
+    return [members[i] for i in torch.randperm(len(members), generator=torch.Generator().manual_seed(seed))]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("stop", [0, 1, 3, 4, 5, 9, 10])
-def test_resumed_epochs_end_where_the_interrupted_ones_would(kind, stop):
-    sampler, whole = make(kind), make(kind)
-    list(islice(endless(sampler), stop))
-    resumed = make(kind)
-    resumed.load_state_dict(sampler.state_dict())
-    epochs = [list(whole) for _ in range(6)]
-    expected, passed = [], 0
-    for epoch in epochs:
-        expected.append(epoch[max(stop - passed, 0) :])
-        passed += len(epoch)
-    expected = [epoch for epoch in expected if epoch]
-    assert [list(resumed) for _ in range(len(expected))] == expected
+def reference_walk(members, part, stream):
+    """Reference: ``part`` members a batch from a queue that is refilled turn by turn, none twice where possible."""
+    queue, turn = [], 0
+    while True:
+        batch = []
+        while len(batch) < part:
+            if not queue:
+                queue, turn = order_of(members, f"{stream}/{turn}"), turn + 1
+            fresh = [member for member in queue if member not in batch] if part <= len(members) else queue
+            batch.append(fresh[0])
+            queue.remove(fresh[0])
+        yield batch
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_seed_decides(kind):
-    assert list(make(kind, 1)) == list(make(kind, 1))
-    assert list(make(kind, 1)) != list(make(kind, 2))
+@given(**SIZES)
+@settings(max_examples=40, deadline=None)
+def test_balanced_batches_are_those_of_two_plain_queues(positives, negatives, batch_size, share, seed):
+    sampler = ClassBalancedBatchSampler(targets_of(positives, negatives), batch_size, share, seed)
+    part = min(max(round(batch_size * share), 1), batch_size - 1)
+    first = reference_walk(list(range(positives)), part, f"{seed}/positive")
+    members = list(range(positives, positives + negatives))
+    second = reference_walk(members, batch_size - part, f"{seed}/negative")
+    for batch in batches_of(sampler, 12):
+        assert batch == next(first) + next(second)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_epochs_differ(kind):
-    sampler = make(kind)
-    assert list(sampler) != list(sampler)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_global_generators_play_no_part(kind):
-    torch.manual_seed(0)
-    first = list(make(kind))
-    state = torch.get_rng_state()
-    torch.manual_seed(1)
-    assert list(make(kind)) == first
-    torch.set_rng_state(state)
-    list(make(kind))
-    assert torch.equal(torch.get_rng_state(), state)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_abandoned_epoch_is_followed_by_a_full_one(kind):
-    sampler = make(kind)
-    next(iter(sampler))
-    assert len(list(sampler)) == len(sampler)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_works_in_a_data_loader(kind):
-    sampler, alike = make(kind), make(kind)
-    loader = DataLoader(TensorDataset(torch.arange(37)), batch_sampler=sampler)
-    assert len(loader) == len(sampler)
-    assert [batch.tolist() for (batch,) in loader] == list(alike)
+@given(size=st.integers(1, 60), batch_size=st.integers(1, 70), seed=st.integers(0, 9))
+@settings(max_examples=30, deadline=None)
+def test_shuffled_batches_cut_one_order_an_epoch(size, batch_size, seed):
+    sampler = ShuffledBatchSampler(size, batch_size, seed)
+    for epoch in range(3):
+        assert [i for batch in sampler for i in batch] == order_of(range(size), f"{seed}/{epoch}")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +112,7 @@ def test_few_negatives_are_walked_too():
 def test_order_within_a_turn_is_uniform():
     """Each of 6 negatives should be first in a turn, and last in it, in about a sixth of 3000 turns."""
     sampler = ClassBalancedBatchSampler(targets_of(1, 6), 4, 0.5)
-    walked = [i for batch in islice(endless(sampler), 9000) for i in batch[2:]]
+    walked = [i for batch in batches_of(sampler, 9000) for i in batch[2:]]
     for position in (0, 5):
         counts = Counter(walked[position::6])
         assert len(counts) == 6
@@ -179,7 +139,7 @@ def test_shuffled_epoch_visits_every_sample_once(size, batch_size, drop, seed):
         (([], 4), "both classes"),
         (([0, 1, -1], 4), "unknown"),
         (([0, 1, 2], 4), "0 or 1"),
-        (([[0, 1], [1, 0]], 4), "ShuffledBatchSampler"),
+        (([[0, 1], [1, 0]], 4), "LabelBalancedBatchSampler"),
         (([0, 1], 1), "batch_size"),
         (([0, 1], 4, 0.0), "positive_share"),
         (([0, 1], 4, 1.0), "positive_share"),
@@ -194,17 +154,3 @@ def test_wrong_arguments_are_refused(arguments, message):
 def test_wrong_sizes_are_refused(arguments):
     with pytest.raises(ValueError, match="at least 1"):
         ShuffledBatchSampler(*arguments)
-
-
-@pytest.mark.parametrize(
-    ("saved", "other"),
-    [
-        (ClassBalancedBatchSampler([0, 1], 2, seed=1), ClassBalancedBatchSampler([0, 1], 2, seed=2)),
-        (ClassBalancedBatchSampler([0, 1], 2), ClassBalancedBatchSampler([0, 1], 4)),
-        (ClassBalancedBatchSampler([0, 1], 2), ClassBalancedBatchSampler([0, 1, 1], 2)),
-        (ShuffledBatchSampler(4, 2), ShuffledBatchSampler(5, 2)),
-    ],
-)
-def test_state_of_another_sampler_is_refused(saved, other):
-    with pytest.raises(ValueError, match="this sampler"):
-        other.load_state_dict(saved.state_dict())
