@@ -51,6 +51,7 @@ from medauc.metrics.precision_recall import (
 from medauc.metrics.proportion import (
     clopper_pearson_interval,
     clustered_proportion,
+    mover,
     proportion_estimate,
     wilson_interval,
 )
@@ -126,6 +127,7 @@ __all__ = [
     "macro_auc_tests",
     "micro_auc_interval",
     "multiclass_auc",
+    "mover",
     "net_benefit",
     "observed_expected_ratio",
     "paired_proportions",
