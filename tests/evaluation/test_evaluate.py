@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
 
 from medauc.errors import InputError
-from medauc.evaluation import Evaluation, Predictions, evaluate, summary_lines
+from medauc.evaluation import Evaluation, Predictions, Settings, evaluate, summary_lines
 from medauc.metrics import (
     brier_score,
     delong_interval,
@@ -35,7 +35,7 @@ def test_discrimination_of_each_split(both):
 
 
 def test_thresholds_come_from_validation_and_rates_from_test(both):
-    result = evaluate(both, target_sensitivity=0.8)
+    result = evaluate(both, Settings(target_sensitivity=0.8, confidence=None))
     val, test = both.select("val"), both.select("test")
     points = {point.name: point for point in result.operating_points}
     assert list(points) == ["youden", "specificity 0.90", "sensitivity 0.80"]
@@ -60,19 +60,20 @@ def test_test_scores_decide_no_threshold(both, make_split):
     other = Predictions.concatenate([both.select("val"), make_split("test", n=90, seed=9)])
     first, second = evaluate(both), evaluate(other)
     assert [p.threshold for p in first.operating_points] == [p.threshold for p in second.operating_points]
-    assert first.calibration[0].slope == second.calibration[0].slope
+    assert first.calibration[0].map == second.calibration[0].map
 
 
 def test_calibration_is_fitted_on_validation_and_judged_on_test(both):
     fit = evaluate(both).calibration[0]
     val, test = both.select("val"), both.select("test")
-    assert (fit.slope, fit.intercept) == platt_fit(val.target(), val.score())
-    after = platt_apply(test.score(), fit.slope, fit.intercept)
-    assert fit.brier.value == pytest.approx(brier_score(test.target(), after))
+    slope, intercept = platt_fit(val.target(), val.score())
+    assert fit.map == {"method": "platt", "slope": slope, "intercept": intercept}
+    after = platt_apply(test.score(), slope, intercept)
+    assert fit.after.brier.value == pytest.approx(brier_score(test.target(), after))
     assert fit.uncalibrated == "logistic(score)"
-    assert fit.brier.value < fit.brier_uncalibrated.value
-    assert fit.ece.low <= fit.ece.value <= fit.ece.high
-    assert evaluate(both, calibration="none").calibration == []
+    assert fit.after.brier.value < fit.before.brier.value
+    assert fit.after.ece.low <= fit.after.ece.value <= fit.after.ece.high
+    assert evaluate(both, Settings(calibration="none")).calibration == []
 
 
 def test_scores_that_are_probabilities_are_taken_as_such(make_split):
@@ -81,7 +82,7 @@ def test_scores_that_are_probabilities_are_taken_as_such(make_split):
     fit = evaluate(Predictions.concatenate(parts)).calibration[0]
     test = parts[1]
     assert fit.uncalibrated == "score"
-    assert fit.brier_uncalibrated.value == pytest.approx(brier_score(test.target(), test.score()))
+    assert fit.before.brier.value == pytest.approx(brier_score(test.target(), test.score()))
 
 
 def test_without_validation_nothing_is_chosen(make_split):
@@ -168,7 +169,7 @@ def test_a_reversed_score_is_told(make_split):
         part = make_split(name)
         parts.append(make_split(name, targets=part.target(), scores=-part.score()))
     result = evaluate(Predictions.concatenate(parts))
-    assert result.calibration[0].slope < 0
+    assert result.calibration[0].map["slope"] < 0
     assert any("wrong way round" in warning for warning in result.warnings)
 
 
@@ -203,7 +204,7 @@ def test_several_labels(several):
 
 
 def test_json_has_the_promised_keys_and_comes_back(both, tmp_path):
-    result = evaluate(both, positive_name="malignant")
+    result = evaluate(both, Settings(positive_name="malignant"))
     result.write(tmp_path / "evaluation.json")
     content = json.loads((tmp_path / "evaluation.json").read_text())
     for name in ("val", "test"):
@@ -235,13 +236,13 @@ def test_a_damaged_evaluation_is_refused(tmp_path, content, message):
 
 
 def test_summary_says_what_counts(both, several):
-    result = evaluate(both, positive_name="malignant")
+    result = evaluate(both, Settings(positive_name="malignant"))
     lines = summary_lines(result)
     text = "\n".join(lines)
     assert f"300 samples, {result.test.n_positive} malignant" in text
     assert f"AUROC  {result.test.auroc.text()}" in text
     assert f"{result.operating_points[2].npv.text(2)}" in text
-    assert result.calibration[0].brier.text() in text
+    assert result.calibration[0].after.brier.text() in text
     assert max(map(len, lines)) <= 120
     many = evaluate(several)
     text = "\n".join(summary_lines(many))

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medauc.evaluation import Predictions, evaluate
+from medauc.evaluation import Predictions, Settings, evaluate
 from medauc.report import RunMaterial, most_confident_errors
 
 
@@ -22,7 +22,7 @@ def predictions():
 
 @pytest.fixture
 def evaluation(predictions):
-    return evaluate(predictions, positive_name="malignant")
+    return evaluate(predictions, Settings(positive_name="malignant"))
 
 
 @pytest.fixture

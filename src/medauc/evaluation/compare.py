@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medauc.errors import InputError
+from medauc.evaluation import methods
 from medauc.evaluation.alignment import Aligned
 from medauc.evaluation.comparison import (
     AucDifference,
@@ -20,7 +21,7 @@ from medauc.evaluation.comparison import (
     OverallTest,
     Ranking,
 )
-from medauc.evaluation.figures import Figure
+from medauc.evaluation.methods import figure
 from medauc.metrics import (
     AucTests,
     average_precision_interval,
@@ -38,7 +39,6 @@ from medauc.metrics import (
 )
 
 SMALL_CLASS = 50  # with fewer samples of a class, only large differences can be seen
-_AUPRC = "percentile bootstrap stratified by class, 1000 replicates"
 
 Label = str | None
 
@@ -148,13 +148,15 @@ def _tests(aligned: Aligned, label: Label, level: float) -> AucTests:
 
 def _models(aligned: Aligned, label: Label, level: float) -> list[ModelFigures]:
     target, scores, groups = _rows(aligned, label)
+    n = int(target.size)
     found = []
     for name, score in zip(aligned.names, scores, strict=True):
         if groups is None:
-            auroc = _figure(delong_interval(target, score, level), level, "DeLong")
+            auroc = figure(delong_interval(target, score, level), level, n, methods.DELONG)
         else:
-            auroc = _figure(clustered_interval(target, score, groups, level), level, "Obuchowski, by group")
-        auprc = _figure(average_precision_interval(target, score, level), level, _AUPRC)
+            area = clustered_interval(target, score, groups, level)
+            auroc = figure(area, level, n, methods.OBUCHOWSKI)
+        auprc = figure(average_precision_interval(target, score, level), level, n, methods.AUPRC)
         found.append(ModelFigures(name=name, auroc=auroc, auprc=auprc))
     return found
 
@@ -162,7 +164,7 @@ def _models(aligned: Aligned, label: Label, level: float) -> list[ModelFigures]:
 def _differences(
     aligned: Aligned, tests: AucTests, p_holm: NDArray[np.float64], level: float, margin: float | None
 ) -> list[AucDifference]:
-    method = "DeLong, paired" if aligned.groups is None else "Obuchowski, paired, by group"
+    method = methods.PAIRED_DELONG if aligned.groups is None else methods.PAIRED_OBUCHOWSKI
     found = []
     for k, (first, second) in enumerate(zip(tests.first, tests.second, strict=True)):
         high = float(tests.high[k])
@@ -170,7 +172,9 @@ def _differences(
             AucDifference(
                 first=aligned.names[first],
                 second=aligned.names[second],
-                difference=_figure((tests.difference[k], tests.low[k], high), level, method),
+                difference=figure(
+                    (tests.difference[k], tests.low[k], high), level, aligned.parts[0].n, method
+                ),
                 z=float(tests.z[k]),
                 p=float(tests.p[k]),
                 p_holm=float(p_holm[k]),
@@ -197,7 +201,7 @@ def _mean(aligned: Aligned, labels: Sequence[Label], level: float, margin: float
     for name, table in zip(aligned.names, scores, strict=True):
         found = macro_auc_interval(targets, table, level, groups=aligned.groups)
         models.append(
-            ModelFigures(name=name, auroc=_figure(found, level, "DeLong, mean over labels"), auprc=None)
+            ModelFigures(name=name, auroc=figure(found, level, len(targets), methods.MACRO), auprc=None)
         )
     differences = _differences(aligned, tests, tests.p_holm, level, margin)
     return Ranking(models=models, differences=differences, overall=_overall(tests))
@@ -209,7 +213,7 @@ def _points(aligned: Aligned, label: Label, level: float, wanted: tuple[float, f
         return []
     target, scores, groups = _rows(aligned, label)
     units = np.arange(target.size) if groups is None else groups
-    method = "Wilson" if groups is None else "Wilson, effective number of samples"
+    method = methods.WILSON if groups is None else methods.CLUSTERED_WILSON
     found = []
     for name, table, score in zip(aligned.names, aligned.tables, scores, strict=True):
         val = table.select("val")
@@ -218,8 +222,11 @@ def _points(aligned: Aligned, label: Label, level: float, wanted: tuple[float, f
         for point, threshold in _thresholds(*val.known(label), *wanted).items():
             right = (score >= threshold) == (target == 1)
             rates = [
-                _figure(
-                    clustered_proportion(right[target == value], units[target == value], level), level, method
+                figure(
+                    clustered_proportion(right[target == value], units[target == value], level),
+                    level,
+                    int((target == value).sum()),
+                    method,
                 )
                 for value in (1, 0)
             ]
@@ -260,7 +267,7 @@ def _calls(
             for rate, value in rates:
                 of = target == value
                 result = paired_proportions(one[of], other[of], None if groups is None else groups[of], level)
-                method = "Newcombe, paired" + ("" if groups is None else ", by group")
+                method = methods.PAIRED_RATES if groups is None else methods.PAIRED_RATES_BY_GROUP
                 found.append(
                     CallDifference(
                         point=point,
@@ -270,7 +277,7 @@ def _calls(
                         n=int(of.sum()),
                         only_first=result.only_first,
                         only_second=result.only_second,
-                        difference=_figure(result.difference, level, method),
+                        difference=figure(result.difference, level, int(of.sum()), method),
                         p=result.p,
                         p_holm=result.p,
                     )
@@ -322,7 +329,3 @@ def _warnings(aligned: Aligned, usable: Sequence[Label], panels: Sequence[LabelC
             )
     return found
 
-
-def _figure(estimate: Sequence[float], level: float, method: str) -> Figure:
-    value, low, high = map(float, estimate)
-    return Figure(value=value, low=low, high=high, level=level, method=method)

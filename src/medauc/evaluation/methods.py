@@ -26,6 +26,12 @@ AUPRC = Method("percentile bootstrap stratified by class, 1000 replicates", "Efr
 LEAST_AUPRC = Method(
     "least AUPRC at the Hoeffding bound of the AUROC, since resampling tells too little", HOEFFDING.reference
 )
+PAIRED_DELONG = Method("DeLong covariance, normal interval of the paired difference", DELONG.reference)
+PAIRED_OBUCHOWSKI = Method(
+    "Obuchowski's covariance by group, normal interval of the paired difference", OBUCHOWSKI.reference
+)
+PAIRED_RATES = Method("Newcombe's interval of a paired difference", "Newcombe, Stat. Med. 17 (1998) 2635")
+PAIRED_RATES_BY_GROUP = Method("Newcombe's interval of a paired difference, by group", PAIRED_RATES.reference)
 MACRO = Method("mean over labels, DeLong influences summed by sample", DELONG.reference)
 MICRO = Method("all labels pooled, Obuchowski's variance by sample", OBUCHOWSKI.reference)
 HAND_TILL = Method(

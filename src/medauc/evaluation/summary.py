@@ -49,12 +49,14 @@ def _label_lines(test: SplitEvaluation) -> list[str]:
 def _point_lines(points: list[OperatingPoint]) -> list[str]:
     if not points:
         return []
-    header = f"{'threshold from ' + points[0].chosen_on:<18}{'':>10}"
-    header += "".join(f"  {name:<20}" for name in ("sensitivity", "specificity", "PPV", "NPV"))
+    first = f"threshold from {points[0].chosen_on}"
+    width = max(len(first), *(len(point.name) for point in points))
+    header = f"{first:<{width}}{'':>10}"
+    header += "".join(f"  {name:<17}" for name in ("sensitivity", "specificity", "PPV", "NPV"))
     rows = [
-        f"{point.name:<18}{point.threshold:>10.4g}"
+        f"{point.name:<{width}}{point.threshold:>10.4g}"
         + "".join(
-            f"  {figure.text(2):<20}"
+            f"  {figure.text(2):<17}"
             for figure in (point.sensitivity, point.specificity, point.ppv, point.npv)
         )
         for point in points
