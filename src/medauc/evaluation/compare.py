@@ -214,14 +214,14 @@ def _points(aligned: Aligned, label: Label, level: float, wanted: tuple[float, f
     target, scores, groups = _rows(aligned, label)
     units = np.arange(target.size) if groups is None else groups
     method = methods.WILSON if groups is None else methods.CLUSTERED_WILSON
-    found = []
+    found: dict[str, list[ModelPoint]] = {}
     for name, table, score in zip(aligned.names, aligned.tables, scores, strict=True):
         val = table.select("val")
         if not val.has_both_classes(label):
             continue
         for point, threshold in _thresholds(*val.known(label), *wanted).items():
             right = (score >= threshold) == (target == 1)
-            rates = [
+            sensitivity, specificity = (
                 figure(
                     clustered_proportion(right[target == value], units[target == value], level),
                     level,
@@ -229,13 +229,17 @@ def _points(aligned: Aligned, label: Label, level: float, wanted: tuple[float, f
                     method,
                 )
                 for value in (1, 0)
-            ]
-            found.append(
+            )
+            found.setdefault(point, []).append(
                 ModelPoint(
-                    model=name, point=point, threshold=threshold, sensitivity=rates[0], specificity=rates[1]
+                    model=name,
+                    point=point,
+                    threshold=threshold,
+                    sensitivity=sensitivity,
+                    specificity=specificity,
                 )
             )
-    return found
+    return [point for points in found.values() for point in points]
 
 
 def _thresholds(

@@ -27,9 +27,9 @@ def disagreements(aligned: Aligned, comparison: Comparison) -> pd.DataFrame:
         comparison: What :func:`medauc.evaluation.compare` made of them.
 
     Returns:
-        One row a case, widest spread of ranks first: ``id``, ``group``, ``label`` (with several labels), ``target``,
-        then ``score <model>``, ``rank <model>`` in (0, 1) and, with operating points, ``call <model>`` (0 or 1,
-        empty for a model without).
+        One row a case: ``id``, ``group``, ``label`` (with several labels), ``target``, ``spread`` (widest distance of
+        two ranks; rows with most come first), then ``score <model>``, ``rank <model>`` in (0, 1) and, with operating
+        points, ``call <model>`` (0 or 1, empty for a model without).
 
     >>> from medauc.evaluation import Predictions, align, compare
     >>> table = lambda scores: Predictions.from_arrays(split="test", ids="abcd", targets=[0, 0, 1, 1], scores=scores)
@@ -37,9 +37,8 @@ def disagreements(aligned: Aligned, comparison: Comparison) -> pd.DataFrame:
     >>> disagreements(aligned, compare(aligned))[["id", "rank A", "rank B"]].values.tolist()
     [['c', 0.625, 0.875], ['d', 0.875, 0.625], ['a', 0.125, 0.125], ['b', 0.375, 0.375]]
     """
-    return pd.concat(
-        [_of_label(aligned, comparison, panel.label) for panel in comparison.labels], ignore_index=True
-    )
+    found = pd.concat([_of_label(aligned, comparison, panel.label) for panel in comparison.labels])
+    return found.sort_values("spread", ascending=False, kind="stable", ignore_index=True)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -68,6 +67,7 @@ def _of_label(aligned: Aligned, comparison: Comparison, label: str | None) -> pd
         "group": frame["group"].to_numpy()[rows],
         **({} if label is None else {"label": label}),
         "target": aligned.target(label)[rows],
+        "spread": spread[order],
     }
     for name, score, rank in zip(aligned.names, scores, ranks, strict=True):
         columns |= {f"score {name}": score[order], f"rank {name}": rank[order]}

@@ -1,14 +1,15 @@
 """Average precision, smoothed: for each positive, the share of positives among the samples ranked above it."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from medauc.losses.aucm import check_prevalence
-from medauc.losses.base import Activation, Columns
-from medauc.losses.ranked_pairs import Ranked, Surrogate, hardest_first, spread
-from medauc.losses.sample_state import SampleStateLoss, Solved, check_rate
+from medauc.losses.base import Activation
+from medauc.losses.ranked_pairs import PairBlocks, Surrogate, gradient_sums
+from medauc.losses.sample_state import Batch, SampleStateLoss, Solved, check_rate
 
 
 class AveragePrecisionLoss(SampleStateLoss):
@@ -75,63 +76,65 @@ class AveragePrecisionLoss(SampleStateLoss):
         self.add_state("u_positive", num_samples, num_labels)
         self.add_state("u_all", num_samples, num_labels)
 
-    def solve(self, columns: Columns, index: Tensor | None) -> Solved:
-        """Value and gradient of each label."""
-        positives = hardest_first(columns.scores, columns.positive, positive=True)
-        negatives = hardest_first(columns.scores, columns.negative, positive=False)
-        member = positives.valid & (negatives.count > 0)
-        slots = positives.scores.shape[1]
-        partners = positives.scores.where(positives.valid, -torch.inf)
-        pairs = self.pairs(positives.scores, torch.cat([partners, negatives.scores], 1))
-        share = self._shares(positives, negatives).unsqueeze(1)
+    def solve(self, batch: Batch) -> Solved:
+        """Averages u1 and u2, and the weights of the pairs under them."""
+        slots = batch.positives.scores.shape[1]
+        partners = batch.positives.scores.where(batch.positives.valid, -math.inf)
+        pairs = self.pairs(batch.positives.scores, torch.cat([partners, batch.negatives.scores], 1))
+        share = self._shares(batch).unsqueeze(1)
+        u_positive, u_all = self._averages(_counts(pairs, share, slots), batch)
 
-        among_positives, among_all = [], []
-        for _, loss, _ in pairs:
-            loss = loss * share
-            among_positives.append(loss[..., :slots].sum(2))
-            among_all.append(loss.sum(2))
-        u_positive = self._average("u_positive", index, positives, torch.cat(among_positives, 1))
-        u_all = self._average("u_all", index, positives, torch.cat(among_all, 1))
-        if index is not None and self.stores(columns.scores):
-            self.store("u_positive", index, positives, u_positive, member)
-            self.store("u_all", index, positives, u_all, member)
-
-        count = positives.count.clamp(min=1)
-        u_all = u_all.where(member, 1.0)
+        number = batch.positives.count.clamp(min=1)
         precision = u_positive / u_all
-        value = ((1 - precision) / count).where(member, 0.0).sum(1)
-        raise_all = (precision / u_all / count).where(member, 0.0)
-        raise_positive = ((precision - 1) / u_all / count).where(member, 0.0)
-        by_row, by_positive, by_negative = [], [], []
-        for part, _, slope in pairs:
-            weight = slope * share
-            up = weight[..., :slots].mul_(raise_positive[:, part].unsqueeze(2))
-            down = weight[..., slots:].mul_(raise_all[:, part].unsqueeze(2))
-            by_row.append(-weight.sum(2))
-            by_positive.append(up.sum(1))
-            by_negative.append(down.sum(1))
-        rows = len(columns.scores)
-        on_positives = torch.cat(by_row, 1) + torch.stack(by_positive).sum(0)
-        gradient = spread(positives, on_positives, rows)
-        return Solved(value, gradient + spread(negatives, torch.stack(by_negative).sum(0), rows))
+        value = ((1 - precision) / number).where(batch.member, 0.0).sum(1)
+        # Derivatives of the value by l_ij, but for share_j: precision falls with a negative above i ...
+        for_negative = (precision / u_all / number).where(batch.member, 0.0).unsqueeze(2)
+        # ... and rises with a positive.
+        for_positive = ((precision - 1) / u_all / number).where(batch.member, 0.0).unsqueeze(2)
 
-    def _average(self, name: str, index: Tensor | None, positives: Ranked, batch: Tensor) -> Tensor:
-        """Moving average of a count, started at the batch's own where never seen."""
-        old = self.recall(name, index, positives)
-        return batch.where(old < 0, (1 - self.gamma) * old + self.gamma * batch)
+        def weighted() -> Iterator[Tensor]:
+            for part, _, slope in pairs:
+                weight = slope * share
+                weight[..., :slots] *= for_positive[:, part]
+                weight[..., slots:] *= for_negative[:, part]
+                yield weight
 
-    def _shares(self, positives: Ranked, negatives: Ranked) -> Tensor:
-        """Weight of each partner in the counts, (L, P + Q): positives first; each class adds up to its share."""
+        by_positive, by_partner = gradient_sums(weighted())
+        return Solved(value, by_positive + by_partner[:, :slots], by_partner[:, slots:])
+
+    def _averages(self, counts: tuple[Tensor, Tensor], batch: Batch) -> list[Tensor]:
+        """u1 and u2 with this batch in them, (L, P), 1 where there is no positive."""
+        averages = []
+        for name, count in zip(("u_positive", "u_all"), counts, strict=True):
+            old = self.recall(name, batch)
+            new = count.where(old < 0, (1 - self.gamma) * old + self.gamma * count)
+            self.store(name, batch, new)
+            averages.append(new.where(batch.member, 1.0))
+        return averages
+
+    def _shares(self, batch: Batch) -> Tensor:
+        """Weight of each partner in the counts, (L, P + Q), positives first: each class adds up to its share."""
+        positives, negatives = batch.positives, batch.negatives
         count, others = positives.count.clamp(min=1), negatives.count.clamp(min=1)
         if self.prevalence is None:
             prevalence = count / (count + others)
         else:
             # new_full, since new_tensor copies from the host and waits for the device.
             prevalence = torch.cat([count.new_full((1, 1), share) for share in self.prevalence])
-        return torch.cat(
-            [
-                (prevalence / count).where(positives.valid, 0.0),
-                ((1 - prevalence) / others).where(negatives.valid, 0.0),
-            ],
-            1,
-        )
+        of_positive = (prevalence / count).where(positives.valid, 0.0)
+        of_negative = ((1 - prevalence) / others).where(negatives.valid, 0.0)
+        return torch.cat([of_positive, of_negative], 1)
+
+    def extra_repr(self) -> str:
+        """Settings shown when the module is printed."""
+        return f"{super().extra_repr()}, prevalence={self.prevalence}, gamma={self.gamma}"
+
+
+def _counts(pairs: PairBlocks, share: Tensor, slots: int) -> tuple[Tensor, Tensor]:
+    """Smooth share of samples that are positive and above each positive, and of all above it; both (L, P)."""
+    of_positives, of_all = [], []
+    for _, loss, _ in pairs:
+        counted = loss * share
+        of_positives.append(counted[..., :slots].sum(2))
+        of_all.append(counted.sum(2))
+    return torch.cat(of_positives, 1), torch.cat(of_all, 1)

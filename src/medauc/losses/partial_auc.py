@@ -1,13 +1,14 @@
 """Partial AUC with hard limits: conditional value at risk over negatives, and over positives too when two-way."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from medauc.losses.base import Activation, Columns
-from medauc.losses.ranked_pairs import Ranked, Surrogate, hardest_first, hardest_share, spread, surrogate_loss
-from medauc.losses.sample_state import SampleStateLoss, Solved
+from medauc.losses.base import Activation
+from medauc.losses.ranked_pairs import PairBlocks, Surrogate, gradient_sums, hardest_share, surrogate_loss
+from medauc.losses.sample_state import Batch, SampleStateLoss, Solved
 
 
 class PartialAUCLoss(SampleStateLoss):
@@ -81,69 +82,74 @@ class PartialAUCLoss(SampleStateLoss):
         if min_tpr is not None:
             self.add_state("positive_threshold", num_labels)
 
-    def solve(self, columns: Columns, index: Tensor | None) -> Solved:
-        """Value and gradient of each label."""
-        positives = hardest_first(columns.scores, columns.positive, positive=True)
-        negatives = hardest_first(columns.scores, columns.negative, positive=False)
-        member = positives.valid & (negatives.count > 0)
-        size = self.max_fpr * negatives.count.clamp(min=1)
-        exact = self._exact_threshold(positives, negatives, size)
-        known = self.recall("threshold", index, positives)
-        fresh = known < 0
-        threshold = exact.where(fresh, known)
-
+    def solve(self, batch: Batch) -> Solved:
+        """Risk of each positive at its threshold, and the weights of the pairs beyond it."""
+        positives, negatives = batch.positives, batch.negatives
         pairs = self.pairs(positives.scores, negatives.scores)
-        tail, above = [], []
-        for part, loss, _ in pairs:
-            excess = loss - threshold[:, part].unsqueeze(2)
-            above.append((excess > 0).sum(2))
-            tail.append(excess.clamp_(min=0).sum(2))
-        risk = threshold + torch.cat(tail, 1) / size
-        overshoot = torch.cat(above, 1) / size - 1
+        size = self.max_fpr * negatives.count.clamp(min=1)
+        exact = self._own_threshold(batch, size)
+        known = self.recall("threshold", batch)
+        threshold = exact.where(known < 0, known)
+        risk, beyond = _tail(pairs, threshold, size)
+        moved = (known + self.state_lr * (beyond - 1)).clamp(min=0)
+        self.store("threshold", batch, exact.where(known < 0, moved))
+        value, outer = self._over_positives(risk.where(batch.member, 0.0), batch)
+        share = hardest_share(-negatives.scores, size)
+        return Solved(value, *gradient_sums(_weighted(pairs, threshold, known < 0, share, outer, size)))
 
-        value, outer = self._over_positives(risk, member, positives, self.stores(columns.scores))
-        if index is not None and self.stores(columns.scores):
-            moved = (threshold + self.state_lr * overshoot).clamp(min=0)
-            self.store("threshold", index, positives, exact.where(fresh, moved), member)
+    def _own_threshold(self, batch: Batch, size: Tensor) -> Tensor:
+        """The minimising s_i for this batch, (L, P): the loss against the last of the ``size`` hardest."""
+        hardest = batch.negatives.scores.gather(1, _last_of(size))
+        return surrogate_loss(hardest - batch.positives.scores, self.surrogate, self.margin)[0]
 
-        share = hardest_share(-negatives.scores, size).unsqueeze(1)
-        by_positive, by_negative = [], []
-        for part, loss, slope in pairs:
-            inner = (loss > threshold[:, part].unsqueeze(2)) / size.unsqueeze(2)
-            weight = share.where(fresh[:, part].unsqueeze(2), inner) * outer[:, part].unsqueeze(2) * slope
-            by_positive.append(-weight.sum(2))
-            by_negative.append(weight.sum(1))
-        rows = len(columns.scores)
-        gradient = spread(positives, torch.cat(by_positive, 1), rows)
-        return Solved(value, gradient + spread(negatives, torch.stack(by_negative).sum(0), rows))
-
-    def _exact_threshold(self, positives: Ranked, negatives: Ranked, size: Tensor) -> Tensor:
-        column = (size.ceil().long() - 1).clamp(min=0)
-        lead = negatives.scores.gather(1, column) - positives.scores
-        return surrogate_loss(lead, self.surrogate, self.margin)[0]
-
-    def _over_positives(
-        self, risk: Tensor, member: Tensor, positives: Ranked, store: bool
-    ) -> tuple[Tensor, Tensor]:
-        count = positives.count.clamp(min=1)
-        risk = risk.where(member, 0.0)
+    def _over_positives(self, risk: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Value of each label (L,), and weight of each positive in it (L, P)."""
+        count = batch.positives.count.clamp(min=1)
         if self.min_tpr is None:
-            return risk.sum(1) / count.squeeze(1), member / count
+            return risk.sum(1) / count.squeeze(1), batch.member / count
         size = (1 - self.min_tpr) * count
-        column = (size.ceil().long() - 1).clamp(min=0)
-        exact = risk.gather(1, column)
-        state = self.get_buffer("positive_threshold")
-        known = state.unsqueeze(1).to(risk.dtype)
-        fresh = known < 0
-        threshold = exact.where(fresh, known)
-        excess = (risk - threshold).where(member, 0.0)
-        above = excess > 0
+        exact = risk.gather(1, _last_of(size))
+        known = self.get_buffer("positive_threshold").unsqueeze(1).to(risk.dtype, copy=True)
+        threshold = exact.where(known < 0, known)
+        excess = (risk - threshold).where(batch.member, 0.0)
+        beyond = (excess > 0) / size
+        moved = (known + self.state_lr * (beyond.sum(1, keepdim=True) - 1)).clamp(min=0)
+        self.store_of_labels("positive_threshold", batch, exact.where(known < 0, moved))
         value = threshold.squeeze(1) + excess.clamp(min=0).sum(1) / size.squeeze(1)
-        share = hardest_share(positives.scores, size)
-        outer = (share.where(fresh, above / size)).where(member, 0.0)
-        live = member.any(1)
-        if store:
-            moved = (threshold + self.state_lr * (above.sum(1, keepdim=True) / size - 1)).clamp(min=0)
-            updated = exact.where(fresh, moved).squeeze(1).to(state.dtype)
-            state.copy_(updated.where(live, state))
-        return value.where(live, 0.0), outer
+        # A label's first batch is every positive's first visit, whose risk falls with the score: ranks decide.
+        outer = hardest_share(batch.positives.scores, size).where(known < 0, beyond)
+        return value.where(batch.member.any(1), 0.0), outer.where(batch.member, 0.0)
+
+    def extra_repr(self) -> str:
+        """Settings shown when the module is printed."""
+        own = f"max_fpr={self.max_fpr}, min_tpr={self.min_tpr}, state_lr={self.state_lr}"
+        return f"{super().extra_repr()}, {own}"
+
+
+def _tail(pairs: PairBlocks, threshold: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """Value of the inner problem at the threshold, and the share of pairs beyond it over max_fpr; both (L, P)."""
+    sums, counts = [], []
+    for part, loss, _ in pairs:
+        excess = loss - threshold[:, part].unsqueeze(2)
+        counts.append((excess > 0).sum(2))
+        sums.append(excess.clamp(min=0).sum(2))
+    return threshold + torch.cat(sums, 1) / size, torch.cat(counts, 1) / size
+
+
+def _weighted(
+    pairs: PairBlocks, threshold: Tensor, fresh: Tensor, share: Tensor, outer: Tensor, size: Tensor
+) -> Iterator[Tensor]:
+    """Weight times slope of the pairs: beyond a known threshold all alike, at a first visit by rank.
+
+    The two agree but for pairs that equal the threshold, where ranks find the one subgradient at which it is
+    optimal: a batch with fewer than 1 / max_fpr negatives has all its weight there.
+    """
+    for part, loss, slope in pairs:
+        beyond = (loss > threshold[:, part].unsqueeze(2)) / size.unsqueeze(2)
+        weight = share.unsqueeze(1).where(fresh[:, part].unsqueeze(2), beyond)
+        yield weight * slope * outer[:, part].unsqueeze(2)
+
+
+def _last_of(size: Tensor) -> Tensor:
+    """Slot of the last among the ``size`` hardest, (L, 1); size need not be whole."""
+    return (size.ceil().long() - 1).clamp(min=0)

@@ -1,13 +1,14 @@
 """Partial AUC with soft limits: a KL-regularised worst case over negatives, and over positives too when two-way."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from medauc.losses.base import Activation, Columns
-from medauc.losses.ranked_pairs import Ranked, Surrogate, hardest_first, spread
-from medauc.losses.sample_state import SampleStateLoss, Solved, check_rate
+from medauc.losses.base import Activation
+from medauc.losses.ranked_pairs import Surrogate, gradient_sums
+from medauc.losses.sample_state import Batch, SampleStateLoss, Solved, check_rate
 
 
 class PartialAUCKLLoss(SampleStateLoss):
@@ -78,52 +79,54 @@ class PartialAUCKLLoss(SampleStateLoss):
         if positive_temperature is not None:
             self.add_state("log_v", num_labels)
 
-    def solve(self, columns: Columns, index: Tensor | None) -> Solved:
-        """Value and gradient of each label."""
-        positives = hardest_first(columns.scores, columns.positive, positive=True)
-        negatives = hardest_first(columns.scores, columns.negative, positive=False)
-        member = positives.valid & (negatives.count > 0)
+    def solve(self, batch: Batch) -> Solved:
+        """Averages u and v, and the weights of the pairs under them."""
+        positives, negatives = batch.positives, batch.negatives
         pairs = self.pairs(positives.scores, negatives.scores)
+        # Slots past the last negative have no loss; their exponential must not count either.
         blank = torch.zeros_like(negatives.scores).where(negatives.valid, -math.inf).unsqueeze(1)
 
-        totals = [torch.add(blank, loss, alpha=1 / self.temperature).logsumexp(2) for _, loss, _ in pairs]
-        total = torch.cat(totals, 1)
-        batch = (total - negatives.count.clamp(min=1).log()).where(member, 0.0)
-        log_u = moving_average(self.recall("log_u", index, positives), batch, self.gamma)
-        if index is not None and self.stores(columns.scores):
-            self.store("log_u", index, positives, log_u, member)
+        def exponents() -> Iterator[tuple[slice, Tensor, Tensor]]:
+            for part, loss, slope in pairs:
+                yield part, torch.add(blank, loss, alpha=1 / self.temperature), slope
 
-        value, outer = self._over_positives(log_u, member, positives, self.stores(columns.scores))
-        # exp(L_ij / lambda) / u_i as a softmax times mean / u_i, which is at most 1 / gamma: nothing overflows.
-        outer = outer * (batch - log_u).exp().clamp(max=1 / self.gamma)
-        total = total.where(member, 0.0)
-        by_positive, by_negative = [], []
-        for part, loss, slope in pairs:
-            exponent = torch.add(blank, loss, alpha=1 / self.temperature) - total[:, part].unsqueeze(2)
-            weight = exponent.exp_().mul_(outer[:, part].unsqueeze(2)).mul_(slope)
-            by_positive.append(-weight.sum(2))
-            by_negative.append(weight.sum(1))
-        rows = len(columns.scores)
-        gradient = spread(positives, torch.cat(by_positive, 1), rows)
-        return Solved(value, gradient + spread(negatives, torch.stack(by_negative).sum(0), rows))
+        total = torch.cat([exponent.logsumexp(2) for _, exponent, _ in exponents()], 1)
+        total = total.where(batch.member, 0.0)
+        mean = total - negatives.count.clamp(min=1).log()
+        log_u = moving_average(self.recall("log_u", batch), mean, self.gamma)
+        self.store("log_u", batch, log_u)
+        value, outer = self._over_positives(log_u, batch)
+        # exp(L_ij / lambda) / u_i = n- softmax_j mean_i / u_i, whose last factor is at most 1 / gamma.
+        outer = outer * self._bounded_ratio(mean, log_u)
+        weighted = (
+            (exponent - total[:, part].unsqueeze(2)).exp() * slope * outer[:, part].unsqueeze(2)
+            for part, exponent, slope in exponents()
+        )
+        return Solved(value, *gradient_sums(weighted))
 
-    def _over_positives(
-        self, log_u: Tensor, member: Tensor, positives: Ranked, store: bool
-    ) -> tuple[Tensor, Tensor]:
-        count = positives.count.clamp(min=1)
+    def _over_positives(self, log_u: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Value of each label (L,), and weight of each positive in it (L, P)."""
+        count = batch.positives.count.clamp(min=1)
         if self.positive_temperature is None:
-            value = self.temperature * log_u.where(member, 0.0).sum(1) / count.squeeze(1)
-            return value, member / count
-        exponent = (log_u * (self.temperature / self.positive_temperature)).where(member, -math.inf)
-        live = member.any(1)
+            value = self.temperature * log_u.where(batch.member, 0.0).sum(1) / count.squeeze(1)
+            return value, batch.member / count
+        live = batch.member.any(1)
+        exponent = (log_u * (self.temperature / self.positive_temperature)).where(batch.member, -math.inf)
         total = exponent.logsumexp(1, keepdim=True).where(live.unsqueeze(1), 0.0)
-        batch = total - count.log()
-        state = self.get_buffer("log_v")
-        log_v = moving_average(state.unsqueeze(1).to(batch.dtype), batch, self.gamma)
-        if store:
-            state.copy_(log_v.squeeze(1).to(state.dtype).where(live, state))
+        mean = total - count.log()
+        log_v = moving_average(self.get_buffer("log_v").unsqueeze(1).to(mean.dtype), mean, self.gamma)
+        self.store_of_labels("log_v", batch, log_v)
         value = (self.positive_temperature * log_v.squeeze(1)).where(live, 0.0)
-        return value, (exponent - total).exp() * (batch - log_v).exp().clamp(max=1 / self.gamma)
+        return value, (exponent - total).exp() * self._bounded_ratio(mean, log_v)
+
+    def _bounded_ratio(self, log_part: Tensor, log_average: Tensor) -> Tensor:
+        """Ratio of a batch's value to the average that holds gamma of it; the bound only stops rounding."""
+        return (log_part - log_average).exp().clamp(max=1 / self.gamma)
+
+    def extra_repr(self) -> str:
+        """Settings shown when the module is printed."""
+        own = f"temperature={self.temperature}, positive_temperature={self.positive_temperature}"
+        return f"{super().extra_repr()}, {own}, gamma={self.gamma}"
 
 
 def moving_average(old: Tensor, new: Tensor, gamma: float) -> Tensor:

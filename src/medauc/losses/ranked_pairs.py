@@ -1,6 +1,6 @@
 """Positives against other samples, hardest first, a block of pairs at a time: what partial AUC and AP share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -48,7 +48,7 @@ def hardest_first(scores: Tensor, members: Tensor, *, positive: bool) -> Ranked:
     count = members.sum(0)
     if may_look(scores):
         slots = max(int(count.max()), 1)
-        ranked, rows = ranked[:, :slots], rows[:, :slots]
+        ranked, rows = ranked[:, :slots].contiguous(), rows[:, :slots]
     return Ranked(ranked, rows, count.unsqueeze(1).to(scores.dtype))
 
 
@@ -71,12 +71,12 @@ def hardest_share(keys: Tensor, size: Tensor) -> Tensor:
 
 
 class PairBlocks:
-    """Loss of every pair (positive i, other j), ``phi(h_j - h_i)``, in blocks of whole rows i.
+    """Loss of every pair of a positive i with another sample j, ``phi(h_j - h_i)``, in blocks of whole rows i.
 
     Args:
         positives: scores h_i, shape (L, P).
         others: scores h_j, shape (L, Q).
-        surrogate: phi, increasing: see :func:`surrogate_loss`.
+        surrogate: phi, see :func:`surrogate_loss`.
         margin: of the squared hinge.
     """
 
@@ -84,24 +84,32 @@ class PairBlocks:
         self.positives, self.others = positives, others
         self.surrogate: Surrogate = surrogate
         self.margin = margin
-        on_cpu = positives.device.type == "cpu" and not torch.compiler.is_compiling()
-        room = _PAIRS_ON_CPU if on_cpu else _PAIRS_ELSEWHERE
+        in_cache = positives.device.type == "cpu" and not torch.compiler.is_compiling()
+        room = _PAIRS_ON_CPU if in_cache else _PAIRS_ELSEWHERE
         height = max(room // max(others.numel(), 1), 1)
         self.parts = [slice(start, start + height) for start in range(0, positives.shape[1], height)]
         self._only: tuple[Tensor, Tensor] | None = None
 
     def __iter__(self) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """Yield rows, loss and slope ``phi'``, both (L, rows, Q); may be walked twice, to be read only."""
+        """Yield rows, loss and slope ``phi'``, both (L, rows, Q), to be read only; may be walked again."""
         for part in self.parts:
-            if self._only is not None:
-                yield part, *self._only
-                continue
-            found = surrogate_loss(
-                self.others.unsqueeze(1) - self.positives[:, part].unsqueeze(2), self.surrogate, self.margin
-            )
+            found = self._only or self._block(part)
             if len(self.parts) == 1:
                 self._only = found
             yield part, *found
+
+    def _block(self, part: slice) -> tuple[Tensor, Tensor]:
+        lead = self.others.unsqueeze(1) - self.positives[:, part].unsqueeze(2)
+        return surrogate_loss(lead, self.surrogate, self.margin)
+
+
+def gradient_sums(weighted: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Gradient in the positives (L, P) and in the others (L, Q), from blocks of weight times slope."""
+    by_positive, by_other = [], []
+    for block in weighted:
+        by_positive.append(-block.sum(2))
+        by_other.append(block.sum(1))
+    return torch.cat(by_positive, 1), torch.stack(by_other).sum(0)
 
 
 def surrogate_loss(lead: Tensor, surrogate: Surrogate, margin: float) -> tuple[Tensor, Tensor]:

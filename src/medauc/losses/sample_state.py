@@ -14,7 +14,9 @@ from medauc.losses.ranked_pairs import (
     Ranked,
     Surrogate,
     attach_gradient,
+    hardest_first,
     in_transform,
+    spread,
 )
 
 NEVER_SEEN = -1.0  # states are all >= 0
@@ -22,11 +24,37 @@ NEVER_SEEN = -1.0  # states are all >= 0
 Self = TypeVar("Self", bound="SampleStateLoss")
 
 
+class Batch(NamedTuple):
+    """A batch as the losses of this kind see it, no gradient recorded.
+
+    Attributes:
+        positives: hardest first.
+        negatives: hardest first.
+        member: slots of ``positives`` that hold one whose label has both classes, shape (L, P): the others
+            contribute nothing.
+        index: position of each sample in the training set, shape (N,); None in evaluation mode only.
+        update: whether this call changes the states.
+    """
+
+    positives: Ranked
+    negatives: Ranked
+    member: Tensor
+    index: Tensor | None
+    update: bool
+
+
 class Solved(NamedTuple):
-    """What a subclass makes of a batch: value of each label (L,), and gradient in the scores (N, L)."""
+    """What a subclass makes of a batch.
+
+    Attributes:
+        value: of each label, shape (L,).
+        by_positive: gradient in the scores of the ranked positives, shape (L, P).
+        by_negative: likewise, shape (L, Q).
+    """
 
     value: Tensor
-    gradient: Tensor
+    by_positive: Tensor
+    by_negative: Tensor
 
 
 class SampleStateLoss(Loss):
@@ -91,40 +119,55 @@ class SampleStateLoss(Loss):
         if len(scores) == 0:
             return scores.sum()
         with torch.no_grad():
-            solved = self.solve(columns._replace(scores=scores.detach()), index)
-            value, gradient = solved.value.sum() / self.num_labels, solved.gradient / self.num_labels
-        return attach_gradient(scores, value, gradient)
+            batch = self._rank(columns, index)
+            solved = self.solve(batch)
+            gradient = spread(batch.positives, solved.by_positive, len(scores))
+            gradient = gradient + spread(batch.negatives, solved.by_negative, len(scores))
+            value = solved.value.sum() / self.num_labels
+        return attach_gradient(scores, value, gradient / self.num_labels)
 
     @abstractmethod
-    def solve(self, columns: Columns, index: Tensor | None) -> Solved:
-        """Value and gradient of each label for a batch of at least one sample, no gradient recorded."""
+    def solve(self, batch: Batch) -> Solved:
+        """Value and gradient of each label; to store new states is part of it."""
 
     def add_state(self, name: str, *shape: int) -> None:
-        """Register a buffer of states, never seen so far."""
+        """Register a buffer of states, none seen so far."""
         self.register_buffer(name, torch.full(shape, NEVER_SEEN))
 
     def pairs(self, positives: Tensor, others: Tensor) -> PairBlocks:
         """All pairs of (L, P) positives and (L, Q) others under this loss's surrogate."""
         return PairBlocks(positives, others, self.surrogate, self.margin)
 
-    def stores(self, scores: Tensor) -> bool:
-        """Whether this call updates the states."""
-        return self.training and not in_transform(scores)
-
-    def recall(self, name: str, index: Tensor | None, ranked: Ranked) -> Tensor:
-        """States of ranked members, (L, K); negative where never seen."""
-        if index is None:
+    def recall(self, name: str, batch: Batch) -> Tensor:
+        """States of the ranked positives, (L, P); negative where never seen."""
+        ranked = batch.positives
+        if batch.index is None:
             return torch.full_like(ranked.scores, NEVER_SEEN)
-        state = self.get_buffer(name)[index].T.to(ranked.scores.dtype)
-        return state.gather(1, ranked.rows)
+        return self.get_buffer(name)[batch.index].T.gather(1, ranked.rows).to(ranked.scores.dtype)
 
-    def store(self, name: str, index: Tensor, ranked: Ranked, values: Tensor, update: Tensor) -> None:
-        """Write (L, K) values of ranked members into their states, where ``update`` is true."""
-        buffer = self.get_buffer(name)
-        state = buffer[index].T
-        values = values.to(buffer.dtype).where(update, state.gather(1, ranked.rows))
+    def store(self, name: str, batch: Batch, values: Tensor) -> None:
+        """Make (L, P) values of the ranked positives their states, if this batch may."""
+        if not batch.update:
+            return
+        buffer, rows = self.get_buffer(name), batch.positives.rows
+        state = buffer[batch.index].T
+        values = values.to(buffer.dtype).where(batch.member, state.gather(1, rows))
         # Every occurrence of a sample writes what the last one has, so the order of writing cannot matter.
-        buffer[index] = state.scatter(1, ranked.rows, values).T[last_occurrence(index)]
+        buffer[batch.index] = state.scatter(1, rows, values).T[last_occurrence(batch.index)]
+
+    def store_of_labels(self, name: str, batch: Batch, values: Tensor) -> None:
+        """Make (L, 1) values the states of their labels, if this batch may and has both classes of them."""
+        if batch.update:
+            state = self.get_buffer(name)
+            state.copy_(values.squeeze(1).to(state.dtype).where(batch.member.any(1), state))
+
+    def _rank(self, columns: Columns, index: Tensor | None) -> Batch:
+        scores = columns.scores.detach()
+        positives = hardest_first(scores, columns.positive, positive=True)
+        negatives = hardest_first(scores, columns.negative, positive=False)
+        member = positives.valid & (negatives.count > 0)
+        update = self.training and not in_transform(columns.scores)
+        return Batch(positives, negatives, member, index, update)
 
     def _check_index(self, index: Tensor | None, samples: int) -> None:
         if index is None:

@@ -38,7 +38,7 @@ def value_and_gradient(surrogate: str, scores: Tensor, weights: Tensor) -> tuple
 
 def times_hessian(surrogate: str, vector: Tensor, scores: Tensor, weights: Tensor) -> Tensor:
     """The second derivative by the scores, times a vector of shape (L, n)."""
-    p, q = weights
+    p, q = weights.unbind()
     rows, columns = scores.unsqueeze(-1), scores.unsqueeze(-2)
     products, toward_columns = [], torch.zeros_like(scores)
     for chunk in _chunks(rows, columns):

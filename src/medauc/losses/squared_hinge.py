@@ -25,7 +25,7 @@ def value_and_gradient(scores: Tensor, weights: Tensor, margin: float) -> tuple[
     Returns:
         Shapes (L,) and (L, n). Pairs exactly at the margin have gradient 0.
     """
-    keys, order, (positive, negative) = _sorted(scores, weights, margin)
+    keys, order, positive, negative = _sorted(scores, weights, margin)
     gaps = keys.diff(dim=-1)
     rise = positive.cumsum(-1)[..., :-1] * gaps
     fall = _cumsum_from_above(negative)[..., 1:] * gaps
@@ -42,7 +42,7 @@ def times_hessian(vector: Tensor, scores: Tensor, weights: Tensor, margin: float
 
     A pair exactly at the margin, a kink, may count or not.
     """
-    _, order, (positive, negative) = _sorted(scores.detach(), weights, margin)
+    _, order, positive, negative = _sorted(scores.detach(), weights, margin)
     moved = vector.gather(-1, order)
     below, above = positive.cumsum(-1), _cumsum_from_above(negative)
     product = negative * (below * moved - (positive * moved).cumsum(-1))
@@ -50,10 +50,11 @@ def times_hessian(vector: Tensor, scores: Tensor, weights: Tensor, margin: float
     return product.scatter(-1, order, 2 * product)
 
 
-def _sorted(scores: Tensor, weights: Tensor, margin: float) -> tuple[Tensor, Tensor, Tensor]:
+def _sorted(scores: Tensor, weights: Tensor, margin: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Keys in ascending order, the order, and the weights in that order."""
     keys, order = scores.where(weights[1] == 0, scores + margin).sort(dim=-1)
-    return keys, order, weights.gather(-1, order.expand_as(weights))
+    positive, negative = weights.gather(-1, order.expand_as(weights)).unbind()
+    return keys, order, positive, negative
 
 
 def _cumsum_from_above(values: Tensor) -> Tensor:
