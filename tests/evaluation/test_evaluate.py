@@ -13,6 +13,7 @@ from medauc.metrics import (
     delong_interval,
     platt_apply,
     platt_fit,
+    threshold_at_least_cost,
     threshold_at_sensitivity,
     wilson_interval,
     youden_threshold,
@@ -52,7 +53,7 @@ def test_thresholds_come_from_validation_and_rates_from_test(both):
     ):
         low, high = map(float, wilson_interval(hits, of))
         assert (figure.value, figure.low, figure.high) == pytest.approx((hits / of, low, high))
-        assert (figure.method, figure.level) == ("Wilson", 0.95)
+        assert (figure.method, figure.level, figure.n) == ("Wilson", 0.95, of)
 
 
 def test_test_scores_decide_no_threshold(both, make_split):
@@ -114,7 +115,7 @@ def test_a_one_class_test_split_is_an_error(make_split):
 )
 def test_shares_out_of_range_are_named(both, options):
     with pytest.raises(InputError, match="must lie between 0 and 1"):
-        evaluate(both, **options)
+        evaluate(both, Settings(**options))
 
 
 def test_few_cases_get_bounds_and_a_warning(make_split):
@@ -123,7 +124,6 @@ def test_few_cases_get_bounds_and_a_warning(make_split):
     scores = np.arange(200, 0, -1.0)
     scores[2] = 100.5
     result = evaluate(make_split("test", targets=targets, scores=scores))
-    assert result.test.auroc.method.startswith("Hoeffding")
     assert result.test.auroc.low < 0.4
     assert result.test.auprc.method.startswith("least AUPRC")
     assert any("only 3 positives" in warning for warning in result.warnings)
@@ -153,6 +153,7 @@ def test_dependent_and_leaking_patients_are_told(make_split):
     val = make_split("val", groups=[f"p{row + 95}" for row in range(200)])
     warnings = evaluate(Predictions.concatenate([val, test])).warnings
     assert any("come from 100 groups" in warning for warning in warnings)
+    assert any(warning.startswith("No guaranteed sensitivity 0.95") for warning in warnings)
     assert any(warning.startswith("5 groups occur in both val and test") for warning in warnings)
 
 
@@ -209,7 +210,9 @@ def test_json_has_the_promised_keys_and_comes_back(both, tmp_path):
     content = json.loads((tmp_path / "evaluation.json").read_text())
     for name in ("val", "test"):
         assert {"n", "n_positive", "auroc"} <= set(content["splits"][name])
-        assert set(content["splits"][name]["auroc"]) == {"value", "low", "high", "level", "method"}
+        assert set(content["splits"][name]["auroc"]) == {
+            *("value", "low", "high", "level", "n", "method", "reference")
+        }
         assert content["splits"][name]["auroc"]["level"] == 0.95
     assert len(content["operating_points"]) == 3
     assert Evaluation.read(tmp_path / "evaluation.json") == result
@@ -243,8 +246,51 @@ def test_summary_says_what_counts(both, several):
     assert f"AUROC  {result.test.auroc.text()}" in text
     assert f"{result.operating_points[2].npv.text(2)}" in text
     assert result.calibration[0].after.brier.text() in text
-    assert max(map(len, lines)) <= 120
+    assert max(len(line) for line in lines if not line.startswith("note")) <= 110
     many = evaluate(several)
     text = "\n".join(summary_lines(many))
     assert many.test.labels["b"].auroc.text() in text
     assert all(warning in text for warning in many.warnings)
+
+
+def test_a_guaranteed_sensitivity_needs_59_positives(make_split):
+    targets = (np.arange(200) < 59).astype(int)
+    scores = targets + np.linspace(0, 1, 200)
+    test = make_split("test")
+    result = evaluate(Predictions.concatenate([make_split("val", targets=targets, scores=scores), test]))
+    point = result.operating_points[-1]
+    assert point.threshold == scores[:59].min()
+    assert point.guarantee.endswith("with 95% confidence")
+    targets[58] = 0
+    short = evaluate(Predictions.concatenate([make_split("val", targets=targets, scores=scores), test]))
+    assert all(found.guarantee is None for found in short.operating_points)
+    assert any("validation has 58 positives, 59 are needed" in warning for warning in short.warnings)
+
+
+def test_costs_and_prevalence_are_heeded(both):
+    settings = Settings(cost_ratio=10.0, prevalence=0.02, confidence=None)
+    result = evaluate(both, settings)
+    val = both.select("val")
+    point = {found.name: found for found in result.operating_points}["cost ratio 10"]
+    assert point.threshold == threshold_at_least_cost(val.target(), val.score(), 10.0, 0.02)
+    rate, alarm = point.sensitivity.value, 1 - point.specificity.value
+    expected = 0.02 * rate / (0.02 * rate + 0.98 * alarm)
+    assert point.at_prevalence.ppv.value == pytest.approx(expected)
+    assert point.at_prevalence.ppv.low < expected < point.at_prevalence.ppv.high
+    assert result.net_benefit[0].prevalence == 0.02
+
+
+def test_repeated_groups_widen_the_intervals(make_split):
+    """Every sample twice: by group the interval is that of the samples once."""
+    once = make_split("test")
+    twice = make_split(
+        "test",
+        n=400,
+        ids=range(400),
+        targets=np.repeat(once.target(), 2),
+        scores=np.repeat(once.score(), 2),
+        groups=np.repeat(np.arange(200), 2),
+    )
+    single, double = evaluate(once).test.auroc, evaluate(twice).test.auroc
+    assert double.value == pytest.approx(single.value)
+    assert double.high - double.low == pytest.approx(single.high - single.low, rel=0.02)

@@ -80,7 +80,8 @@ def _guaranteed(
         *val.known(label), at_least=settings.target_sensitivity, confidence=confidence
     )
     if found.threshold is None:
-        return [], [f"No {name}: {found.reason} in validation."]
+        few = f"validation has {found.cases} positives, {found.cases_needed} are needed"
+        return [], [f"No {name}{'' if label is None else f' of {label}'}: {few}."]
     promise = (
         f"sensitivity of at least {settings.target_sensitivity:g} in the population that validation was drawn from, "
         f"with {100 * confidence:g}% confidence"

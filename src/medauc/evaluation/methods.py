@@ -39,26 +39,7 @@ HAND_TILL = Method(
     "Hand & Till, Mach. Learn. 45 (2001) 171",
 )
 WILSON = Method("Wilson", "Wilson, J. Am. Stat. Assoc. 22 (1927) 209")
-CLUSTERED_DELONG = Method(
-    "DeLong variance, score interval",
-    "DeLong et al., Biometrics 44 (1988) 837; Sun & Xu, IEEE Signal Process. Lett. 21 (2014) 1389",
-)
-OBUCHOWSKI = Method("Obuchowski's variance by group, score interval", "Obuchowski, Biometrics 53 (1997) 567")
-HOEFFDING = Method(
-    "Hoeffding bound, since DeLong's variance is 0 or rests on one case",
-    "Hoeffding, J. Am. Stat. Assoc. 58 (1963) 13",
-)
-AUPRC = Method("percentile bootstrap stratified by class, 1000 replicates", "Efron & Tibshirani (1993)")
-LEAST_AUPRC = Method(
-    "least AUPRC at the Hoeffding bound of the AUROC, since resampling tells too little", HOEFFDING.reference
-)
-MACRO = Method("mean over labels, DeLong influences summed by sample", DELONG.reference)
-MICRO = Method("all labels pooled, Obuchowski's variance by sample", OBUCHOWSKI.reference)
-HAND_TILL = Method(
-    "mean over pairs of classes, DeLong influences summed by sample",
-    "Hand & Till, Mach. Learn. 45 (2001) 171",
-)
-WILSON = Method(
+CLUSTERED_WILSON = Method(
     "Wilson with the effective number of samples, by group", "Saha et al., Stat. Methods Med. Res. 25 (2016)"
 )
 MOVER = Method("intervals of both rates combined (MOVER)", "Zou & Donner, Stat. Med. 27 (2008) 1693")
