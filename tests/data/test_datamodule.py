@@ -1,8 +1,21 @@
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import get_args
+
 import numpy as np
+import pytest
 import torch
 
 from medauc.data import PhantomSpec, load_dataset
-from medauc.data.datamodule import ImageDataModule
+from medauc.data.datamodule import ImageDataModule, SamplerName
+from medauc.errors import InputError
+from medauc.sampling import (
+    ClassBalancedBatchSampler,
+    GroupShuffledBatchSampler,
+    LabelBalancedBatchSampler,
+    ShuffledBatchSampler,
+)
+from medauc.training.recipe import SamplingSection
 
 DATA = load_dataset("phantom2d", 12, phantom=PhantomSpec(n_train=50, n_val=13, n_test=10, prevalence=0.2))
 
@@ -30,3 +43,133 @@ def test_position_survives_a_checkpoint() -> None:
     second = ImageDataModule(DATA, batch_size=8, positive_share=0.5, seed=3)
     second.load_state_dict(first.state_dict())
     assert [[batch.indices.tolist() for batch in second.train_dataloader()] for _ in range(2)] == orders[1:]
+
+
+GROUPED = replace(DATA, train=replace(DATA.train, groups=np.array([f"patient {i // 3}" for i in range(50)])))
+SEVERAL = replace(
+    GROUPED, train=replace(GROUPED.train, targets=np.eye(50, 2, dtype=np.int64)), label_names=("a", "b")
+)
+
+
+def module_of(data, world_size=1, rank=0, **options) -> ImageDataModule:
+    """A data module as a Trainer of several processes sets it up."""
+    arguments = {"batch_size": 12, "positive_share": 0.5, "seed": 0} | options
+    module = ImageDataModule(data, **arguments)
+    module.trainer = SimpleNamespace(world_size=world_size, global_rank=rank)
+    module.setup("fit")
+    return module
+
+
+def order_of(loader) -> list[list[int]]:
+    return [batch.indices.tolist() for batch in loader]
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "expected"),
+    [
+        (DATA, {}, ClassBalancedBatchSampler),
+        (DATA, {"positive_share": None}, ShuffledBatchSampler),
+        (DATA, {"sampler": "shuffled"}, ShuffledBatchSampler),
+        (DATA, {"sampler": "label_balanced"}, ClassBalancedBatchSampler),
+        (DATA, {"sampler": "class_balanced", "positive_share": None}, ClassBalancedBatchSampler),
+        (SEVERAL, {}, ShuffledBatchSampler),
+        (SEVERAL, {"sampler": "label_balanced"}, LabelBalancedBatchSampler),
+        (SEVERAL, {"keep_groups": True}, GroupShuffledBatchSampler),
+    ],
+)
+def test_the_recipe_names_the_sampler(data, options, expected) -> None:
+    assert type(module_of(data, **options).sampler) is expected
+
+
+@pytest.mark.parametrize("sampler", ["class_balanced", "label_balanced", "shuffled"])
+def test_patients_stay_together(sampler) -> None:
+    data = GROUPED if sampler == "class_balanced" else SEVERAL
+    for batch in module_of(data, sampler=sampler, keep_groups=True).train_dataloader():
+        groups = batch.indices // 3
+        for group in groups.unique():
+            assert set(batch.indices[groups == group].tolist()) == {i for i in range(50) if i // 3 == group}
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+@pytest.mark.parametrize("options", [{}, {"keep_groups": True}, {"sampler": "shuffled", "batch_size": 10}])
+def test_processes_share_batches_and_splits(world_size, options) -> None:
+    modules = [module_of(GROUPED, world_size, rank, **options) for rank in range(world_size)]
+    for batch, *parts in zip(
+        order_of(module_of(GROUPED, **options).train_dataloader()),
+        *(order_of(module.train_dataloader()) for module in modules),
+        strict=True,
+    ):
+        assert sorted(batch) == sorted(i for part in parts for i in part)
+    blocks = [order_of(module.val_dataloader()) for module in modules]
+    assert [i for block in blocks for batch in block for i in batch] == list(range(13))
+
+
+def test_the_position_survives_another_number_of_processes() -> None:
+    whole = module_of(GROUPED)
+    order_of(whole.train_dataloader())
+    state = module_of(GROUPED).state_dict() | whole.state_dict()
+    expected = order_of(whole.train_dataloader())
+    pairs = [module_of(GROUPED, 2, rank) for rank in (0, 1)]
+    for module in pairs:
+        module.load_state_dict(state)
+    halves = [order_of(module.train_dataloader()) for module in pairs]
+    assert [sorted(first + second) for first, second in zip(*halves, strict=True)] == [*map(sorted, expected)]
+
+
+def test_a_loaded_position_is_kept_when_the_trainer_comes_after_it() -> None:
+    whole = module_of(GROUPED)
+    order_of(whole.train_dataloader())
+    late = ImageDataModule(GROUPED, batch_size=12, positive_share=0.5, seed=0)
+    late.load_state_dict(whole.state_dict())
+    late.trainer = SimpleNamespace(world_size=2, global_rank=1)
+    late.setup("fit")
+    assert [batch[1::2] for batch in order_of(whole.train_dataloader())] == order_of(late.train_dataloader())
+
+
+@pytest.mark.parametrize(
+    ("size", "world_size", "batches"), [(7, 1, 7), (7, 2, 7), (12, 1, 5), (12, 2, 4), (46, 2, 2)]
+)
+def test_a_last_batch_leaves_two_samples_a_process_or_is_left_out(size, world_size, batches) -> None:
+    """50 samples: batch normalisation cannot train on one sample."""
+    loader = module_of(DATA, world_size, positive_share=None, batch_size=size).train_dataloader()
+    assert min(map(len, order_of(loader))) >= 2 or size == 7
+    assert len(order_of(loader)) == batches
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (
+            SEVERAL,
+            {"sampler": "class_balanced"},
+            "class-balanced batches need one label, this set has 2; use --set",
+        ),
+        (
+            GROUPED,
+            {"keep_groups": True, "batch_size": 5},
+            "sampling.*batch_size must be at least 6 to fit group 'patient",
+        ),
+        (DATA, {"batch_size": 4, "world_size": 8}, "batch_size is that of all processes together"),
+    ],
+)
+def test_batches_that_cannot_be_drawn_are_one_line(data, options, message) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        module_of(data, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_the_prevalence_of_what_batches_are_drawn_from() -> None:
+    assert module_of(DATA).prevalence == 0.5
+    assert module_of(DATA, positive_share=None).prevalence is None
+    assert module_of(SEVERAL).prevalence is None
+    assert module_of(SEVERAL, sampler="label_balanced").prevalence == pytest.approx(
+        (0.2551, 0.2551), abs=1e-4
+    )
+    grouped = module_of(GROUPED, keep_groups=True)
+    drawn = [i for _ in range(60) for batch in order_of(grouped.train_dataloader()) for i in batch]
+    assert grouped.prevalence == pytest.approx(GROUPED.train.targets[drawn].mean(), abs=0.02)
+    assert grouped.prevalence < 0.4  # positive patients hold negatives too
+
+
+def test_the_recipe_knows_the_same_names() -> None:
+    assert get_args(SamplingSection.model_fields["name"].annotation) == get_args(SamplerName)

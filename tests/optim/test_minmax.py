@@ -1,10 +1,4 @@
-import copy
-import io
-import pickle
-import warnings
-
 import pytest
-import pytorch_lightning as pl
 import torch
 from monai.losses import AUCMLoss as MonaiAUCMLoss
 from torch import nn
@@ -66,28 +60,50 @@ def test_sgd_is_plain_descent_ascent():
 
 @pytest.mark.parametrize("options", [{"foreach": True}, {"fused": True}, {"foreach": False}])
 def test_adamw_learns_to_rank_and_alpha_nears_its_closed_form(options):
-    net, loss, optimizer = setup(lr=0.01, **options)
-    train(net, loss, optimizer, 400)
+    net, loss, optimizer = setup(lr=0.02, **options)
+    train(net, loss, optimizer, 250)
     exact = loss.saddle_point(net(data()[0]), data()[1])
     assert auc(net) > 0.97
     torch.testing.assert_close(loss.alpha.detach(), exact.alpha, atol=0.05, rtol=0)
     assert loss.alpha > 0
 
 
+def blobs(size, seed):
+    """Noisy images, a quarter of them with a faint blob in the middle."""
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.rand(size, generator=generator) < 0.25
+    across = torch.arange(12) - 5.5
+    blob = torch.exp(-(across[:, None] ** 2 + across**2) / 8)
+    return torch.randn(size, 1, 12, 12, generator=generator) + 0.8 * blob * targets[
+        :, None, None, None
+    ], targets
+
+
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_monais_loss_trains_although_it_collapses_under_adam_alone(version):
-    alphas = {}
+    (images, targets), (unseen, truth) = blobs(400, seed=0), blobs(400, seed=1)
+    alphas, validation = {}, {}
     for name in ("alone", "minmax"):
-        net, loss = network(), MonaiAUCMLoss(version=version)
-        params = [*net.parameters(), *loss.parameters()]
-        optimizer = torch.optim.Adam(params, lr=0.01)
+        torch.manual_seed(0)
+        net = nn.Sequential(
+            nn.Conv2d(1, 6, 5), nn.ReLU(), nn.AvgPool2d(4), nn.Flatten(), nn.Linear(24, 1), nn.Sigmoid()
+        )
+        loss = MonaiAUCMLoss(version=version)
+        optimizer = torch.optim.Adam([*net.parameters(), *loss.parameters()], lr=0.01)
         if name == "minmax":
-            optimizer = MinMax(optimizer, loss)
-        train(net, loss, optimizer, 400)
+            optimizer = MinMax(optimizer, loss, loss_lr=0.02)
+        for step in range(150):
+            batch = torch.arange(64 * step, 64 * step + 64) % len(images)
+            optimizer.zero_grad()
+            loss(net(images[batch]), targets[batch, None].float()).backward()
+            optimizer.step()
+        scores = net(unseen).squeeze(1)
+        validation[name] = (scores[truth][:, None] > scores[~truth]).float().mean().item()
         alphas[name] = loss.alpha.item()
     assert alphas["alone"] < -1
+    assert validation["alone"] < 0.2
     assert alphas["minmax"] > 0
-    assert auc(net) > 0.97
+    assert validation["minmax"] > 0.85
 
 
 def test_variables_join_without_weight_decay_and_only_once():
@@ -144,38 +160,6 @@ def test_one_cycle_works():
     assert values(net, loss).isfinite().all()
 
 
-def test_resumed_training_is_bit_identical():
-    net, loss, optimizer = setup(lr=0.02)
-    train(net, loss, optimizer, 15)
-    file = io.BytesIO()
-    torch.save([x.state_dict() for x in (net, loss, optimizer)], file)
-    file.seek(0)
-    saved = torch.load(file, weights_only=True)
-    untouched = copy.deepcopy(saved[2])
-    other = setup(lr=9.0)
-    for part, state in zip(other, saved, strict=True):
-        part.load_state_dict(state)
-    for parts in ((net, loss, optimizer), other):
-        train(*parts, 15)
-    assert torch.equal(values(net, loss), values(*other[:2]))
-    assert saved[2]["param_groups"] == untouched["param_groups"]
-    for key, state in saved[2]["state"].items():
-        assert all(torch.equal(value, untouched["state"][key][name]) for name, value in state.items())
-
-
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda parts: pickle.loads(pickle.dumps(parts))])
-def test_copies_go_on_alike_and_apart(copied):
-    parts = setup(lr=0.02)
-    train(*parts, 5)
-    twins = copied(parts)
-    before = values(*parts[:2])
-    lr_scheduler.LambdaLR(twins[2], lambda step: 1.0)
-    train(*twins, 5)
-    assert torch.equal(values(*parts[:2]), before)
-    train(*parts, 5)
-    assert torch.equal(values(*parts[:2]), values(*twins[:2]))
-
-
 def test_group_added_later_joins_the_wrapped_optimizer():
     net, loss = network(), AUCMLoss()
     optimizer = MinMax(torch.optim.SGD(net[2].parameters(), lr=0.1), loss)
@@ -208,49 +192,3 @@ def test_optimizer_that_cannot_maximise_is_refused(wrapped):
 def test_loss_without_variables_is_refused():
     with pytest.raises(ValueError, match="not a min-max loss"):
         MinMax(torch.optim.SGD(network().parameters()), nn.BCEWithLogitsLoss())
-
-
-class Module(pl.LightningModule):
-    def __init__(self, make):
-        super().__init__()
-        self.net, self.loss, self.make = network(), AUCMLoss(version="v2"), make
-
-    def training_step(self, batch, index):
-        return self.loss(self.net(batch[0]), batch[1])
-
-    def configure_optimizers(self):
-        optimizer = self.make(self)
-        return [optimizer], [lr_scheduler.StepLR(optimizer, 5)]
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda module: MinMax(torch.optim.AdamW(module.net.parameters(), lr=0.01), module.loss),
-        lambda module: PESG(module.parameters(), module.loss),
-    ],
-)
-def test_lightning_trains_and_resumes_with_automatic_optimization(make, tmp_path):
-    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*data()), batch_size=50)
-    options = {
-        "accelerator": "cpu",
-        "logger": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-    }
-
-    def fit(epochs, checkpoint=None):
-        module = Module(make)
-        trainer = pl.Trainer(max_epochs=epochs, enable_checkpointing=False, **options)
-        trainer.fit(module, loader, ckpt_path=checkpoint)
-        return module, trainer
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        half, trainer = fit(4)
-        trainer.save_checkpoint(tmp_path / "half.ckpt")
-        resumed, _ = fit(8, tmp_path / "half.ckpt")
-        whole, _ = fit(8)
-    assert torch.equal(values(whole), values(resumed))
-    assert not torch.equal(values(whole), values(half))
-    assert whole.loss.alpha > 0

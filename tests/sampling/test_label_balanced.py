@@ -90,3 +90,20 @@ def test_targets_of_another_kind_are_refused(targets, message):
 def test_arguments_out_of_range_are_refused(batch_size, share, message):
     with pytest.raises(ValueError, match=message):
         LabelBalancedBatchSampler([[0, 1], [1, 0]], batch_size, share)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_prevalence_is_what_the_batches_hold_in_the_long_run(grouped):
+    rng = np.random.default_rng(1)
+    targets = (rng.random((200, 3)) < [0.5, 0.1, 0.02]).astype(int)
+    targets[rng.random(targets.shape) < 0.2] = -1
+    groups = np.arange(200) // 2 if grouped else None
+    sampler = LabelBalancedBatchSampler(targets, 40, 0.3, groups=groups)
+    drawn = targets[[sample for batch in batches_of(sampler, 900) for sample in batch]]
+    found = [(column == 1).sum() / (column >= 0).sum() for column in drawn.T]
+    np.testing.assert_allclose(sampler.prevalence, found, atol=0.01)
+
+
+def test_prevalence_of_labels_that_have_no_turn_can_be_divided_by():
+    targets = [[1, 0, -1, 1], [0, 0, -1, 1], [0, 0, -1, 1], [0, 0, -1, 1]]
+    assert LabelBalancedBatchSampler(targets, 4).prevalence == pytest.approx((0.5, 0.125, 0.5, 0.875))

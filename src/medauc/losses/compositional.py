@@ -30,7 +30,7 @@ class Compositional(MinMaxLoss):
         if self.phase == "outer" or not self.training:
             return super().forward(scores, targets, index)
         self.columns(scores, targets)  # refuse now what the outer phase would refuse
-        value = _cross_entropy(scores, targets)
+        value: Tensor = _cross_entropy(scores, targets)
         # Zero, but it gives a, b and alpha the gradient that DistributedDataParallel waits for.
         return value + 0.0 * sum(parameter.sum().to(value) for parameter in self.parameters())
 

@@ -66,7 +66,7 @@ class PDSCA(ProximalMinMax):
     'inner'
     """
 
-    loss: nn.Module
+    loss: Any
 
     def __init__(
         self,
