@@ -332,4 +332,3 @@ def _warnings(aligned: Aligned, usable: Sequence[Label], panels: Sequence[LabelC
                 f"No validation split with both classes, so no operating points and no calls: {', '.join(lacking)}."
             )
     return found
-

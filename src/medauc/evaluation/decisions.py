@@ -146,9 +146,7 @@ def _at_prevalence(found: Confusion, level: float, n: int) -> AtPrevalence | Non
 def decision_curve(test: Predictions, fit: Calibration, settings: Settings) -> NetBenefit:
     """Net benefit of the calibrated probabilities on test, for thresholds of 0.01 to 0.99."""
     target, score = test.known(fit.label)
-    curve = net_benefit(
-        target, calibrated(score, fit), prevalence=settings.prevalence, level=settings.level
-    )
+    curve = net_benefit(target, calibrated(score, fit), prevalence=settings.prevalence, level=settings.level)
     return NetBenefit(
         label=fit.label,
         prevalence=curve.prevalence,

@@ -50,7 +50,9 @@ FISHER = Method(
 LOG_RATIO = Method("delta method of the logarithm", "Simel et al., J. Clin. Epidemiol. 44 (1991) 763")
 WOOLF = Method("delta method of the logarithm", "Woolf, Ann. Hum. Genet. 19 (1955) 251")
 MERCALDO = Method("logit interval by likelihood ratios", "Mercaldo et al., Stat. Med. 26 (2007) 2170")
-COX = Method("profile likelihood", "Cox, Biometrika 45 (1958) 562; Van Calster et al., BMC Med. 17 (2019) 230")
+COX = Method(
+    "profile likelihood", "Cox, Biometrika 45 (1958) 562; Van Calster et al., BMC Med. 17 (2019) 230"
+)
 OBSERVED_EXPECTED = Method("ratio of means, logarithmic scale", "Debray et al., BMJ 356 (2017) i6460")
 BRIER = Method("normal interval of a mean", "Brier, Mon. Weather Rev. 78 (1950) 1")
 BRIER_SKILL = Method("delta method", "Steyerberg et al., Epidemiology 21 (2010) 128")

@@ -90,7 +90,9 @@ def _judge(target: NDArray[np.int8], probability: FloatArray, level: float) -> P
     return ProbabilityFigures(
         intercept=make(calibration_intercept(target, probability, level), methods.COX),
         slope=make(calibration_slope(target, probability, level), methods.COX),
-        observed_expected=make(observed_expected_ratio(target, probability, level), methods.OBSERVED_EXPECTED),
+        observed_expected=make(
+            observed_expected_ratio(target, probability, level), methods.OBSERVED_EXPECTED
+        ),
         brier=make(brier_interval(target, probability, level), methods.BRIER),
         brier_skill=make(brier_skill(target, probability, level), methods.BRIER_SKILL),
         reliability=parts.reliability,
@@ -103,7 +105,9 @@ def _judge(target: NDArray[np.int8], probability: FloatArray, level: float) -> P
         spiegelhalter_p=p,
         curve=None
         if curve is None
-        else Curve(x=_list(curve.probability), y=_list(curve.observed), low=_list(curve.low), high=_list(curve.high)),
+        else Curve(
+            x=_list(curve.probability), y=_list(curve.observed), low=_list(curve.low), high=_list(curve.high)
+        ),
     )
 
 

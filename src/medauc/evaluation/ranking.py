@@ -105,9 +105,7 @@ def _micro(part: Predictions, labels: list[str], level: float) -> Figure:
 
 def _hand_till(part: Predictions, level: float) -> Figure:
     targets, scores = _tables(part, list(part.labels))
-    found = multiclass_auc(
-        targets.argmax(axis=1), scores, "ovo", level=level, groups=_all_groups(part)
-    )
+    found = multiclass_auc(targets.argmax(axis=1), scores, "ovo", level=level, groups=_all_groups(part))
     return figure(found, level, part.n, methods.HAND_TILL)
 
 

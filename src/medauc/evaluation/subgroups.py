@@ -74,9 +74,7 @@ def adjust(subgroups: list[Subgroup], level: float) -> list[Subgroup]:
 
     The two values of a column give the same comparison twice, which counts once.
     """
-    keys = [
-        [_comparison(subgroups, found, item) for item in found.differences] for found in subgroups
-    ]
+    keys = [[_comparison(subgroups, found, item) for item in found.differences] for found in subgroups]
     distinct = {
         key: item.p
         for found, row in zip(subgroups, keys, strict=True)
@@ -166,9 +164,7 @@ def _rates(point: OperatingPoint, other: OperatingPoint) -> list[tuple[str, Figu
     ]
 
 
-def _differences(
-    pairs: list[tuple[str, Figure | None, Figure | None]], level: float
-) -> Iterator[Difference]:
+def _differences(pairs: list[tuple[str, Figure | None, Figure | None]], level: float) -> Iterator[Difference]:
     """Differences of independent figures by MOVER; p from the half of the interval that points to 0."""
     for name, here, there in pairs:
         if here is None or there is None:

@@ -26,7 +26,9 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
             errors = f"slope {fit.after.slope.text()}  O:E {fit.after.observed_expected.text()}"
             lines.append(f"calibrated ({fit.method}, fitted on {fit.fitted_on})  {errors}")
             lines.append(f"  Brier {fit.after.brier.text()}  ECE {fit.after.ece.text()}")
-    lines += [_flag_line(found) for found in evaluation.subgroups if any(d.flagged for d in found.differences)]
+    lines += [
+        _flag_line(found) for found in evaluation.subgroups if any(d.flagged for d in found.differences)
+    ]
     return lines + [f"note: {warning}" for warning in evaluation.warnings]
 
 
