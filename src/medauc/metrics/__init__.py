@@ -42,6 +42,7 @@ from medauc.metrics.multilabel import macro_auc_interval, micro_auc_interval
 from medauc.metrics.multiplicity import holm
 from medauc.metrics.net_benefit import DecisionCurve, net_benefit
 from medauc.metrics.paired_proportions import PairedProportions, paired_proportions
+from medauc.metrics.partial import partial_auc, partial_auc_interval
 from medauc.metrics.precision_recall import (
     average_precision,
     average_precision_interval,
@@ -55,6 +56,7 @@ from medauc.metrics.proportion import (
     proportion_estimate,
     wilson_interval,
 )
+from medauc.metrics.rate_at import sensitivity_at_specificity, specificity_at_sensitivity
 from medauc.metrics.recalibration import (
     BetaMap,
     CalibrationMap,
@@ -66,7 +68,8 @@ from medauc.metrics.recalibration import (
     platt_fit,
 )
 from medauc.metrics.risk_control import ControlledThreshold, controlled_threshold
-from medauc.metrics.roc import partial_auc, roc_auc, roc_band, roc_curve
+from medauc.metrics.roc import roc_auc, roc_band, roc_curve
+from medauc.metrics.seeds import SeedSummary, seed_interval
 from medauc.metrics.thresholds import (
     threshold_at_least_cost,
     threshold_at_sensitivity,
@@ -90,6 +93,7 @@ __all__ = [
     "IsotonicMap",
     "PairedProportions",
     "PlattMap",
+    "SeedSummary",
     "TemperatureMap",
     "average_precision",
     "average_precision_interval",
@@ -132,6 +136,7 @@ __all__ = [
     "observed_expected_ratio",
     "paired_proportions",
     "partial_auc",
+    "partial_auc_interval",
     "percentile_interval",
     "platt_apply",
     "platt_fit",
@@ -142,6 +147,9 @@ __all__ = [
     "roc_band",
     "roc_curve",
     "score_interval",
+    "seed_interval",
+    "sensitivity_at_specificity",
+    "specificity_at_sensitivity",
     "spiegelhalter_test",
     "threshold_at_least_cost",
     "threshold_at_sensitivity",

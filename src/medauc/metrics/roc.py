@@ -1,4 +1,4 @@
-"""The receiver operating characteristic: curve, area, part of the area, confidence band."""
+"""The receiver operating characteristic: curve, area, confidence band."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -81,54 +81,6 @@ def cumulative_counts(target: ArrayLike, score: ArrayLike) -> tuple[FloatArray, 
         np.append(0.0, true_positives),
         np.append(np.inf, scores[last_of_tie]),
     )
-
-
-def partial_auc(
-    target: ArrayLike,
-    score: ArrayLike,
-    max_fpr: float | None = None,
-    min_tpr: float | None = None,
-    standardized: bool = True,
-) -> float:
-    """Area under the part of the ROC curve with FPR <= ``max_fpr`` and above TPR = ``min_tpr``.
-
-    Args:
-        target: 0 or 1, shape ``(N,)``.
-        score: Real numbers, shape ``(N,)``.
-        max_fpr: Largest false positive rate of interest, in (0, 1]; ``None`` is 1.
-        min_tpr: Smallest true positive rate of interest, in [0, 1); ``None`` is 0.
-        standardized: Map the area linearly so that chance gives 0.5 and perfect ranking 1 (McClish).
-
-    Returns:
-        The standardised area, at most 1; or the raw one, in [0, max_fpr * (1 - min_tpr)].
-
-    Raises:
-        ValueError: A bound lies outside its range; or see :func:`medauc.metrics._inputs.check_binary`.
-
-    Source:
-        McClish, Medical Decision Making 9 (1989) 190-195; both bounds at once: Yang et al.,
-        "Two-way partial AUC and its properties", Stat. Methods Med. Res. 28 (2019) 184-195.
-
-    >>> partial_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], max_fpr=0.5, standardized=False)
-    0.25
-    """
-    right, floor = 1.0 if max_fpr is None else float(max_fpr), 0.0 if min_tpr is None else float(min_tpr)
-    if not 0.0 < right <= 1.0:
-        raise ValueError(f"max_fpr must lie in (0, 1], got {max_fpr}")
-    if not 0.0 <= floor < 1.0:
-        raise ValueError(f"min_tpr must lie in [0, 1), got {min_tpr}")
-    fpr, tpr, _ = roc_curve(target, score)
-    left = float(np.interp(floor, tpr, fpr))  # where the curve rises through the floor
-    area = 0.0
-    if left < right:
-        inside = (fpr <= right) & (tpr >= floor)
-        x = np.concatenate(([left], fpr[inside], [right]))
-        y = np.concatenate(([floor], tpr[inside], [np.interp(right, fpr, tpr)]))
-        area = float(np.trapezoid(y - floor, x))
-    if not standardized:
-        return area
-    chance, best = max(0.0, right - floor) ** 2 / 2, right * (1.0 - floor)
-    return 0.5 * (1.0 + (area - chance) / (best - chance))
 
 
 def roc_band(
