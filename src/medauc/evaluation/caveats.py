@@ -61,8 +61,8 @@ def _dependence(test: Predictions) -> list[str]:
     if groups == test.n:
         return []
     return [
-        f"The {test.n} test samples come from {groups} groups: intervals of AUROC, partial areas and rates are "
-        "by group; those of AUPRC, calibration and net benefit take samples as independent and may be too narrow."
+        f"The {test.n} test samples come from {groups} groups: intervals of AUROC and of rates at thresholds are "
+        "by group; those of AUPRC, partial areas, calibration and net benefit take samples as independent and may be too narrow."
     ]
 
 

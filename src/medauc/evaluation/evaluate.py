@@ -48,7 +48,7 @@ def evaluate(predictions: Predictions, settings: Settings | None = None) -> Eval
     ...     split=name, ids=range(400), targets=y, scores=y + rng.normal(size=400))
     >>> result = evaluate(Predictions.concatenate([split("val"), split("test")]))
     >>> result.test.auroc.text()
-    '0.738 [0.687, 0.784]'
+    '0.738 [0.686, 0.783]'
     >>> [point.name for point in result.operating_points]
     ['youden', 'specificity 0.90', 'sensitivity 0.95', 'guaranteed sensitivity 0.95']
     """

@@ -13,6 +13,7 @@ class Method(NamedTuple):
     reference: str
 
 
+WILSON = Method("Wilson", "Wilson, J. Am. Stat. Assoc. 22 (1927) 209")
 DELONG = Method(
     "DeLong variance, score interval",
     "DeLong et al., Biometrics 44 (1988) 837; Sun & Xu, IEEE Signal Process. Lett. 21 (2014) 1389",
@@ -26,6 +27,15 @@ AUPRC = Method("percentile bootstrap stratified by class, 1000 replicates", "Efr
 LEAST_AUPRC = Method(
     "least AUPRC at the Hoeffding bound of the AUROC, since resampling tells too little", HOEFFDING.reference
 )
+PARTIAL = Method(
+    "DeLong variance of clipped placements, McClish's standardisation",
+    "McClish, Med. Decis. Making 9 (1989) 190; He & Escobar, Stat. Med. 27 (2008) 5291",
+)
+RATE_AT = Method("Wilson, widened by the noise of the threshold", WILSON.reference)
+SEEDS = Method(
+    "cases and seeds both vary, Student's t on the logit scale",
+    "Obuchowski & Rockette, Commun. Stat. Simul. 24 (1995) 285",
+)
 PAIRED_DELONG = Method("DeLong covariance, normal interval of the paired difference", DELONG.reference)
 PAIRED_OBUCHOWSKI = Method(
     "Obuchowski's covariance by group, normal interval of the paired difference", OBUCHOWSKI.reference
@@ -38,7 +48,6 @@ HAND_TILL = Method(
     "mean over pairs of classes, DeLong influences summed by sample",
     "Hand & Till, Mach. Learn. 45 (2001) 171",
 )
-WILSON = Method("Wilson", "Wilson, J. Am. Stat. Assoc. 22 (1927) 209")
 CLUSTERED_WILSON = Method(
     "Wilson with the effective number of samples, by group", "Saha et al., Stat. Methods Med. Res. 25 (2016)"
 )

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medauc.evaluation import methods
-from medauc.evaluation.figures import Discrimination, Figure, SplitEvaluation
+from medauc.evaluation.figures import Discrimination, Figure, PartialArea, RateAt, SplitEvaluation
 from medauc.evaluation.methods import figure
 from medauc.evaluation.predictions import Predictions
 from medauc.metrics import (
@@ -16,7 +16,13 @@ from medauc.metrics import (
     macro_auc_interval,
     micro_auc_interval,
     multiclass_auc,
+    partial_auc_interval,
+    sensitivity_at_specificity,
+    specificity_at_sensitivity,
 )
+
+PARTIAL = ((0.1, None), (None, 0.9), (0.4, 0.6))  # (max_fpr, min_tpr): few false alarms, few misses, both
+FIXED = (0.90, 0.95)
 
 
 def evaluate_split(part: Predictions, level: float, whole: bool) -> SplitEvaluation:
@@ -60,6 +66,8 @@ def discrimination(part: Predictions, label: str | None, level: float, whole: bo
         prevalence=positives / max(1, positives + negatives),
         auroc=auroc(part, label, level) if both else None,
         auprc=_auprc(part, label, level) if both else None,
+        partial=_partial(part, label, level) if both and whole else [],
+        rates=_rates(part, label, level) if both and whole else [],
     )
 
 
@@ -91,6 +99,31 @@ def _auprc(part: Predictions, label: str | None, level: float) -> Figure:
     resampled = min(part.class_sizes(label)) >= FEW_CASES and found[0] < 1.0
     method = methods.AUPRC if resampled else methods.LEAST_AUPRC
     return figure(found, level, int(target.size), method)
+
+
+def _partial(part: Predictions, label: str | None, level: float) -> list[PartialArea]:
+    target, score = part.known(label)
+    made = []
+    for max_fpr, min_tpr in PARTIAL:
+        found = partial_auc_interval(target, score, max_fpr, min_tpr, level=level)
+        standardized = figure(found, level, int(target.size), methods.PARTIAL)
+        made.append(PartialArea(max_fpr=max_fpr, min_tpr=min_tpr, standardized=standardized))
+    return made
+
+
+def _rates(part: Predictions, label: str | None, level: float) -> list[RateAt]:
+    target, score = part.known(label)
+    positives, negatives = part.class_sizes(label)
+    made = []
+    for share in FIXED:
+        found = sensitivity_at_specificity(target, score, share, level)
+        shown = figure(found, level, positives, methods.RATE_AT)
+        made.append(RateAt(rate="sensitivity", at=share, figure=shown))
+    for share in FIXED:
+        found = specificity_at_sensitivity(target, score, share, level)
+        shown = figure(found, level, negatives, methods.RATE_AT)
+        made.append(RateAt(rate="specificity", at=share, figure=shown))
+    return made
 
 
 def _macro(part: Predictions, labels: list[str], level: float) -> Figure:

@@ -14,7 +14,7 @@ from medauc.evaluation.figures import Evaluation, Runs
 from medauc.evaluation.methods import figure
 from medauc.evaluation.predictions import Predictions
 from medauc.evaluation.settings import Settings
-from medauc.metrics import roc_auc, seed_interval
+from medauc.metrics import seed_interval
 
 
 def evaluate_runs(runs: Mapping[str, Predictions], settings: Settings | None = None) -> Evaluation:
@@ -36,7 +36,11 @@ def evaluate_runs(runs: Mapping[str, Predictions], settings: Settings | None = N
     settings = settings or Settings()
     if len(runs) < 2:
         raise InputError("several runs are wanted, got one; name two or more of the same data")
-    aligned = {split: align(runs, split) for split in next(iter(runs.values())).splits}
+    first, *others = runs.values()
+    if any(other.splits != first.splits for other in others):
+        held = "; ".join(f"{name} has {', '.join(part.splits)}" for name, part in runs.items())
+        raise InputError(f"the runs are not about the same splits: {held}")
+    aligned = {split: align(runs, split) for split in first.splits}
     evaluation = evaluate(_ensemble(aligned), settings)
     return evaluation.model_copy(
         update={"runs": [_spread(aligned["test"], label, settings.level) for label in aligned["test"].labels]}
@@ -63,7 +67,7 @@ def _spread(test: Aligned, label: str | None, level: float) -> Runs:
     return Runs(
         names=list(test.names),
         label=label,
-        auroc=[roc_auc(target, row) for row in scores],
-        mean=figure(found.mean, level, int(target.size), methods.SEEDS),
+        auroc=found.aucs.tolist(),
+        mean=figure(found.auc, level, int(target.size), methods.SEEDS),
         spread=found.spread,
     )
