@@ -1,4 +1,5 @@
-"""Time one PESG step on ResNet18 (11 M parameters), CPU: medauc, LibAUC 2.0.1 and torch's fused SGD.
+"""Time one PESG step (SGD and Adam form) and one PDSCA cycle on ResNet18 (11 M parameters), CPU: medauc, LibAUC
+2.0.1 and torch's fused SGD.
 
 Also follows LibAUC's optimizer for 50 steps and a stage end, and reports how far medauc's weights come apart
 from it. Run with the peers' environment (see README.md here): benchmarks/.venv-peers/bin/python
@@ -11,6 +12,7 @@ import os
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
@@ -18,8 +20,8 @@ import torch
 from monai.networks.nets import resnet18
 from torch import Tensor, nn
 
-from medauc.losses import AUCMLoss
-from medauc.optim import PESG
+from medauc.losses import AUCMLoss, CompositionalAUCLoss
+from medauc.optim import PDSCA, PESG
 
 # LibAUC imports torchvision, whose CUDA wheels look for these operators and stop on a CPU build without them.
 _operators = torch.library.Library("torchvision", "DEF")
@@ -28,51 +30,78 @@ for _name in ("nms", "qnms"):
 
 import libauc  # noqa: E402
 from libauc.losses import AUCMLoss as PeerLoss  # noqa: E402
+from libauc.optimizers import PDSCA as PeerPDSCA  # noqa: E402, N811
 from libauc.optimizers import PESG as PeerPESG  # noqa: E402, N811
 
 RESULT = Path(__file__).parent / "results" / "pesg_step.json"
 SETTINGS = {"lr": 0.01, "momentum": 0.9, "weight_decay": 1e-4}
 
 
-def contenders(network: nn.Module) -> dict[str, torch.optim.Optimizer]:
-    """One optimizer each on its own copy of the network, with the same random gradients."""
-    copies = {name: deepcopy(network) for name in ("medauc", "medauc_libauc_style", "libauc", "sgd_fused")}
-    for copy in copies.values():
-        generator = torch.Generator().manual_seed(0)
-        for parameter in copy.parameters():
-            parameter.grad = torch.randn(parameter.shape, generator=generator).mul_(0.01)
-    params = {name: list(copy.parameters()) for name, copy in copies.items()}
-    ours = {"epoch_decay": 2e-3, **SETTINGS}
-    peer = PeerPESG(params["libauc"], with_gradients(PeerLoss()), epoch_decay=2e-3, verbose=False, **SETTINGS)
+def contenders(network: nn.Module) -> dict[str, Callable[[], None]]:
+    """What to time: a step, for PDSCA a cycle of two; each on its own copy with the same random gradients."""
+    adam = {"mode": "adam", "lr": 1e-3, "weight_decay": 1e-4}
+    ours = {"epoch_decay": 2e-3}
+    peers = {"epoch_decay": 2e-3, "verbose": False, "device": "cpu"}
+
+    def params() -> list[nn.Parameter]:
+        return with_gradients(deepcopy(network), 0.01)
+
+    def peer_loss() -> nn.Module:
+        loss = PeerLoss(device="cpu")
+        with_gradients(loss, 0.1)
+        return loss
+
+    def loss(kind: type[AUCMLoss] = AUCMLoss) -> nn.Module:
+        loss = kind()
+        with_gradients(loss, 0.1)
+        return loss
+
+    peer_outer = peer_loss()
+    pdsca, peer_pdsca = PDSCA(params(), loss(CompositionalAUCLoss)), PeerPDSCA(params(), peer_outer, **peers)
+
+    def own_cycle() -> None:
+        pdsca.step()
+        pdsca.step()
+
+    def peer_cycle() -> None:
+        gradient, peer_outer.alpha.grad = peer_outer.alpha.grad, None  # by which it tells an inner step
+        peer_pdsca.step()
+        peer_outer.alpha.grad = gradient
+        peer_pdsca.step()
+
     return {
-        "medauc": PESG(params["medauc"], with_gradients(AUCMLoss()), **ours),
-        "medauc_libauc_style": PESG(
-            params["medauc_libauc_style"], with_gradients(AUCMLoss()), momentum_style="libauc", **ours
-        ),
-        "libauc": peer,
-        "sgd_fused": torch.optim.SGD(params["sgd_fused"], fused=True, **SETTINGS),
+        "medauc": PESG(params(), loss(), **ours, **SETTINGS).step,
+        "medauc_libauc_style": PESG(params(), loss(), momentum_style="libauc", **ours, **SETTINGS).step,
+        "libauc": PeerPESG(params(), peer_loss(), **peers, **SETTINGS).step,
+        "sgd_fused": torch.optim.SGD(params(), fused=True, **SETTINGS).step,
+        "medauc_adam": PESG(params(), loss(), **ours, **adam).step,
+        "libauc_adam": PeerPESG(params(), peer_loss(), **peers, **adam).step,
+        "medauc_pdsca_cycle": own_cycle,
+        "libauc_pdsca_cycle": peer_cycle,
     }
 
 
-def with_gradients(loss: nn.Module) -> nn.Module:
-    for parameter in loss.parameters():
-        parameter.grad = torch.full_like(parameter, 0.1)
-    return loss
+def with_gradients(module: nn.Module, scale: float) -> list[nn.Parameter]:
+    """The module's parameters, given random gradients that depend on nothing but their shapes."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in module.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=generator).mul_(scale)
+    return list(module.parameters())
 
 
-def time_steps(optimizers: dict[str, torch.optim.Optimizer], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each step; the contenders take turns, so that a slow moment hits all of them."""
-    seconds: dict[str, list[float]] = {name: [] for name in optimizers}
-    for turn in range(rounds + 5):
-        for name, optimizer in optimizers.items():
+def time_steps(turns: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each turn; the contenders alternate, so that a slow moment hits all of them."""
+    seconds: dict[str, list[float]] = {name: [] for name in turns}
+    for number in range(rounds + 5):
+        for name, turn in turns.items():
             start = time.perf_counter()
-            optimizer.step()
-            if turn >= 5:
+            turn()
+            if number >= 5:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
 
 
-def trajectory_difference(own_loss_in_both: bool, steps: int = 50) -> float:
+def trajectory_difference(own_loss_in_both: bool, mode: str = "sgd", steps: int = 50) -> float:
     """Largest difference of any weight, a, b or alpha from LibAUC's over the steps, a stage end halfway."""
     torch.manual_seed(0)
     images, targets = torch.randn(steps, 32, 1, 16, 16), (torch.rand(steps, 32, 1) < 0.3).float()
@@ -80,8 +109,9 @@ def trajectory_difference(own_loss_in_both: bool, steps: int = 50) -> float:
     peer_net = deepcopy(net)
     loss = AUCMLoss(version="v2" if own_loss_in_both else "v1", activation="none")
     peer_loss = deepcopy(loss) if own_loss_in_both else PeerLoss(version="v1")
-    ours = PESG(net.parameters(), loss, epoch_decay=2e-3, momentum_style="libauc", **SETTINGS)
-    peer = PeerPESG(list(peer_net.parameters()), peer_loss, epoch_decay=2e-3, verbose=False, **SETTINGS)
+    settings = {"epoch_decay": 2e-3, "mode": mode, **SETTINGS}
+    ours = PESG(net.parameters(), loss, momentum_style="libauc", **settings)
+    peer = PeerPESG(list(peer_net.parameters()), peer_loss, verbose=False, **settings)
     for reference, parameter in zip(peer.model_ref, peer.param_groups[0]["params"], strict=True):
         reference.copy_(parameter.detach())  # LibAUC draws the reference at random, the paper starts at v_0
     largest = 0.0
@@ -125,6 +155,7 @@ def main() -> None:
         "largest_difference_from_libauc_over_50_steps": {
             "libauc_loss_v1_against_own_loss_v1": trajectory_difference(own_loss_in_both=False),
             "own_loss_v2_in_both": trajectory_difference(own_loss_in_both=True),
+            "adam_form_own_loss_v2_in_both": trajectory_difference(own_loss_in_both=True, mode="adam"),
         },
         "threads": {},
     }
@@ -137,6 +168,8 @@ def main() -> None:
             "fastest_ms": {name: round(min(values) * 1e3, 2) for name, values in seconds.items()},
             "medauc_over_libauc": round(median["medauc"] / median["libauc"], 3),
             "medauc_over_sgd_fused": round(median["medauc"] / median["sgd_fused"], 2),
+            "adam_medauc_over_libauc": round(median["medauc_adam"] / median["libauc_adam"], 3),
+            "pdsca_medauc_over_libauc": round(median["medauc_pdsca_cycle"] / median["libauc_pdsca_cycle"], 3),
         }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=2) + "\n")

@@ -23,7 +23,7 @@ def recipe_of(folder: Path) -> dict:
 
 
 @EVERY
-@pytest.mark.parametrize("recipe", ["default", "seed/breastmnist"])
+@pytest.mark.parametrize("recipe", ["default", pytest.param("seed/breastmnist", marks=pytest.mark.slow)])
 def test_on_the_phantom(invoke, tmp_path, tiny_phantom, assert_complete, name: str, recipe: str) -> None:
     one = settings(f"loss.name={name}", "training.max_epochs=1", "data.positive_class=null")
     options = [*tiny_phantom, *one]

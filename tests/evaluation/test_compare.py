@@ -73,6 +73,8 @@ def test_differences_are_delongs_paired_tests(three, compared):
         assert (one.z, one.p) == pytest.approx((z, p))
         error = one.difference.value / z
         assert one.difference.low == pytest.approx(one.difference.value - 1.959964 * error, abs=1e-6)
+        auprc = [average_precision_score(target, scores[name]) for name in (one.first, one.second)]
+        assert one.auprc_difference.value == pytest.approx(auprc[0] - auprc[1])
     assert [one.p_holm for one in found] == pytest.approx(holm([one.p for one in found]).tolist())
     assert compared.labels[0].ranking.overall.df == 2
 
@@ -82,14 +84,14 @@ def test_the_difference_agrees_with_a_paired_bootstrap(three, compared):
     rng, target = np.random.default_rng(0), three.target(None)
     one, other = three.scores(None)[:2]
     drawn = []
-    for _ in range(1500):
+    for _ in range(600):
         rows = np.concatenate(
             [rng.choice(np.flatnonzero(target == value), (target == value).sum()) for value in (0, 1)]
         )
         auc = [(rankdata(score[rows])[target[rows] == 1]).mean() for score in (one, other)]
         drawn.append((auc[0] - auc[1]) / (target == 0).sum())
     difference = compared.labels[0].ranking.differences[0].difference
-    assert (difference.low, difference.high) == pytest.approx(np.quantile(drawn, (0.025, 0.975)), abs=0.012)
+    assert (difference.low, difference.high) == pytest.approx(np.quantile(drawn, (0.025, 0.975)), abs=0.018)
 
 
 def test_noninferiority_is_the_upper_bound_below_the_margin(compared):
@@ -154,7 +156,8 @@ def test_without_validation_ranks_are_compared_and_a_warning_says_why():
     found = compare(aligned)
     assert {point.model for point in found.labels[0].points} == {"B"}
     assert found.labels[0].calls == []
-    assert found.warnings[-1].startswith("No validation split") and found.warnings[-1].endswith(": A.")
+    assert found.warnings[-1].startswith("No validation split")
+    assert found.warnings[-1].endswith(": A.")
     listed = disagreements(aligned, found)
     assert len(listed) == 100
     assert "call A" not in listed
@@ -216,7 +219,7 @@ def test_equal_scores_of_two_models_do_not_differ():
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_order_of_rows_does_not_matter_and_swapping_models_flips_signs(seed):
     order = np.random.default_rng(seed).permutation(60)
     a, b = model(0.8, seed, n=60), model(1.2, seed + 1, n=60)
@@ -245,22 +248,18 @@ def test_a_rising_transform_of_one_models_scores_changes_no_rank_figure(transfor
     assert [call.only_first for call in other.calls] == [call.only_first for call in one.calls]
 
 
+@pytest.mark.slow
 def test_type_one_error_of_the_whole_path():
-    """Two models equally good: about 5% of comparisons find a difference."""
-    draws, found = 300, 0
-    rng = np.random.default_rng(0)
-    for _ in range(draws):
-        targets = rng.integers(0, 2, 80)
-        tables = {
-            name: Predictions.from_arrays(
-                split="test", ids=range(80), targets=targets, scores=targets + rng.normal(size=80)
-            )
-            for name in "AB"
-        }
-        aligned = align(tables)
-        found += delong_test(targets, *(table.score() for table in tables.values()))[1] <= 0.05
-        assert aligned.parts[0].n == 80
-    assert 0.02 * draws <= found <= 0.085 * draws
+    """Two models equally good, four samples a patient: about 5% of comparisons find a difference."""
+    draws = 400
+    found = [
+        compare(
+            align({name: model(1.2, 2 * seed + place, n=240, groups=4) for place, name in enumerate("AB")})
+        )
+        for seed in range(draws)
+    ]
+    ranked = sum(one.labels[0].ranking.differences[0].p <= 0.05 for one in found)
+    assert 0.03 * draws <= ranked <= 0.08 * draws
 
 
 @pytest.mark.parametrize(
@@ -308,6 +307,7 @@ def test_lines_fit_a_terminal_and_hold_the_figures(labels):
     ranking = found.mean or found.labels[0].ranking
     for shown in (*(one.auroc for one in ranking.models), *(one.difference for one in ranking.differences)):
         assert shown.text() in text
-    assert "all equal: p " in text and "margin 0.02" in text
+    assert "all equal: p " in text
+    assert "margin 0.02" in text
     assert ("right alone" in text) == (labels is None)
     assert all(f"note: {warning}" in lines for warning in found.warnings)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fixtures.every_loss import (
     CASES,
+    DEFAULTS,
     MULTI_LABEL,
     Batch,
     Case,
@@ -19,6 +20,7 @@ from fixtures.every_loss import (
 from medauc.losses import Loss
 
 every_loss = pytest.mark.parametrize("case", CASES, ids=str)
+every_name = pytest.mark.parametrize("case", DEFAULTS, ids=str)
 every_multi_label = pytest.mark.parametrize("case", MULTI_LABEL, ids=str)
 
 CUDA = torch.cuda.is_available()
@@ -122,16 +124,14 @@ HARD = {
 
 @every_loss
 @pytest.mark.parametrize("hard", HARD)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-def test_hard_batches_stay_finite_and_silent(case: Case, hard: str, dtype: torch.dtype) -> None:
+def test_hard_batches_stay_finite_and_silent(case: Case, hard: str) -> None:
     scores, targets = HARD[hard]
     loss = case.make(torch.tensor([0, 0, 0, 1, 0, 1]))
-    scores = scores.to(dtype, copy=True).requires_grad_()
+    scores = scores.clone().requires_grad_()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         value = loss(scores, targets, torch.arange(len(scores)))
         value.backward()
-    assert value.dtype == dtype
     assert value.isfinite()
     assert scores.grad is not None
     assert scores.grad.isfinite().all()
@@ -321,7 +321,7 @@ def same_bits(first: Training, second: Training) -> bool:
     return all(((a == b) | (a.isnan() & b.isnan())).all() for a, b in pairs)
 
 
-@every_loss
+@every_name
 def test_learns_a_linear_problem(case: Case) -> None:
     training = Training(case)
     with torch.no_grad():

@@ -1,90 +1,32 @@
-"""Platt's map against two independent fits; errors against their definitions and their coverage."""
+"""Calibration figures against statsmodels, netcal, definitions and simulated coverage."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss
+from scipy.special import expit, logit
+from scipy.stats import chi2, norm
 
 from medauc.metrics import (
-    brier_interval,
-    brier_score,
     calibration_error_interval,
+    calibration_intercept,
+    calibration_slope,
+    debiased_calibration_error,
     expected_calibration_error,
-    platt_apply,
-    platt_fit,
+    observed_expected_ratio,
     reliability_curve,
+    spiegelhalter_test,
+)
+
+predictions = st.lists(
+    st.tuples(st.integers(0, 1), st.one_of(st.sampled_from([0.1, 0.25, 0.5]), st.floats(0.01, 0.99))),
+    min_size=2,
+    max_size=40,
 )
 
 
-def platt_by_weighted_regression(y, s):
-    """Platt's smoothed targets as weights of doubled samples, in scikit-learn."""
-    m, n = y.sum(), (1 - y).sum()
-    t = np.where(y == 1, (m + 1) / (m + 2), 1 / (n + 2))
-    model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000)
-    model.fit(np.tile(s, 2)[:, None], np.repeat((1, 0), len(y)), sample_weight=np.concatenate((t, 1 - t)))
-    return model.coef_[0, 0], model.intercept_[0]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_platt_equals_weighted_logistic_regression(seed):
-    rng = np.random.default_rng(seed)
-    y = (rng.random(80) < 0.3).astype(int)
-    s = 2 * y + rng.normal(size=80)
-    assert platt_fit(y, s) == pytest.approx(platt_by_weighted_regression(y, s), rel=1e-3, abs=1e-3)
-
-
-@given(st.floats(1e-6, 1e6), st.floats(-1e4, 1e4))
-@settings(deadline=None, max_examples=40)
-def test_platt_follows_any_affine_change_of_the_score(factor, shift):
-    y = np.array([0, 0, 1, 0, 1, 1, 0, 1])
-    s = np.array([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 0.1, 0.3])
-    plain = platt_apply(s, *platt_fit(y, s))
-    changed = platt_apply(factor * s + shift, *platt_fit(y, factor * s + shift))
-    np.testing.assert_allclose(changed, plain, atol=1e-4)
-
-
-def test_platt_stays_finite_when_the_classes_are_separable():
-    slope, intercept = platt_fit([0] * 20 + [1] * 20, np.r_[np.zeros(20), np.ones(20)])
-    probability = platt_apply([0.0, 1.0], slope, intercept)
-    assert probability == pytest.approx([1 / 22, 21 / 22], abs=1e-6)
-
-
-def test_platt_of_a_constant_score_is_the_smoothed_prevalence():
-    slope, intercept = platt_fit([0, 0, 0, 1], [7.0] * 4)
-    assert slope == 0.0
-    assert expit(intercept) == pytest.approx((3 / 5 + 2 / 3) / 4)
-
-
-def test_platt_of_a_reversed_score_is_negative():
-    assert platt_fit([1, 1, 1, 0, 0, 0], [1, 2, 3, 3, 4, 5])[0] < 0
-
-
-def test_platt_survives_an_outlier():
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 60)
-    s = y + rng.normal(size=60)
-    s[0] = 1e8
-    assert np.isfinite(platt_fit(y, s)).all()
-
-
-def test_brier_equals_scikit_learn():
-    rng = np.random.default_rng(0)
-    y, p = rng.integers(0, 2, 50), rng.random(50)
-    assert brier_score(y, p) == pytest.approx(brier_score_loss(y, p))
-    assert brier_interval(y, p)[0] == pytest.approx(brier_score_loss(y, p))
-
-
-def test_brier_interval_covers():
-    rng = np.random.default_rng(1)
-    hits = 0
-    for _ in range(400):
-        p = rng.random(150)
-        _, low, high = brier_interval(rng.random(150) < p, p)
-        hits += low <= 1 / 6 <= high  # E[p (1 - p)] for uniform p
-    assert 0.92 <= hits / 400 <= 0.98
+def columns(rows):
+    return (np.array(column) for column in zip(*rows, strict=True))
 
 
 def test_equal_mass_bins_keep_ties_together_and_ignore_order():
@@ -127,7 +69,139 @@ def test_calibration_error_interval_covers_where_a_percentile_bootstrap_would_no
     assert ((intervals[:, 1] <= intervals[:, 0]) & (intervals[:, 0] <= intervals[:, 2])).all()
 
 
-def test_probabilities_are_checked():
-    for probability in ([0.5, 1.2], [0.5, np.nan], [-0.1, 0.5]):
-        with pytest.raises(ValueError, match=r"probabilities must lie|not finite"):
-            brier_score([0, 1], probability)
+def test_equal_mass_error_equals_netcal(netcal):
+    rng = np.random.default_rng(7)
+    s = rng.normal(0.3, 1.5, 20_000)
+    chance = 1 / (1 + np.exp(-s))
+    y = (rng.random(s.size) < chance**1.6).astype(int)
+    assert expected_calibration_error(y, chance) == pytest.approx(netcal["ece_equal_mass"], abs=1e-4)
+
+
+def test_debiased_error_is_unbiased_where_the_plain_one_is_not():
+    rng = np.random.default_rng(6)
+    for shift in (0.0, 1.0):
+        z = rng.normal(-1, 1.5, 200_000)
+        truth = debiased_calibration_error(rng.random(z.size) < expit(z + shift), expit(z))
+        squares, plain = [], []
+        for _ in range(300):
+            z = rng.normal(-1, 1.5, 100)
+            y, p = rng.random(100) < expit(z + shift), expit(z)
+            predicted, observed, count = reliability_curve(y, p)
+            plain.append(np.square(predicted - observed) @ count / 100)
+            squares.append(debiased_calibration_error(y, p) ** 2)
+        assert np.mean(plain) > truth**2 + 0.01
+        # Cut off at 0, the square keeps half of its noise where the truth is 0.
+        assert abs(np.mean(squares) - truth**2) < (0.004 if shift == 0.0 else 0.003)
+
+
+def test_debiased_error_of_bins_of_one_is_undefined():
+    assert np.isnan(debiased_calibration_error([0, 1], [0.2, 0.8]))
+
+
+def test_intercept_and_slope_equal_statsmodels(statsmodels_dcurves):
+    y, p = statsmodels_dcurves["target"], statsmodels_dcurves["probability"]
+    assert calibration_intercept(y, p) == pytest.approx(statsmodels_dcurves["intercept"], abs=1e-6)
+    found = calibration_slope(y, p)
+    assert found == pytest.approx(statsmodels_dcurves["slope"], abs=1e-6)
+    wald = 1.959964 * statsmodels_dcurves["slope_error"]
+    assert found.high - found.low == pytest.approx(2 * wald, rel=0.02)
+
+
+@pytest.mark.parametrize(("shift", "slope"), [(0.0, 1.0), (0.5, 0.6)])
+def test_intervals_cover(shift, slope):
+    rng = np.random.default_rng(9)
+
+    def draw(size):
+        z = rng.normal(-0.8, 1.2, size)
+        return rng.random(size) < expit(shift + slope * z), expit(z)
+
+    y, p = draw(100_000)
+    figures = (calibration_intercept, calibration_slope, observed_expected_ratio)
+    truth = [figure(y, p).value for figure in figures]
+    hits, draws = np.zeros(3), 250
+    for _ in range(draws):
+        y, p = draw(120)
+        for index, figure in enumerate(figures):
+            _, low, high = figure(y, p)
+            hits[index] += low <= truth[index] <= high
+    assert truth[1] == pytest.approx(slope, abs=0.04)
+    assert (hits / draws >= 0.905).all()
+    assert (hits / draws <= 0.985).all()
+
+
+@given(predictions)
+@settings(deadline=None, max_examples=40)
+def test_intercept_is_where_expected_equals_observed(rows):
+    y, p = columns(rows)
+    value, low, high = calibration_intercept(y, p)
+    if 0 < y.sum() < y.size:
+        assert expit(logit(p) + value).sum() == pytest.approx(y.sum(), abs=1e-6)
+    assert low <= value <= high
+
+
+@given(predictions)
+@settings(deadline=None, max_examples=40)
+def test_exchanging_the_classes_turns_the_intercept_and_keeps_the_slope(rows):
+    y, p = columns(rows)
+    value, low, high = calibration_intercept(y, p)
+    assert calibration_intercept(1 - y, 1 - p) == pytest.approx((-value, -high, -low), abs=1e-6)
+    assert calibration_slope(1 - y, 1 - p) == pytest.approx(calibration_slope(y, p), rel=1e-5, nan_ok=True)
+
+
+def test_slope_of_separable_classes_is_infinite_with_a_finite_lower_bound():
+    y, p = np.repeat([0, 1], 10), np.r_[np.linspace(0.1, 0.4, 10), np.linspace(0.45, 0.8, 10)]
+    value, low, high = calibration_slope(y, p)
+    assert (value, high) == (np.inf, np.inf)
+    x, intercepts = logit(p), np.linspace(-60, 60, 24001)[:, None]
+    margin = intercepts + low * x
+    likelihood = np.max(-np.logaddexp(0, np.where(y == 1, -margin, margin)).sum(axis=1))
+    assert -2 * likelihood == pytest.approx(chi2.ppf(0.95, 1), abs=1e-4)  # the limit has likelihood 1
+    assert calibration_slope(1 - y, p)[:2] == (-np.inf, -np.inf)
+    assert calibration_slope(1 - y, p).high == pytest.approx(-low, rel=1e-6)
+
+
+def test_slope_with_ties_on_the_border_keeps_their_uncertainty():
+    value, low, _ = calibration_slope([0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.4, 0.4, 0.7, 0.8])
+    assert value == np.inf
+    assert np.isfinite(low)
+
+
+def test_figures_without_an_answer():
+    assert not calibration_slope([0, 1], [0.3, 0.3]).is_defined
+    assert not calibration_slope([1, 1], [0.3, 0.4]).is_defined
+    none, every = calibration_intercept([0, 0, 0], [0.3] * 3), calibration_intercept([1, 1, 1], [0.3] * 3)
+    assert none[:2] == (-np.inf, -np.inf)
+    assert every[::2] == (np.inf, np.inf)
+    assert np.isfinite([none.high, every.low]).all()
+    assert observed_expected_ratio([0] * 20, [0.1] * 20)[:2] == (0.0, 0.0)
+    assert observed_expected_ratio([0] * 20, [0.1] * 20).high == pytest.approx((1 - 0.025 ** (1 / 20)) / 0.1)
+    assert observed_expected_ratio([0, 1], [0.0, 0.0]) == (np.inf, 0.0, np.inf)
+    assert not observed_expected_ratio([0, 0], [0.0, 0.0]).is_defined
+
+
+def test_ratio_of_a_fixed_probability_has_debrays_interval():
+    """With one probability for all the expected number is fixed, as the published variance takes it."""
+    y = np.arange(200) < 60
+    error = ((1 - 0.3) / 60) ** 0.5
+    expected = [1.5 * np.exp(side * 1.959964 * error) for side in (0, -1, 1)]
+    assert observed_expected_ratio(y, [0.2] * 200) == pytest.approx(expected, rel=1e-6)
+
+
+def test_spiegelhalter_rejects_a_right_score_as_often_as_promised():
+    rng = np.random.default_rng(12)
+    z = []
+    for _ in range(800):
+        p = expit(rng.normal(-1, 1.3, 150))
+        z.append(spiegelhalter_test(rng.random(150) < p, p)[0])
+    assert 0.03 <= np.mean(np.abs(z) > 1.959964) <= 0.075
+    assert np.std(z) == pytest.approx(1, abs=0.08)
+    p = expit(rng.normal(-1, 1.3, 2000))
+    z, p_value = spiegelhalter_test(rng.random(2000) < p, expit(2 * logit(p)))
+    assert z > 3
+    assert p_value == pytest.approx(2 * norm.sf(z))
+
+
+def test_spiegelhalter_at_certainty():
+    assert spiegelhalter_test([0, 1], [0.0, 1.0]) == (0.0, 1.0)
+    assert spiegelhalter_test([0, 1], [0.5, 0.5]) == (0.0, 1.0)
+    assert spiegelhalter_test([0, 1], [0.2, 0.0]) == (np.inf, 0.0)

@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 
 from medauc.metrics import (
     confusion_counts,
+    threshold_at_least_cost,
     threshold_at_sensitivity,
     threshold_at_specificity,
     wilson_interval,
@@ -82,3 +83,41 @@ def test_wilson_refuses_impossible_counts():
     for successes, trials in ((3, 2), (-1, 2), (0, 0)):
         with pytest.raises(ValueError, match="successes <= trials"):
             wilson_interval(successes, trials)
+
+
+@given(labelled_scores, st.sampled_from([0.25, 1.0, 4.0, 100.0]), st.sampled_from([None, 0.01, 0.5]))
+@settings(deadline=None)
+def test_least_cost_is_the_least_of_all(rows, ratio, prevalence):
+    y, s = (np.array(column) for column in zip(*rows, strict=True))
+    share = y.mean() if prevalence is None else prevalence
+
+    def cost(pair):
+        return share * (1 - pair[0]) * ratio + (1 - share) * (1 - pair[1])
+
+    threshold = threshold_at_least_cost(y, s, ratio, prevalence)
+    assert np.isfinite(threshold)
+    assert cost(rates(y, s, threshold)) == pytest.approx(min(map(cost, all_rates(y, s))))
+
+
+@given(labelled_scores)
+@settings(deadline=None)
+def test_the_cost_ratio_that_balances_the_classes_is_youden(rows):
+    y, s = (np.array(column) for column in zip(*rows, strict=True))
+    assert threshold_at_least_cost(y, s, 1.0, 0.5) == pytest.approx(youden_threshold(y, s)) or sum(
+        rates(y, s, threshold_at_least_cost(y, s, 1.0, 0.5))
+    ) == pytest.approx(sum(rates(y, s, youden_threshold(y, s))))
+
+
+def test_dear_misses_lower_the_threshold_and_ties_go_to_the_stricter_one():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 300)
+    s = y + rng.normal(size=300)
+    chosen = [threshold_at_least_cost(y, s, ratio) for ratio in (0.1, 0.5, 1, 2, 10)]
+    assert chosen == sorted(chosen, reverse=True)
+    assert threshold_at_least_cost([0, 1, 0, 1], [1.0, 2.0, 3.0, 4.0], 1.0) == 3.5
+
+
+@pytest.mark.parametrize("ratio", [0.0, -1.0, np.inf, np.nan])
+def test_cost_ratios_must_be_positive(ratio):
+    with pytest.raises(ValueError, match="cost_ratio must be positive and finite"):
+        threshold_at_least_cost([0, 1], [0, 1], ratio)

@@ -24,6 +24,7 @@ from medauc.evaluation.comparison import (
 from medauc.evaluation.methods import figure
 from medauc.metrics import (
     AucTests,
+    average_precision_difference,
     average_precision_interval,
     clustered_interval,
     clustered_proportion,
@@ -100,7 +101,7 @@ def compare(
             n_negative=int((aligned.target(label) == 0).sum()),
             ranking=Ranking(
                 models=_models(aligned, label, level),
-                differences=_differences(aligned, test, p_holm, level, margin),
+                differences=_with_auprc(aligned, label, _differences(aligned, test, p_holm, level, margin)),
                 overall=_overall(test),
             ),
             points=points[place],
@@ -148,16 +149,33 @@ def _tests(aligned: Aligned, label: Label, level: float) -> AucTests:
 
 def _models(aligned: Aligned, label: Label, level: float) -> list[ModelFigures]:
     target, scores, groups = _rows(aligned, label)
-    n = int(target.size)
-    found = []
+    n, found = int(target.size), []
     for name, score in zip(aligned.names, scores, strict=True):
         if groups is None:
             auroc = figure(delong_interval(target, score, level), level, n, methods.DELONG)
         else:
             area = clustered_interval(target, score, groups, level)
             auroc = figure(area, level, n, methods.OBUCHOWSKI)
-        auprc = figure(average_precision_interval(target, score, level), level, n, methods.AUPRC)
+        interval = average_precision_interval(target, score, level, groups)
+        auprc = figure(interval, level, n, methods.AUPRC if groups is None else methods.AUPRC_BY_GROUP)
         found.append(ModelFigures(name=name, auroc=auroc, auprc=auprc))
+    return found
+
+
+def _with_auprc(aligned: Aligned, label: Label, differences: list[AucDifference]) -> list[AucDifference]:
+    """Add the differences of AUPRC."""
+    target, scores, groups = _rows(aligned, label)
+    score = dict(zip(aligned.names, scores, strict=True))
+    method = methods.PAIRED_AUPRC if groups is None else methods.PAIRED_AUPRC_BY_GROUP
+    found = []
+    for one in differences:
+        estimate = average_precision_difference(
+            target, score[one.first], score[one.second], groups, one.difference.level
+        )
+        made = (
+            figure(estimate, one.difference.level, int(target.size), method) if estimate.is_defined else None
+        )
+        found.append(one.model_copy(update={"auprc_difference": made}))
     return found
 
 
@@ -307,7 +325,7 @@ def _warnings(aligned: Aligned, usable: Sequence[Label], panels: Sequence[LabelC
     if aligned.groups is not None:
         found.append(
             f"The {aligned.parts[0].n} samples come from {aligned.n_groups} groups; every interval and test counts "
-            "samples of a group as dependent, those of AUPRC excepted."
+            "samples of a group as dependent."
         )
     small = [panel for panel in panels if min(panel.n_positive, panel.n_negative) < SMALL_CLASS]
     if small and small[0].label is None:

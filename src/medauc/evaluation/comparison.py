@@ -31,7 +31,10 @@ class NonInferiority(Strict):
 
 
 class AucDifference(Strict):
-    """AUROC of ``first`` less AUROC of ``second``; ``p_holm`` is adjusted over all differences of its table."""
+    """AUROC of ``first`` less AUROC of ``second``; ``p_holm`` is adjusted over all differences of its table.
+
+    ``auprc_difference`` is null for the mean over labels and where cases are too few for an interval.
+    """
 
     first: str
     second: str
@@ -39,6 +42,7 @@ class AucDifference(Strict):
     z: float
     p: float
     p_holm: float
+    auprc_difference: Figure | None = None
     noninferiority: NonInferiority | None = None
 
 

@@ -23,7 +23,12 @@ HOEFFDING = Method(
     "Hoeffding bound, since DeLong's variance is 0 or rests on one case",
     "Hoeffding, J. Am. Stat. Assoc. 58 (1963) 13",
 )
-AUPRC = Method("percentile bootstrap stratified by class, 1000 replicates", "Efron & Tibshirani (1993)")
+AUPRC = Method("influences, logit scale", "Boyd, Eng & Page, ECML PKDD 2013")
+AUPRC_BY_GROUP = Method("influences summed by group, logit scale", AUPRC.reference)
+PAIRED_AUPRC = Method("influences, normal interval of the paired difference", AUPRC.reference)
+PAIRED_AUPRC_BY_GROUP = Method(
+    "influences summed by group, normal interval of the paired difference", AUPRC.reference
+)
 LEAST_AUPRC = Method(
     "least AUPRC at the Hoeffding bound of the AUROC, since resampling tells too little", HOEFFDING.reference
 )

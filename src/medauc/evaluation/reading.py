@@ -38,10 +38,10 @@ def read_table(path: Path, columns: Mapping[str, str]) -> tuple[pd.DataFrame, li
     Raises:
         InputError: The file cannot be read, or is no table with a header and rows.
     """
-    where = str(path)
+    where, notes = str(path), list[str]()
     try:
         if path.suffix.lower() in _PARQUET:
-            frame, notes = _read_parquet(path, columns), []
+            frame = _read_parquet(path, columns)
         else:
             frame, notes = _read_csv(path, columns)
     except pd.errors.EmptyDataError:

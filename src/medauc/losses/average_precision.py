@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from medauc.losses.aucm import check_prevalence
+from medauc.losses.aucm import check_prevalence, prevalence_of
 from medauc.losses.base import Activation
 from medauc.losses.ranked_pairs import PairBlocks, Surrogate, gradient_sums
 from medauc.losses.sample_state import Batch, SampleStateLoss, Solved, check_rate
@@ -75,6 +76,15 @@ class AveragePrecisionLoss(SampleStateLoss):
                 raise ValueError(f"prevalence must hold {num_labels} numbers, one a label, got {len(given)}")
         self.add_state("u_positive", num_samples, num_labels)
         self.add_state("u_all", num_samples, num_labels)
+
+    @classmethod
+    def for_targets(cls, targets: Tensor, **options: Any) -> Self:
+        """Take the numbers of samples and labels, and the prevalence of each, from the targets.
+
+        >>> AveragePrecisionLoss.for_targets(torch.tensor([0, 0, 0, 1])).prevalence
+        (0.25,)
+        """
+        return super().for_targets(targets, **{"prevalence": prevalence_of(targets), **options})
 
     def solve(self, batch: Batch) -> Solved:
         """Averages u1 and u2, and the weights of the pairs under them."""

@@ -109,7 +109,7 @@ class PartialAUCLoss(SampleStateLoss):
             return risk.sum(1) / count.squeeze(1), batch.member / count
         size = (1 - self.min_tpr) * count
         exact = risk.gather(1, _last_of(size))
-        known = self.get_buffer("positive_threshold").unsqueeze(1).to(risk.dtype, copy=True)
+        known = self.recall_of_labels("positive_threshold", batch)
         threshold = exact.where(known < 0, known)
         excess = (risk - threshold).where(batch.member, 0.0)
         beyond = (excess > 0) / size

@@ -114,7 +114,7 @@ class PartialAUCKLLoss(SampleStateLoss):
         exponent = (log_u * (self.temperature / self.positive_temperature)).where(batch.member, -math.inf)
         total = exponent.logsumexp(1, keepdim=True).where(live.unsqueeze(1), 0.0)
         mean = total - count.log()
-        log_v = moving_average(self.get_buffer("log_v").unsqueeze(1).to(mean.dtype), mean, self.gamma)
+        log_v = moving_average(self.recall_of_labels("log_v", batch), mean, self.gamma)
         self.store_of_labels("log_v", batch, log_v)
         value = (self.positive_temperature * log_v.squeeze(1)).where(live, 0.0)
         return value, (exponent - total).exp() * self._bounded_ratio(mean, log_v)

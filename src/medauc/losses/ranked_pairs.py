@@ -5,7 +5,6 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
 
 Surrogate = Literal["squared_hinge", "logistic", "sigmoid"]
@@ -143,13 +142,31 @@ class _WithGradient(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(inputs[2])
+        ctx.save_for_backward(inputs[0], inputs[2])
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return outer[0] * gradient, None, None
+        scores, gradient = ctx.saved_tensors
+        once: Tensor = _Once.apply(scores, gradient)  # type: ignore[no-untyped-call]
+        return outer[0] * once, None, None
+
+
+class _Once(torch.autograd.Function):
+    """A gradient that depends on the scores in a way that is not known: better an error than a wrong Hessian."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(scores: Tensor, gradient: Tensor) -> Tensor:
+        return gradient.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None]:
+        raise RuntimeError("partial AUC and average precision losses can be differentiated once only")
 
 
 def spread(ranked: Ranked, values: Tensor, rows: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Losses that remember something about each training sample from batch to batch."""
 
 from abc import abstractmethod
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -16,12 +16,11 @@ from medauc.losses.ranked_pairs import (
     attach_gradient,
     hardest_first,
     in_transform,
+    may_look,
     spread,
 )
 
 NEVER_SEEN = -1.0  # states are all >= 0
-
-Self = TypeVar("Self", bound="SampleStateLoss")
 
 
 class Batch(NamedTuple):
@@ -98,7 +97,7 @@ class SampleStateLoss(Loss):
         self.activation: Activation = activation
 
     @classmethod
-    def for_targets(cls: type[Self], targets: Tensor, **options: Any) -> Self:
+    def for_targets(cls, targets: Tensor, **options: Any) -> Self:
         """Take the numbers of samples and labels from the targets of the training set."""
         labels = 1 if targets.ndim == 1 else targets.shape[1]
         return cls(**{"num_samples": len(targets), "num_labels": labels, **options})
@@ -145,6 +144,11 @@ class SampleStateLoss(Loss):
             return torch.full_like(ranked.scores, NEVER_SEEN)
         return self.get_buffer(name)[batch.index].T.gather(1, ranked.rows).to(ranked.scores.dtype)
 
+    def recall_of_labels(self, name: str, batch: Batch) -> Tensor:
+        """States of the labels themselves, (L, 1); negative where never seen."""
+        state = self.get_buffer(name).unsqueeze(1).to(batch.positives.scores.dtype, copy=True)
+        return torch.full_like(state, NEVER_SEEN) if batch.index is None else state
+
     def store(self, name: str, batch: Batch, values: Tensor) -> None:
         """Make (L, P) values of the ranked positives their states, if this batch may."""
         if not batch.update:
@@ -181,6 +185,11 @@ class SampleStateLoss(Loss):
             raise ValueError(
                 f"index must hold one integer a sample, shape ({samples},), "
                 f"got {index.dtype} of shape {tuple(index.shape)}"
+            )
+        if may_look(index) and bool(((index < 0) | (index >= self.num_samples)).any()):
+            raise ValueError(
+                f"index runs from {index.min()} to {index.max()}, but the loss was made for "
+                f"{self.num_samples} samples, 0 to {self.num_samples - 1}"
             )
 
     def extra_repr(self) -> str:

@@ -4,7 +4,7 @@ Targets are 0 or 1, scores are real numbers, higher = more positive; everything 
 """
 
 from medauc.metrics.auc_interval import FEW_CASES, binormal_variance, hoeffding_interval, score_interval
-from medauc.metrics.bootstrap import percentile_interval
+from medauc.metrics.bootstrap import bca_interval, bootstrap_interval, percentile_interval
 from medauc.metrics.brier import (
     BrierDecomposition,
     brier_decomposition,
@@ -41,10 +41,13 @@ from medauc.metrics.multiclass import multiclass_auc
 from medauc.metrics.multilabel import macro_auc_interval, micro_auc_interval
 from medauc.metrics.multiplicity import holm
 from medauc.metrics.net_benefit import DecisionCurve, net_benefit
+from medauc.metrics.paired_precision import average_precision_difference
 from medauc.metrics.paired_proportions import PairedProportions, paired_proportions
 from medauc.metrics.partial import partial_auc, partial_auc_interval
 from medauc.metrics.precision_recall import (
     average_precision,
+    average_precision_baseline,
+    average_precision_influence,
     average_precision_interval,
     least_average_precision,
     precision_recall_curve,
@@ -96,8 +99,13 @@ __all__ = [
     "SeedSummary",
     "TemperatureMap",
     "average_precision",
+    "average_precision_baseline",
+    "average_precision_difference",
+    "average_precision_influence",
     "average_precision_interval",
+    "bca_interval",
     "binormal_variance",
+    "bootstrap_interval",
     "brier_decomposition",
     "brier_interval",
     "brier_score",

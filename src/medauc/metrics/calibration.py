@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
-from scipy.special import betaincinv, chdtri, logit, ndtr, ndtri
+from scipy.special import betaincinv, logit, ndtr, ndtri
 from scipy.stats import rankdata
 
 from medauc.metrics._inputs import BoolArray, FloatArray, check_probability, check_share
@@ -163,11 +163,10 @@ def calibration_intercept(target: ArrayLike, probability: ArrayLike, level: floa
         return 2 * negative_log_likelihood(margin + intercept, wanted)
 
     if targets.all() or not targets.any():
-        value, least = (np.inf if targets.all() else -np.inf), 0.0
-    else:
-        value = float(fit_logistic(one, wanted, margin)[0][0])
-        least = deviance(value)
-    return _likelihood_interval(deviance, value, least, level)
+        return _likelihood_interval(deviance, np.inf if targets.all() else -np.inf, 0.0, 1.0, level)
+    weights, information = fit_logistic(one, wanted, margin)
+    value, error = float(weights[0]), float(information[0, 0]) ** -0.5
+    return _likelihood_interval(deviance, value, deviance(value), error, level)
 
 
 def calibration_slope(target: ArrayLike, probability: ArrayLike, level: float = 0.95) -> Estimate:
@@ -202,18 +201,21 @@ def calibration_slope(target: ArrayLike, probability: ArrayLike, level: float = 
     wanted, one, spread = targets.astype(np.float64), np.ones((targets.size, 1)), float(margin.std())
     scaled = (margin - margin.mean()) / spread
 
+    base = 0.0
+
     def deviance(slope: float) -> float:
-        offset = slope * scaled
+        offset = slope * scaled + base  # a good guess saves steps
         intercept, _ = fit_logistic(one, wanted, offset)
         return 2 * negative_log_likelihood(offset + intercept[0], wanted)
 
     limit = _separated(targets, scaled)
     if limit is not None:
-        value, least = limit
+        found = _likelihood_interval(deviance, *limit, 1.0, share)
     else:
-        value = float(fit_logistic(np.column_stack((scaled, one)), wanted)[0][0])
-        least = deviance(value)
-    found = _likelihood_interval(deviance, value, least, share)
+        weights, information = fit_logistic(np.column_stack((scaled, one)), wanted)
+        value, base = float(weights[0]), float(weights[1])
+        error = float(np.linalg.inv(information)[0, 0]) ** 0.5
+        found = _likelihood_interval(deviance, value, deviance(value), error, share)
     return Estimate(*(bound / spread for bound in found))
 
 
@@ -326,22 +328,27 @@ def _separated(target: BoolArray, margin: FloatArray) -> tuple[float, float] | N
 
 
 def _likelihood_interval(
-    deviance: Callable[[float], float], value: float, least: float, level: float
+    deviance: Callable[[float], float], value: float, least: float, error: float, level: float
 ) -> Estimate:
     """Where the deviance lies less than a chi-square quantile above its least; ``value`` may be infinite."""
-    allowed = least + float(chdtri(1, 1.0 - check_share(level, "level")))
+    z = float(ndtri(0.5 + check_share(level, "level") / 2))
+
+    def excess(place: float) -> float:
+        # The root of the deviance is close to straight, so that few steps find the bound.
+        return max(deviance(place) - least, 0.0) ** 0.5 - z
+
     inside = value
     if np.isinf(value):
         inside = float(np.sign(value))
-        while deviance(inside) >= allowed:
+        while excess(inside) >= 0.0:
             inside *= 2
 
     def bound(direction: float) -> float:
         if value == direction * np.inf:
             return value
-        near, step = inside, 0.5
-        while deviance(far := near + direction * step) < allowed:
+        near, step = inside, 1.2 * z * error
+        while excess(far := near + direction * step) < 0.0:
             near, step = far, 2 * step
-        return float(brentq(lambda x: deviance(x) - allowed, *sorted((near, far)), xtol=1e-9))
+        return float(brentq(excess, *sorted((near, far)), xtol=1e-8 * error))
 
     return Estimate(value, bound(-1.0), bound(1.0))

@@ -7,7 +7,7 @@ keeps them finite when the classes are separable or few; the isotonic map is cli
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import chain, combinations
 from typing import Any, ClassVar, Literal
 
@@ -58,7 +58,7 @@ class CalibrationMap(ABC):
         try:
             return kinds[method](**parameters)
         except TypeError:
-            wanted = ", ".join(kinds[method].__dataclass_fields__)
+            wanted = ", ".join(field.name for field in fields(kinds[method]))  # type: ignore[arg-type]
             raise ValueError(f"calibration by {method} has {wanted}, got {', '.join(parameters)}") from None
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from medauc.metrics._inputs import check_pairs, check_share
 
@@ -100,7 +100,7 @@ def _allowed_misses(cases: int, at_least: float, confidence: float | None) -> in
     low, high = -1, cases
     while high - low > 1:  # P(misses <= m) rises with m: find the last one that stays below 1 - confidence
         middle = (low + high) // 2
-        if binom.cdf(middle, cases, 1 - at_least) <= 1 - confidence:
+        if bdtr(middle, cases, 1 - at_least) <= 1 - confidence:
             low = middle
         else:
             high = middle

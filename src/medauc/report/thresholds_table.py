@@ -28,7 +28,9 @@ def thresholds_table(
     positives, negatives = np.sort(score[target == 1]), np.sort(score[target == 0])
     _, _, candidates = roc_curve(target, score)
     found = np.unique(np.concatenate([candidates[np.isfinite(candidates)], _nothing(score)]))[::-1]
-    thinned = found[np.unique(np.linspace(0, len(found) - 1, MOST_THRESHOLDS - len(keep)).round().astype(int))]
+    thinned = found[
+        np.unique(np.linspace(0, len(found) - 1, MOST_THRESHOLDS - len(keep)).round().astype(int))
+    ]
     thresholds = np.unique(np.concatenate([thinned, keep]))[::-1]
     tp = len(positives) - np.searchsorted(positives, thresholds)
     fp = len(negatives) - np.searchsorted(negatives, thresholds)
