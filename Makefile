@@ -39,6 +39,7 @@ format: install
 bench: install $(PEERS)/.installed
 	$(BIN)/python benchmarks/startup.py
 	$(PEERS)/bin/python benchmarks/pesg_step.py
+	$(PEERS)/bin/python benchmarks/losses.py
 	$(PEERS)/bin/python benchmarks/augment_throughput.py
 	$(PEERS)/bin/python benchmarks/training_throughput.py
 

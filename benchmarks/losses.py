@@ -1,4 +1,4 @@
-"""Processor time of forward and backward of every loss against LibAUC 2.0.1's counterpart, at batches of 128 and 4096, one thread.
+"""Processor time of each loss's forward and backward against LibAUC 2.0.1's, batches of 128 and 4096, one thread.
 
 Both get raw scores; LibAUC's losses want their sigmoid, which is part of its time. Half of each batch is positive, as
 class-balanced samplers make it. Run with the peers' environment (see README.md here):

@@ -158,6 +158,14 @@ def test_batches_that_cannot_be_drawn_are_one_line(data, options, message) -> No
     assert "\n" not in str(error.value)
 
 
+def test_a_checkpoint_of_other_batches_is_refused_in_one_line() -> None:
+    state = module_of(GROUPED).state_dict()
+    with pytest.raises(
+        InputError, match="saved with other batches: state has batch_size=12, this sampler 10"
+    ):
+        module_of(GROUPED, batch_size=10).load_state_dict(state)
+
+
 def test_the_prevalence_of_what_batches_are_drawn_from() -> None:
     assert module_of(DATA).prevalence == 0.5
     assert module_of(DATA, positive_share=None).prevalence is None

@@ -1,5 +1,6 @@
-"""Published data, and binormal scores with a known AUC."""
+"""Published data, binormal scores with a known AUC, and figures that other packages computed."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from scipy.stats import norm
 
 ASAH = Path(__file__).parents[1] / "fixtures" / "asah.csv"
+ORACLES = Path(__file__).parents[1] / "fixtures" / "oracles"
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +26,15 @@ def binormal():
         return y, rng.normal(size=m + n) + norm.ppf(auc) * 2**0.5 * y
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def statsmodels_dcurves():
+    """Written by the script of that name in fixtures/oracles."""
+    return json.loads((ORACLES / "statsmodels_dcurves.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def netcal():
+    """Written by the script of that name in fixtures/oracles."""
+    return json.loads((ORACLES / "netcal.json").read_text())

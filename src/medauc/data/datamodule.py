@@ -152,8 +152,13 @@ class ImageDataModule(pl.LightningDataModule):
         return {"sampler": self.sampler.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue where the checkpoint stopped."""
-        self.sampler.load_state_dict(state_dict["sampler"])
+        """Continue where the checkpoint stopped; raise InputError when it is of other batches."""
+        try:
+            self.sampler.load_state_dict(state_dict["sampler"])
+        except ValueError as error:
+            raise InputError(
+                f"{self.dataset.name}: the checkpoint was saved with other batches: {error}"
+            ) from None
 
     def _ordered(self, split: Split) -> DataLoader[Batch]:
         """This process's block of a split; together the processes have every sample once."""

@@ -28,7 +28,7 @@ def to_splits(column: Column, where: str) -> tuple[Column, list[str]]:
     Raises:
         InputError: A name that means none of the three.
     """
-    found = sorted(set(column))
+    found = sorted(column.unique())
     meaning = {name: _SPLIT_NAMES.get(name.strip().lower(), name.strip().lower()) for name in found}
     strange = [name for name in found if meaning[name] not in SPLITS]
     if strange:

@@ -23,8 +23,8 @@ HOEFFDING = Method(
     "Hoeffding bound, since DeLong's variance is 0 or rests on one case",
     "Hoeffding, J. Am. Stat. Assoc. 58 (1963) 13",
 )
-AUPRC = Method("influences, logit scale", "Boyd, Eng & Page, ECML PKDD 2013")
-AUPRC_BY_GROUP = Method("influences summed by group, logit scale", AUPRC.reference)
+AUPRC = Method("influence function, Student's t on the logit scale", "Boyd, Eng & Page, ECML PKDD 2013")
+AUPRC_BY_GROUP = Method("influence function summed by group, Student's t on the logit scale", AUPRC.reference)
 PAIRED_AUPRC = Method("influences, normal interval of the paired difference", AUPRC.reference)
 PAIRED_AUPRC_BY_GROUP = Method(
     "influences summed by group, normal interval of the paired difference", AUPRC.reference

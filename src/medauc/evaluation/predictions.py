@@ -77,7 +77,7 @@ class Predictions:
             frame = one_against_rest(frame, classes, where)
         labels = classes or find_labels(list(frame.columns), where)
         parsed, notes = _parse(frame, labels, where, positive)
-        if not allow_leakage:
+        if not allow_leakage and "group" in frame:
             check_leakage(parsed, where)
         return cls(parsed, labels, (*liberties, *notes), is_multiclass=bool(classes))
 
@@ -166,18 +166,18 @@ class Predictions:
     @property
     def splits(self) -> tuple[str, ...]:
         """Splits that have rows, in the order train, val, test."""
-        present = set(self.frame["split"])
+        present = set(self.frame["split"].unique())
         return tuple(split for split in SPLITS if split in present)
 
     @property
     def ids(self) -> list[str]:
         """Name of each sample."""
-        return [str(name) for name in self.frame["id"]]
+        return [str(name) for name in self.frame["id"].to_numpy(dtype=object)]
 
     @property
     def groups(self) -> list[str]:
         """Patient of each sample."""
-        return [str(name) for name in self.frame["group"]]
+        return [str(name) for name in self.frame["group"].to_numpy(dtype=object)]
 
     def target(self, label: str | None = None) -> NDArray[np.int8]:
         """Targets of ``label`` (``None``: the one without a name), shape ``(N,)``; -1 is unknown."""
@@ -238,5 +238,6 @@ def _parse(
         notes += liberties
     columns |= {str(name): frame[name] for name in frame.columns if name not in columns}
     parsed = pd.DataFrame(columns, index=frame.index)
-    check_ids(parsed, where)
+    if "id" in frame:
+        check_ids(parsed, where)
     return parsed, notes

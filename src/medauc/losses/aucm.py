@@ -152,20 +152,23 @@ def aucm_moments(columns: Columns, version: Version, prevalence: float | Tensor 
     ``E-[h] - E+[h]``, which alpha multiplies.
     """
     scores = columns.scores
-    positives = columns.positive.sum(0).to(scores.dtype)
-    negatives = columns.negative.sum(0).to(scores.dtype)
+    positives = columns.positive.sum(0, dtype=scores.dtype)
+    negatives = columns.negative.sum(0, dtype=scores.dtype)
     if version == "v2":
-        weight_positive, weight_negative = 1 / positives.clamp(min=1), 1 / negatives.clamp(min=1)
-        weight_dual = pairs = ((positives > 0) & (negatives > 0)).to(scores.dtype)
+        weight_positive = positives.clamp(min=1).reciprocal()
+        weight_negative = negatives.clamp(min=1).reciprocal()
+        weight_dual = (positives * negatives).clamp(max=1)  # whether there is a pair
     else:
         known = positives + negatives
         count = known.clamp(min=1)
         share = positives / count if prevalence is None else _as_scores(prevalence, scores)
         weight_positive, weight_negative = (1 - share) / count, share / count
-        weight_dual, pairs = share * (1 - share) * (known > 0), torch.ones_like(known)
+        weight_dual = share * (1 - share) * known.clamp(max=1)
     difference = weight_negative * class_sum(scores, columns.negative)
     difference = difference - weight_positive * class_sum(scores, columns.positive)
-    return Moments(weight_positive, weight_negative, weight_dual, pairs * difference)
+    if version == "v2":
+        difference = weight_dual * difference
+    return Moments(weight_positive, weight_negative, weight_dual, difference)
 
 
 def _as_scores(prevalence: float | Tensor, scores: Tensor) -> Tensor:

@@ -119,11 +119,15 @@ def as_columns(scores: Tensor, targets: Tensor) -> Columns:
             "both must be (N,) or (N, 1) for one label, or (N, L) for L labels, one score a label"
         )
     positive, negative = truth == 1, truth == 0
+    known = positive | negative
+    if columns.dtype not in (torch.float32, torch.float64):
+        columns = columns.to(torch.promote_types(columns.dtype, torch.float32))
     if truth.device.type == "cpu" and not _is_traced(truth):
-        _check_values(truth, positive | negative)
-    columns = columns.to(torch.promote_types(columns.dtype, torch.float32))
+        if known.all():
+            return Columns(columns, positive, negative)
+        _check_values(truth, known)
     # A masked score may be anything, NaN included: replaced before it can reach value or gradient.
-    return Columns(columns.where(positive | negative, 0.0), positive, negative)
+    return Columns(columns.where(known, 0.0), positive, negative)
 
 
 def _check_values(truth: Tensor, known: Tensor) -> None:

@@ -55,7 +55,8 @@ class CrossEntropyLoss(Loss):
 def mean_of_known(values: Tensor, columns: Columns) -> Tensor:
     """Mean of (N, L) values over the known targets of all labels, zero where there are none."""
     known = columns.positive | columns.negative
-    return values.where(known, 0.0).sum() / known.sum().clamp(min=1)
+    # Masked scores are zero, so their values are finite, and a product masks them faster than a choice.
+    return (values * known).sum() / known.sum().clamp(min=1)
 
 
 def checked_weight(positive_weight: float | Tensor | None) -> Tensor | None:

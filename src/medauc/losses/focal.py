@@ -61,9 +61,11 @@ class FocalLoss(Loss):
     def value(self, columns: Columns, index: Tensor | None) -> Tensor:
         """Mean focal loss of the known targets, in nats."""
         towards_truth = columns.scores.where(columns.positive, -columns.scores)
-        # (1 - p)^gamma by its logarithm: the power itself has an infinite slope at p = 1 for gamma < 1.
-        fading = (self.gamma * functional.logsigmoid(-towards_truth)).exp()
-        values = -fading * functional.logsigmoid(towards_truth)
+        values = -functional.logsigmoid(towards_truth)
+        if self.gamma >= 1:
+            values = values * (-towards_truth).sigmoid() ** self.gamma
+        elif self.gamma > 0:  # by the logarithm, since this power's slope is infinite at p = 1
+            values = values * (self.gamma * functional.logsigmoid(-towards_truth)).exp()
         alpha = weight_of("alpha", self.alpha, columns)
         if alpha is not None:
             values = values * alpha.where(columns.positive, 1 - alpha)
