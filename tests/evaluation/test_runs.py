@@ -19,7 +19,7 @@ def runs(both) -> dict[str, Predictions]:
 
 
 def test_mean_spread_and_ensemble(runs):
-    result = evaluate_runs(runs)
+    _, result = evaluate_runs(runs)
     (found,) = result.runs
     tests = [part.select("test") for part in runs.values()]
     aucs = [roc_auc(part.target(), part.score()) for part in tests]
@@ -34,14 +34,14 @@ def test_mean_spread_and_ensemble(runs):
 
 def test_the_scale_of_a_run_does_not_weigh_in_the_ensemble(runs):
     louder = {**runs, "seed0": Predictions(runs["seed0"].frame.assign(score=1000 * runs["seed0"].score()))}
-    one, other = evaluate_runs(runs).test.auroc, evaluate_runs(louder).test.auroc
+    one, other = (evaluate_runs(each)[1].test.auroc for each in (runs, louder))
     assert one.value == pytest.approx(other.value, abs=1e-12)
 
 
 def test_the_order_of_rows_does_not_matter(runs):
     shuffled = dict(runs)
     shuffled["seed1"] = Predictions(runs["seed1"].frame.sample(frac=1, random_state=0).reset_index(drop=True))
-    assert evaluate_runs(shuffled).test.auroc == evaluate_runs(runs).test.auroc
+    assert evaluate_runs(shuffled)[1].test.auroc == evaluate_runs(runs)[1].test.auroc
 
 
 def test_one_run_or_other_samples_are_refused(runs, make_split):
@@ -54,6 +54,6 @@ def test_one_run_or_other_samples_are_refused(runs, make_split):
 
 
 def test_equal_runs_have_no_spread_and_the_interval_of_one(both):
-    result = evaluate_runs({"a": both, "b": both})
+    _, result = evaluate_runs({"a": both, "b": both})
     assert result.runs[0].spread == 0.0
     assert result.test.auroc.value == pytest.approx(evaluate(both).test.auroc.value)

@@ -45,6 +45,10 @@ Source = Annotated[
     Path,
     typer.Argument(metavar="RUN|PREDICTIONS.CSV", help="A run folder, or a table of scores from anywhere."),
 ]
+Sources = Annotated[
+    list[Path],
+    typer.Argument(metavar="RUN|PREDICTIONS.CSV...", help="Run folders, or tables of scores from anywhere."),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(

@@ -26,6 +26,7 @@ from medauc.evaluation.figures import (
 from medauc.evaluation.predictions import Predictions
 from medauc.evaluation.probabilities import calibrated, uncalibrated
 from medauc.evaluation.reading import ReadOptions
+from medauc.evaluation.runs import evaluate_runs
 from medauc.evaluation.settings import Settings
 from medauc.evaluation.summary import summary_lines
 
@@ -54,6 +55,7 @@ __all__ = [
     "comparison_lines",
     "disagreements",
     "evaluate",
+    "evaluate_runs",
     "parse_columns",
     "require_evaluable",
     "summary_lines",

@@ -17,7 +17,9 @@ from medauc.evaluation.settings import Settings
 from medauc.metrics import seed_interval
 
 
-def evaluate_runs(runs: Mapping[str, Predictions], settings: Settings | None = None) -> Evaluation:
+def evaluate_runs(
+    runs: Mapping[str, Predictions], settings: Settings | None = None
+) -> tuple[Predictions, Evaluation]:
     """Evaluate the ensemble of several runs on the same samples, and say how much the runs differ.
 
     The ensemble's score is the mean of the runs' scores, each divided by the standard deviation that it has on
@@ -28,7 +30,7 @@ def evaluate_runs(runs: Mapping[str, Predictions], settings: Settings | None = N
         settings: As in :func:`medauc.evaluation.evaluate`.
 
     Returns:
-        The evaluation of the ensemble, with ``runs`` filled in.
+        The ensemble's predictions, and their evaluation with ``runs`` filled in.
 
     Raises:
         InputError: Fewer than two runs, or runs that are not about the same samples; or see ``evaluate``.
@@ -41,8 +43,9 @@ def evaluate_runs(runs: Mapping[str, Predictions], settings: Settings | None = N
         held = "; ".join(f"{name} has {', '.join(part.splits)}" for name, part in runs.items())
         raise InputError(f"the runs are not about the same splits: {held}")
     aligned = {split: align(runs, split) for split in first.splits}
-    evaluation = evaluate(_ensemble(aligned), settings)
-    return evaluation.model_copy(
+    joined = _ensemble(aligned)
+    evaluation = evaluate(joined, settings)
+    return joined, evaluation.model_copy(
         update={"runs": [_spread(aligned["test"], label, settings.level) for label in aligned["test"].labels]}
     )
 

@@ -19,6 +19,10 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
         lines.append(f"{name}  {test.auroc.text()}   {percent} interval, {test.auroc.method}")
     if test.auprc is not None:
         lines.append(f"AUPRC  {test.auprc.text()}   a useless score has {test.prevalence:.3f}")
+    for found in evaluation.runs:
+        of = "" if found.label is None else f" for {found.label}"
+        each = f"single runs: mean {found.mean.text()}, SD {found.spread:.3f}"
+        lines.append(f"  the mean score of {len(found.names)} runs{of}; {each}")
     lines += _label_lines(test)
     lines += _point_lines([point for point in evaluation.operating_points if point.label is None])
     for fit in evaluation.calibration:

@@ -12,6 +12,7 @@ from medauc.evaluation import (
     ReadOptions,
     Settings,
     evaluate,
+    evaluate_runs,
     require_evaluable,
 )
 from medauc.training.recipe import Recipe
@@ -47,14 +48,38 @@ def evaluate_path(
     """
     predictions = read_source(source, **options)
     require_evaluable(predictions, str(source))
-    return predictions, evaluate(predictions, replace(_settings(source, **options), **(changes or {})))
+    return predictions, evaluate(predictions, _settings(source, changes, options))
 
 
-def _settings(source: Path, **options: Unpack[ReadOptions]) -> Settings:
-    if not source.is_dir():
-        return Settings(positive_name=options.get("positive"))
-    recipe, provenance = RunFolder(source).read_recipe()
-    return settings_of(recipe, provenance.positive_class)
+def evaluate_paths(
+    sources: Sequence[Path], changes: Mapping[str, Any] | None = None, **options: Unpack[ReadOptions]
+) -> tuple[Predictions, Evaluation]:
+    """Evaluate several runs of the same data: their mean and spread, and their ensemble as one model.
+
+    Args:
+        sources: run folders or files, two or more; the first one's recipe decides.
+        changes: as in :func:`evaluate_path`.
+        **options: as in :func:`evaluate_path`.
+
+    Returns:
+        The ensemble's predictions and its evaluation.
+
+    Raises:
+        InputError: as :func:`evaluate_path`, or runs that are not about the same samples.
+    """
+    runs = read_sources(sources, **options)
+    for name, table in runs.items():
+        require_evaluable(table, name)
+    return evaluate_runs(runs, _settings(sources[0], changes, options))
+
+
+def _settings(source: Path, changes: Mapping[str, Any] | None, options: ReadOptions) -> Settings:
+    if source.is_dir():
+        recipe, provenance = RunFolder(source).read_recipe()
+        found = settings_of(recipe, provenance.positive_class)
+    else:
+        found = Settings(positive_name=options.get("positive"))
+    return replace(found, **(changes or {}))
 
 
 def read_source(source: Path, **options: Unpack[ReadOptions]) -> Predictions:
