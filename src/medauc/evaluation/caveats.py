@@ -62,7 +62,8 @@ def _dependence(test: Predictions) -> list[str]:
         return []
     return [
         f"The {test.n} test samples come from {groups} groups: intervals of AUROC and of rates at thresholds are "
-        "by group; those of AUPRC, partial areas, calibration and net benefit take samples as independent and may be too narrow."
+        "by group; those of partial areas, calibration and net benefit take samples as independent and may be too "
+        "narrow."
     ]
 
 

@@ -10,7 +10,7 @@ _SCORE = "score_"
 
 
 def find_classes(header: Sequence[str]) -> tuple[str, ...]:
-    """Names of the classes of a table with one ``target`` and a ``score_<class>`` for each; none if it is no such table.
+    """Names of the classes of a table with one ``target`` and a ``score_<class>`` for each; none otherwise.
 
     >>> find_classes(["id", "target", "score_benign", "score_malignant"])
     ('benign', 'malignant')

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from medauc.errors import InputError
 from medauc.evaluation.cells import SPLITS, UNKNOWN, to_scores, to_splits, to_targets
-from medauc.evaluation.classes import find_classes, one_against_rest
 from medauc.evaluation.checks import check_ids, check_leakage
+from medauc.evaluation.classes import find_classes, one_against_rest
 from medauc.evaluation.columns import find_labels, pair, pairs
 from medauc.evaluation.reading import read_table
 from medauc.files import write_text_atomically
@@ -50,7 +50,8 @@ class Predictions:
         r"""Read a CSV or Parquet file, from medauc or from anywhere.
 
         Needed are the columns ``target`` and ``score``, or ``target_<label>`` and ``score_<label>`` for one
-        label or more, or for several classes ``target`` and ``score_<class>`` for each. ``split`` defaults to "test" in every row, ``id`` to the row's number, ``group`` to
+        label or more, or for several classes ``target`` and ``score_<class>`` for each. ``split`` defaults
+        to "test" in every row, ``id`` to the row's number, ``group`` to
         the id. An empty ``target_<label>`` means unknown. Numbers are read to the last bit. Semicolons or tabs
         between columns, decimal commas and splits named "validation" or "Training" are read too, and told in
         ``notes``.

@@ -138,7 +138,8 @@ def _subgroup(
     found = discrimination(part, label, settings.level)
     smallest = min(found.n_positive, found.n_negative)
     if smallest < settings.smallest_subgroup:
-        note = f"too small: {found.n_positive} positive, {found.n_negative} negative of {settings.smallest_subgroup} each"
+        counts = f"{found.n_positive} positive, {found.n_negative} negative"
+        note = f"too small: {counts}, wanted are {settings.smallest_subgroup} of each"
         bare = found.model_copy(update={"auroc": None, "auprc": None, "partial": [], "rates": []})
         return Subgroup(column=grouping.column, value=value, label=label, discrimination=bare, note=note)
     points = [operating_point(rule, part, label, settings) for rule in rules]

@@ -21,7 +21,7 @@ from medauc.data.augment import Augment
 from medauc.data.datamodule import ImageDataModule
 from medauc.data.normalize import Normalize, compute_statistics
 from medauc.errors import InputError
-from medauc.evaluation import Evaluation, Predictions
+from medauc.evaluation import Evaluation, Predictions, evaluate
 from medauc.models import build_model
 from medauc.training.averaging import build_averaging
 from medauc.training.callbacks import History, ResumableEarlyStopping, SelectBest
