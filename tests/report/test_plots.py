@@ -66,7 +66,7 @@ def test_operating_points_with_one_threshold_share_an_entry(test_part, evaluatio
 def test_calibration_plot_shows_the_reported_error(test_part, evaluation):
     fit = evaluation.calibration[0]
     spec = plots.calibration_plot(*test_part, fit)
-    for name, error in (("before", fit.ece_uncalibrated), ("after", fit.ece)):
+    for name, error in (("before", fit.before.ece), ("after", fit.after.ece)):
         drawn = trace(spec, name)
         gaps, counts = np.abs(np.subtract(drawn["x"], drawn["y"])), np.array(drawn["customdata"])
         assert gaps @ counts / counts.sum() == pytest.approx(error.value, abs=1e-3)

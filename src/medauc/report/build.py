@@ -17,6 +17,14 @@ from medauc.report.gallery import ConfidentError, most_confident_errors
 from medauc.report.images import png_data_uri, views
 from medauc.report.material import RunMaterial
 
+_CALIBRATION_ROWS = (
+    ("Brier score", "brier", "0"),
+    ("Calibration error (ECE)", "ece", "0"),
+    ("Intercept", "intercept", "0"),
+    ("Slope", "slope", "1"),
+    ("Observed / expected", "observed_expected", "1"),
+)
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -114,6 +122,7 @@ def build_report(
             panels=[_panel(evaluation, test, label) for label in predictions.labels or (None,)],
             history=[Plot(name, description, spec) for name, description, spec in history],
             cards=_cards(predictions, evaluation, material),
+            calibration_rows=_CALIBRATION_ROWS,
             version=__version__,
             style=Markup((Path(__file__).parent / "report.css").read_text(encoding="utf-8")),
             plotly=Markup(_plotly_script()),
@@ -173,7 +182,7 @@ def _panel(evaluation: Evaluation, test: Predictions, label: str | None) -> Pane
         ),
     ]
     if calibration is not None:
-        errors = f"ECE {calibration.ece_uncalibrated.text()} before, {calibration.ece.text()} after"
+        errors = f"ECE {calibration.before.ece.text()} before, {calibration.after.ece.text()} after"
         drawn.append(Plot("Calibration", errors, plots.calibration_plot(target, score, calibration)))
     return Panel(label, drawn, points, calibration)
 
