@@ -118,7 +118,7 @@ def test_intervals_cover(shift, slope):
     y, p = draw(100_000)
     figures = (calibration_intercept, calibration_slope, observed_expected_ratio)
     truth = [figure(y, p).value for figure in figures]
-    hits, draws = np.zeros(3), 250
+    hits, draws = np.zeros(3), 150
     for _ in range(draws):
         y, p = draw(120)
         for index, figure in enumerate(figures):

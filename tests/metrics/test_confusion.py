@@ -283,6 +283,7 @@ def test_a_wider_level_is_wider():
         (lambda: confusion([0, 1], [0, 1], 0.5, interval="wald"), "'wilson' or 'clopper-pearson'"),
         (lambda: confusion([0, 1], [0, 1], 0.5, groups=["a"]), "groups needs the shape"),
         (lambda: confusion([0, 1], [0, np.nan], 0.5), "not finite"),
+        (lambda: confusion([0, 1], [0, 1], np.nan), "threshold is not a number"),
         (lambda: confusion_from_counts(ConfusionCounts(-1, 2, 3, 4)), "cannot be negative"),
     ],
 )

@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.intp]
 
 
 def check_binary(target: ArrayLike, score: ArrayLike) -> tuple[BoolArray, FloatArray]:

@@ -92,21 +92,31 @@ def score_interval(
     if not ((theta > 0) & (theta < 1)).all() or not (spread > 0).all():
         raise ValueError("a score interval needs AUCs strictly between 0 and 1 and positive variances")
     z = float(ndtri(0.5 + check_share(level, "level") / 2))
-    ratio = spread / binormal_variance(theta, m, n)
-    observed = (
-        (np.minimum(m, n) - 1.0 if degrees is None else np.asarray(degrees)) * 4.0 * theta * (1.0 - theta)
-    )
-    ratio = np.maximum(ratio, (_PRIOR + observed * ratio) / (_PRIOR + observed))
-    theta, ratio, m, n = np.broadcast_arrays(theta, ratio, m, n)
-    bounds = []
-    for edge in (0.0, 1.0):
-        inside, outside = theta, np.full(theta.shape, edge)
-        for _ in range(54):  # bisection to the last bit of a float64
-            middle = (inside + outside) / 2
-            accepted = np.square(middle - theta) <= z * z * ratio * binormal_variance(middle, m, n)
-            inside, outside = np.where(accepted, middle, inside), np.where(accepted, outside, middle)
-        bounds.append(outside)
-    return bounds[0], bounds[1]
+    freedom = np.minimum(m, n) - 1.0 if degrees is None else np.asarray(degrees, dtype=np.float64)
+    ratio = moderated(spread / binormal_variance(theta, m, n), 1.0, freedom, theta)
+    allowed = z * z * ratio
+    edges = np.array([0.0, 1.0]).reshape(2, *np.ones(np.ndim(allowed), dtype=int))
+    inside, outside = np.broadcast_arrays(theta, edges + np.zeros_like(allowed))
+    for _ in range(54):  # bisection to the last bit of a float64
+        middle = (inside + outside) / 2
+        accepted = np.square(middle - theta) <= allowed * binormal_variance(middle, m, n)
+        inside, outside = np.where(accepted, middle, inside), np.where(accepted, outside, middle)
+    return outside[0], outside[1]
+
+
+def moderated(
+    variance: FloatArray | float,
+    model: FloatArray | float,
+    degrees: FloatArray | float,
+    value: FloatArray | float,
+) -> FloatArray:
+    """Raise ``variance`` to its mean with ``model``, weighted by ``degrees * 4 value (1 - value)`` and 3.
+
+    >>> float(moderated(0.5, 1.0, 3.0, 0.5)), float(moderated(1.5, 1.0, 3.0, 0.5))
+    (0.75, 1.5)
+    """
+    observed = np.asarray(degrees) * 4.0 * value * (1.0 - np.asarray(value))
+    return np.maximum(variance, (_PRIOR * model + observed * variance) / (_PRIOR + observed))
 
 
 def hoeffding_interval(auc: float, pairs: int, level: float = 0.95) -> tuple[float, float]:

@@ -124,11 +124,11 @@ def brier_decomposition(target: ArrayLike, probability: ArrayLike, bins: int = 1
     (0.0208, 0.0833, 0.25, 0.0)
     """
     targets, probabilities = check_probability(target, probability)
-    membership = equal_mass_bins(probabilities, bins)
-    count = membership.sum(axis=0)
-    predicted, observed = probabilities @ membership / count, targets @ membership / count
+    index = equal_mass_bins(probabilities, bins)
+    count = np.bincount(index)
+    predicted, observed = np.bincount(index, probabilities) / count, np.bincount(index, targets) / count
     prevalence, share = float(targets.mean()), count / targets.size
-    spread, rest = probabilities - membership @ predicted, targets - membership @ observed
+    spread, rest = probabilities - predicted[index], targets - observed[index]
     return BrierDecomposition(
         brier=float(np.square(probabilities - targets).mean()),
         reliability=float(share @ np.square(predicted - observed)),
@@ -168,7 +168,8 @@ def brier_skill(target: ArrayLike, probability: ArrayLike, level: float = 0.95) 
         return UNDEFINED
     ratio = float(squares.mean()) / reference
     # What each sample adds to the skill, to first order: its error, and its pull on the prevalence.
-    influence = (ratio * (1 - 2 * prevalence) * (targets - prevalence) - squares) / reference
+    pull = ratio * (1 - 2 * prevalence) * (targets.astype(np.float64) - prevalence)
+    influence = (pull - squares) / reference
     mean, low, high = _mean_interval(influence, level, np.inf, -np.inf)
     return Estimate(1 - ratio, 1 - ratio + low - mean, min(1.0, 1 - ratio + high - mean))
 

@@ -1,5 +1,6 @@
 """Whether probabilities are right on average: calibration in the large, slope, bins, a test."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import betaincinv, logit, ndtr, ndtri
 from scipy.stats import rankdata
 
-from medauc.metrics._inputs import BoolArray, FloatArray, check_probability, check_share
+from medauc.metrics._inputs import BoolArray, FloatArray, IntArray, check_probability, check_share
 from medauc.metrics._logistic import fit_logistic, negative_log_likelihood
 from medauc.metrics.estimate import UNDEFINED, Estimate
 
@@ -34,9 +35,9 @@ def reliability_curve(
     ([0.3, 0.8], [0.5, 1.0], [2.0, 2.0])
     """
     targets, probabilities = check_probability(target, probability)
-    membership = equal_mass_bins(probabilities, bins)
-    count = membership.sum(axis=0)
-    return probabilities @ membership / count, targets @ membership / count, count
+    index = equal_mass_bins(probabilities, bins)
+    count = np.bincount(index).astype(np.float64)
+    return np.bincount(index, probabilities) / count, np.bincount(index, targets) / count, count
 
 
 def expected_calibration_error(target: ArrayLike, probability: ArrayLike, bins: int = 10) -> float:
@@ -76,7 +77,7 @@ def calibration_error_interval(
     of normal noise with the covariance of the gaps, from 4000 seeded draws.
 
     Args:
-        target: 0 or 1, shape ``(N,)``, N of 2 or more.
+        target: 0 or 1, shape ``(N,)``, N of 2 or more for an interval below 1.
         probability: In [0, 1], shape ``(N,)``.
         bins: Number of bins at most.
         level: Confidence, in (0, 1).
@@ -93,11 +94,15 @@ def calibration_error_interval(
     True
     """
     targets, probabilities = check_probability(target, probability)
-    gaps = (probabilities - targets)[:, None] * equal_mass_bins(probabilities, bins)
-    covariance = np.atleast_2d(np.cov(gaps, rowvar=False)) / len(gaps)
+    index, gap, n = equal_mass_bins(probabilities, bins), probabilities - targets, targets.size
+    mean = np.bincount(index, gap) / n
+    if n == 1:
+        return float(abs(mean[0])), 0.0, 1.0
+    # A sample has a gap in its own bin and 0 in the others.
+    covariance = (np.diag(np.bincount(index, gap * gap) / n) - np.outer(mean, mean)) / (n - 1)
     noise = np.random.default_rng(seed).multivariate_normal(np.zeros(len(covariance)), covariance, 4000)
     radius = float(np.quantile(np.abs(noise).sum(axis=1), check_share(level, "level")))
-    value = float(np.abs(gaps.mean(axis=0)).sum())
+    value = float(np.abs(mean).sum())
     return value, max(0.0, value - radius), min(1.0, value + radius)
 
 
@@ -289,15 +294,14 @@ def spiegelhalter_test(target: ArrayLike, probability: ArrayLike) -> tuple[float
     return z, 2.0 * float(ndtr(-abs(z)))
 
 
-def equal_mass_bins(probability: FloatArray, bins: int) -> FloatArray:
-    """Membership of samples in bins, one-hot, shape ``(N, K)``; empty bins are left out.
+def equal_mass_bins(probability: FloatArray, bins: int) -> IntArray:
+    """Bin of each sample, 0 to K - 1, of nearly equal size; equal probabilities share a bin, none is empty.
 
-    >>> equal_mass_bins(np.array([0.1, 0.1, 0.3]), 2).tolist()
-    [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+    >>> equal_mass_bins(np.array([0.3, 0.1, 0.1]), 2).tolist()
+    [1, 0, 0]
     """
     place = (rankdata(probability) - 0.5) / probability.size  # midranks keep ties together
-    _, index = np.unique(np.floor(place * bins).astype(np.intp), return_inverse=True)
-    return np.eye(int(index.max()) + 1)[index]
+    return np.unique(np.floor(place * bins).astype(np.intp), return_inverse=True)[1]
 
 
 def _margins(target: ArrayLike, probability: ArrayLike) -> tuple[BoolArray, FloatArray]:
@@ -335,7 +339,7 @@ def _likelihood_interval(
 
     def excess(place: float) -> float:
         # The root of the deviance is close to straight, so that few steps find the bound.
-        return max(deviance(place) - least, 0.0) ** 0.5 - z
+        return math.sqrt(max(deviance(place) - least, 0.0)) - z
 
     inside = value
     if np.isinf(value):
@@ -349,6 +353,6 @@ def _likelihood_interval(
         near, step = inside, 1.2 * z * error
         while excess(far := near + direction * step) < 0.0:
             near, step = far, 2 * step
-        return float(brentq(excess, *sorted((near, far)), xtol=1e-8 * error))
+        return float(brentq(excess, min(near, far), max(near, far), xtol=1e-8 * error))
 
     return Estimate(value, bound(-1.0), bound(1.0))

@@ -88,15 +88,15 @@ def clustered_interval(
     targets, scores = check_binary(target, score)
     pairs = independent_pairs(targets, groups)
     positives, negatives = int(targets.sum()), int((~targets).sum())
-    carriers = min(_carriers(targets, groups))
-    if carriers < 2:
+    fewest = min(carriers(targets, groups))
+    if fewest < 2:
         auc = float(won_pairs(targets, scores)[targets].mean() / negatives)
         return Estimate(auc, *hoeffding_interval(auc, pairs, level))
     aucs, factors = clustered_factors(targets, scores[None], groups)
     auc, variance = float(aucs[0]), float(np.square(factors).sum())
     if scale != "score" or variance == 0.0:
         return normal_interval(auc, variance, pairs, level, scale)
-    low, high = score_interval(auc, variance, positives, negatives, carriers - 1, level)
+    low, high = score_interval(auc, variance, positives, negatives, fewest - 1, level)
     return Estimate(auc, float(low), float(high))
 
 
@@ -116,7 +116,7 @@ def clustered_factors(
     if rows.ndim != 2 or not len(rows):
         raise ValueError(f"scores need the shape (M, N) with M of 1 or more, got {rows.shape}")
     targets, _ = check_binary(target, rows[0])
-    with_positive, with_negative = _carriers(targets, groups)
+    with_positive, with_negative = carriers(targets, groups)
     if min(with_positive, with_negative) < 2:
         raise ValueError(
             f"a clustered variance needs each class in two groups, got positives in {with_positive}, "
@@ -154,16 +154,18 @@ def independent_pairs(target: ArrayLike, groups: ArrayLike | None) -> int:
     (2, 1)
     """
     targets = np.asarray(target).astype(np.bool_)
-    if groups is None:
-        return int(min(targets.sum(), (~targets).sum()))
-    total = int(_index(groups, targets.size).max()) + 1
-    return max(1, min(*_carriers(targets, groups), total // 2))
+    total = targets.size if groups is None else int(_index(groups, targets.size).max()) + 1
+    return max(1, min(*carriers(targets, groups), total // 2))
 
 
-def _carriers(target: ArrayLike, groups: ArrayLike) -> tuple[int, int]:
-    """Numbers of groups that have a positive and that have a negative."""
+def carriers(target: ArrayLike, groups: ArrayLike | None) -> tuple[int, int]:
+    """Numbers of groups (of samples, without groups) that have a positive and that have a negative.
+
+    >>> carriers([0, 1, 0, 1, 1], [1, 1, 2, 2, 3])
+    (3, 2)
+    """
     targets = np.asarray(target).astype(np.bool_)
-    index = _index(groups, targets.size)
+    index = np.arange(targets.size) if groups is None else _index(groups, targets.size)
     return np.unique(index[targets]).size, np.unique(index[~targets]).size
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import t as student
 
-from medauc.metrics._inputs import FloatArray, check_pairs, check_share
+from medauc.metrics._inputs import BoolArray, FloatArray, IntArray, check_pairs, check_share
 from medauc.metrics.estimate import UNDEFINED, Estimate
 from medauc.metrics.proportion import (
     IntervalMethod,
@@ -103,7 +103,7 @@ def confusion_counts(target: ArrayLike, score: ArrayLike, threshold: float) -> C
         The four counts.
 
     Raises:
-        ValueError: See :func:`medauc.metrics._inputs.check_pairs`.
+        ValueError: ``threshold`` is ``nan``; or see :func:`medauc.metrics._inputs.check_pairs`.
 
     >>> confusion_counts([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.4)
     ConfusionCounts(tp=1, fp=1, tn=1, fn=1)
@@ -148,8 +148,8 @@ def confusion(
         The table and its figures.
 
     Raises:
-        ValueError: ``level`` or ``prevalence`` outside (0, 1), an unknown ``interval``, no samples, ``groups`` of
-            another shape; or see :func:`medauc.metrics._inputs.check_pairs`.
+        ValueError: ``level`` or ``prevalence`` outside (0, 1), an unknown ``interval``, no samples, ``threshold``
+            is ``nan``, ``groups`` of another shape; or see :func:`medauc.metrics._inputs.check_pairs`.
 
     Source:
         Likelihood ratios: Simel, Samsa & Matchar, J. Clin. Epidemiol. 44 (1991) 763-770. PPV and NPV:
@@ -195,18 +195,19 @@ def confusion_from_counts(
     return _figures(cells, None, level, interval, prevalence)
 
 
-def _cells(target: FloatArray, score: FloatArray, threshold: float) -> FloatArray:
-    called, positive = score >= threshold, target.astype(np.bool_)
-    return np.where(called, np.where(positive, 0, 1), np.where(positive, 3, 2))
+def _cells(target: BoolArray, score: FloatArray, threshold: float) -> IntArray:
+    if np.isnan(threshold):
+        raise ValueError("the threshold is not a number")
+    return np.where(score >= threshold, np.where(target, 0, 1), np.where(target, 3, 2))
 
 
-def _as_counts(cells: FloatArray) -> ConfusionCounts:
+def _as_counts(cells: IntArray) -> ConfusionCounts:
     return ConfusionCounts(*(int(cell) for cell in cells))
 
 
 def _figures(
-    cells: FloatArray,
-    totals: FloatArray | None,
+    cells: IntArray,
+    totals: IntArray | None,
     level: float,
     interval: IntervalMethod,
     prevalence: float | None,
@@ -260,7 +261,7 @@ class _Table:
     """Counts of the cells, shape ``(4,)``, with those of each group, shape ``(G, 4)``, where samples cluster."""
 
     cells: FloatArray
-    totals: FloatArray | None
+    totals: IntArray | None
     level: float
     method: IntervalMethod
 

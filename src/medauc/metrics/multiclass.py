@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from medauc.metrics._inputs import FloatArray
+from medauc.metrics._inputs import FloatArray, IntArray
 from medauc.metrics.auc_interval import normal_interval
 from medauc.metrics.delong import delong_influence
 from medauc.metrics.estimate import Estimate
@@ -80,11 +80,7 @@ def multiclass_auc(
     )
 
 
-def _check_classes(
-    target: ArrayLike, scores: ArrayLike
-) -> tuple[
-    "np.ndarray[tuple[int], np.dtype[np.intp]]", FloatArray, "np.ndarray[tuple[int], np.dtype[np.intp]]"
-]:
+def _check_classes(target: ArrayLike, scores: ArrayLike) -> tuple[IntArray, FloatArray, IntArray]:
     classes, table = np.asarray(target), np.asarray(scores, dtype=np.float64)
     if classes.ndim != 1 or table.ndim != 2 or len(table) != classes.size or table.shape[1] < 2:
         raise ValueError(

@@ -104,7 +104,7 @@ def _at_or_above(probability: FloatArray, threshold: FloatArray) -> FloatArray:
     return (probability.size - np.searchsorted(np.sort(probability), threshold)).astype(np.float64)
 
 
-def _wilson_band(successes: FloatArray, trials: ArrayLike, level: float) -> Band:
+def _wilson_band(successes: FloatArray, trials: FloatArray | int, level: float) -> Band:
     return successes / trials, *wilson_interval(successes, trials, level)
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import ndtr, ndtri
 
-from medauc.metrics._inputs import check_binary
+from medauc.metrics._inputs import BoolArray, FloatArray, check_binary
 from medauc.metrics._placement import won_pairs
-from medauc.metrics.auc_interval import hoeffding_interval, normal_interval
+from medauc.metrics.auc_interval import hoeffding_interval, moderated, normal_interval
 from medauc.metrics.estimate import Estimate
 from medauc.metrics.roc import roc_auc, roc_curve
 
@@ -57,8 +58,10 @@ def partial_auc_interval(
     The variance is DeLong's with placements clipped to the region: a positive counts with
     ``clip(V10, 1 - max_fpr, 1 - u)``, u being the FPR at which the curve rises through ``min_tpr``, and a negative with
     ``clip(V01, min_tpr, TPR at max_fpr)``. That is the influence function of the area, the estimated ends of the
-    region included. Student's t interval (Satterthwaite's degrees of freedom) of the share of the region's area, on the
-    logit scale. Without bounds it is ``delong_interval(..., scale="logit")`` with t in place of z.
+    region included. As in :func:`medauc.metrics.score_interval`, it is raised to its mean with the variance that
+    binormal scores of that AUC have, if that is more. Student's t interval of the share of the region's area on the
+    logit scale, with Satterthwaite's degrees of freedom from the samples within the region. Nominal 95% covered 92%
+    or more of binormal draws with 20 to 200 positives and regions down to a tenth (benchmarks/results/coverage.json).
 
     Where the variance is 0 or a class has one sample, the bounds follow from those of the whole AUC
     (:func:`medauc.metrics.hoeffding_interval`): no more area can be lost, or won, in a part than in the whole.
@@ -82,7 +85,7 @@ def partial_auc_interval(
 
     >>> y, s = [0] * 6 + [1] * 6, [1, 2, 3, 4, 6, 9, 5, 7, 8, 10, 11, 12]
     >>> [round(x, 3) for x in partial_auc_interval(y, s, max_fpr=0.5)]
-    [0.852, 0.47, 0.986]
+    [0.852, 0.415, 0.992]
     """
     right, floor = _check_bounds(max_fpr, min_tpr)
     targets, scores = check_binary(target, score)
@@ -90,9 +93,10 @@ def partial_auc_interval(
     best = right * (1.0 - floor)
     variance, degrees = _clipped_variance(targets, scores, (1.0 - right, 1.0 - left), (floor, top))
     if variance > 0.0 and 0.0 < area < best:
-        bounds = [
-            best * x for x in normal_interval(area / best, variance / best**2, 1, level, "logit", degrees)[1:]
-        ]
+        m, n = int(targets.sum()), int((~targets).sum())
+        model = _binormal_variance(roc_auc(targets, scores), m, n, right, floor)
+        raised = float(moderated(variance, model, degrees, area / best)) / best**2
+        bounds = [best * x for x in normal_interval(area / best, raised, 1, level, "logit", degrees)[1:]]
     else:
         pairs = int(min(targets.sum(), (~targets).sum()))
         low, high = hoeffding_interval(roc_auc(targets, scores), pairs, level)
@@ -128,9 +132,19 @@ def _standardize(area: float, right: float, floor: float) -> float:
     return 0.5 * (1.0 + (area - chance) / (best - chance))
 
 
+def _binormal_variance(auc: float, m: int, n: int, right: float, floor: float) -> float:
+    """Variance of the area for normal scores of that AUC: of clipped placements at evenly spaced quantiles."""
+    distance = float(ndtri(np.clip(auc, 1e-9, 1.0 - 1e-9))) * 2.0**0.5
+    normal = ndtri((np.arange(400) + 0.5) / 400)
+    left, top = ndtr(ndtri(floor) - distance), ndtr(distance + ndtri(right))
+    of_positives = np.clip(ndtr(normal + distance), min(1.0 - right, 1.0 - left), 1.0 - left)
+    of_negatives = np.clip(ndtr(distance - normal), min(floor, top), top)
+    return float(of_positives.var() / m + of_negatives.var() / n)
+
+
 def _clipped_variance(
-    targets: "np.ndarray[tuple[int], np.dtype[np.bool_]]",
-    scores: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    targets: BoolArray,
+    scores: FloatArray,
     of_positives: tuple[float, float],
     of_negatives: tuple[float, float],
 ) -> tuple[float, float]:
@@ -141,5 +155,8 @@ def _clipped_variance(
     won = won_pairs(targets, scores)
     first = float(np.clip(won[targets] / n, *of_positives).var(ddof=1)) / m
     second = float(np.clip(won[~targets] / m, *of_negatives).var(ddof=1)) / n
+    # Samples beyond the region are clipped alike, so only those within tell how much they vary.
+    m_within, n_within = m * (1.0 - of_negatives[0]), n * (1.0 - of_positives[0])
     variance = first + second
-    return variance, variance**2 / (first**2 / (m - 1) + second**2 / (n - 1)) if variance else 1.0
+    spread = first**2 / max(m_within - 1.0, 1.0) + second**2 / max(n_within - 1.0, 1.0)
+    return variance, variance**2 / spread if variance else 1.0

@@ -4,8 +4,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medauc.metrics._inputs import FloatArray, check_binary, check_share
-from medauc.metrics.auc_interval import FEW_CASES, hoeffding_interval
-from medauc.metrics.bootstrap import blocks, percentile_interval
+from medauc.metrics.auc_interval import FEW_CASES, hoeffding_interval, normal_interval
+from medauc.metrics.clustered import carriers, independent_pairs
+from medauc.metrics.estimate import Estimate
+from medauc.metrics.multilabel import summed_squares
 from medauc.metrics.roc import cumulative_counts, roc_auc
 
 
@@ -53,26 +55,46 @@ def average_precision(target: ArrayLike, score: ArrayLike) -> float:
     return float(np.diff(recall, prepend=0.0) @ precision)
 
 
+def average_precision_baseline(target: ArrayLike) -> float:
+    """Average precision that a useless score has on many samples: the prevalence.
+
+    Args:
+        target: 0 or 1, shape ``(N,)``.
+
+    Returns:
+        The share of positives.
+
+    Raises:
+        ValueError: See :func:`medauc.metrics._inputs.check_binary`.
+
+    >>> average_precision_baseline([0, 0, 0, 1])
+    0.25
+    """
+    targets, _ = check_binary(target, np.zeros(np.size(target)))
+    return float(targets.mean())
+
+
 def average_precision_interval(
-    target: ArrayLike, score: ArrayLike, level: float = 0.95, replicates: int = 1000, seed: int = 0
-) -> tuple[float, float, float]:
-    """Average precision with the percentile interval of a bootstrap stratified by class.
+    target: ArrayLike, score: ArrayLike, level: float = 0.95, groups: ArrayLike | None = None
+) -> Estimate:
+    """Average precision with its confidence interval, at the prevalence of these samples.
 
-    Positives and negatives are redrawn separately, so every replicate keeps the prevalence on which
-    average precision depends. Only the number of negatives between neighbouring positives matters,
-    and those counts are drawn directly (multinomial): the cost grows with positives, not samples.
+    Variance from the influence of each sample on the numbers of true and false positives at every threshold
+    (positives and negatives as two samples, prevalence as given; summed by group where there are groups), and
+    Student's t interval on the logit scale, with one degree of freedom less than there are positives (groups with
+    positives). Of binormal draws with 20 to 200 positives, nominal 95% covered 93% to 98%, where a
+    percentile bootstrap covered 86% to 95% (benchmarks/results/coverage.json).
 
-    Where redrawing tells little, that is where the ranking is perfect or a class has fewer than
+    Where that tells little, that is where the ranking is perfect or a class has fewer than
     ``FEW_CASES`` (5) samples, the lower bound is the least average precision that any ranking has whose
-    AUC is at the lower bound of :func:`medauc.metrics.delong.hoeffding_interval`, and the upper bound is
+    AUC is at the lower bound of :func:`medauc.metrics.hoeffding_interval`, and the upper bound is
     1: true, hence wide.
 
     Args:
         target: 0 or 1, shape ``(N,)``.
         score: Real numbers, shape ``(N,)``.
         level: Confidence, in (0, 1).
-        replicates: Number of bootstrap replicates.
-        seed: Equal seeds give equal intervals.
+        groups: Whose sample it is, shape ``(N,)``; ``None``: all samples are independent.
 
     Returns:
         ``(average_precision, low, high)``.
@@ -80,30 +102,66 @@ def average_precision_interval(
     Raises:
         ValueError: ``level`` outside (0, 1); or see :func:`medauc.metrics._inputs.check_binary`.
 
-    >>> ap, low, high = average_precision_interval([0] * 6 + [1] * 6, [1, 2, 3, 4, 6, 9, 5, 7, 8, 10, 11, 12])
-    >>> low < ap < high
-    True
+    Source:
+        Logit scale: Boyd, Eng & Page, ECML PKDD 2013, LNCS 8190, 451-466.
+
+    >>> y, s = [0] * 6 + [1] * 6, [1, 2, 3, 4, 6, 9, 5, 7, 8, 10, 11, 12]
+    >>> [round(x, 3) for x in average_precision_interval(y, s)]
+    [0.897, 0.445, 0.99]
     """
     targets, scores = check_binary(target, score)
-    thresholds, hits = np.unique(-scores[targets], return_counts=True)  # ascending, so strictest first
-    gaps = np.bincount(
-        np.searchsorted(thresholds, -scores[~targets], side="left"), minlength=thresholds.size + 1
-    )
-    positives, negatives = int(hits.sum()), int(gaps.sum())
-    rng = np.random.default_rng(seed)
     value, auc = average_precision(targets, scores), roc_auc(targets, scores)
-    if auc == 1.0 or min(positives, negatives) < FEW_CASES:
-        auc_low, _ = hoeffding_interval(auc, min(positives, negatives), level)
-        return value, min(value, least_average_precision(auc_low, positives / targets.size)), 1.0
-    drawn = np.empty(replicates)
-    for block in blocks(replicates, thresholds.size + 1):
-        rows = block.stop - block.start
-        true_step = rng.multinomial(positives, hits / positives, size=rows)
-        false_step = rng.multinomial(negatives, gaps / negatives, size=rows)[:, :-1]
-        called_true, called_false = np.cumsum(true_step, axis=1), np.cumsum(false_step, axis=1)
-        precision = called_true / np.maximum(called_true + called_false, 1)
-        drawn[block] = (true_step * precision).sum(axis=1) / positives
-    return value, *percentile_interval(drawn, level)
+    pairs = independent_pairs(targets, groups)
+    variance = summed_squares(average_precision_influence(targets, scores), groups) if pairs >= 2 else 0.0
+    if auc == 1.0 or pairs < FEW_CASES or variance == 0.0:
+        auc_low, _ = hoeffding_interval(auc, pairs, level)
+        return Estimate(value, min(value, least_average_precision(auc_low, float(targets.mean()))), 1.0)
+    return normal_interval(value, variance, pairs, level, "logit", carriers(targets, groups)[0] - 1)
+
+
+def average_precision_influence(target: ArrayLike, score: ArrayLike) -> FloatArray:
+    """Influence of each sample on average precision, scaled so that the squares add up to its variance.
+
+    With prevalence p, true and false positive rates T and F, precision is ``p T / (p T + (1 - p) F)`` and average
+    precision its mean over positives. A positive adds its own precision and what it does to T at every threshold at
+    or below its score, a negative what it does to F there; both less their mean, over ``sqrt(m (m - 1))`` and
+    ``sqrt(n (n - 1))`` for m positives and n negatives.
+
+    Args:
+        target: 0 or 1, shape ``(N,)``, at least two of each.
+        score: Real numbers, shape ``(N,)``.
+
+    Returns:
+        Shape ``(N,)``; sums to 0 within each class.
+
+    Raises:
+        ValueError: Fewer than two samples in a class; or see :func:`medauc.metrics._inputs.check_binary`.
+
+    >>> influence = average_precision_influence([0, 1, 0, 1], [1.0, 2.0, 3.0, 4.0])
+    >>> influence.round(3).tolist()
+    [0.079, -0.118, -0.079, 0.118]
+    """
+    targets, scores = check_binary(target, score)
+    false_positives, true_positives, threshold = (column[1:] for column in cumulative_counts(targets, scores))
+    m, n = true_positives[-1], false_positives[-1]
+    if min(m, n) < 2:
+        raise ValueError(
+            f"the variance needs two samples of each class, got {m:.0f} positive, {n:.0f} negative"
+        )
+    called = true_positives + false_positives
+    positives_here = np.diff(true_positives, prepend=0.0)
+    slope = positives_here / np.square(called)  # of the sum of precisions, per true or false positive
+    of_true, of_false = (
+        np.cumsum((slope * count)[::-1])[::-1] for count in (false_positives, -true_positives)
+    )
+    place = np.searchsorted(-threshold, -scores)
+    precision = true_positives / called
+    raw = np.where(targets, (precision + of_true)[place], n / m * of_false[place])
+    return np.where(
+        targets,
+        (raw - raw[targets].mean()) / np.sqrt(m * (m - 1)),
+        (raw - raw[~targets].mean()) / np.sqrt(n * (n - 1)),
+    )
 
 
 def least_average_precision(auc: float, prevalence: float) -> float:

@@ -3,11 +3,11 @@
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import betaincinv, ndtri
 from scipy.stats import t as student
 
-from medauc.metrics._inputs import FloatArray, check_pairs, check_share
+from medauc.metrics._inputs import FloatArray, IntArray, check_pairs, check_share
 from medauc.metrics.estimate import UNDEFINED, Estimate
 
 IntervalMethod = Literal["wilson", "clopper-pearson"]
@@ -137,7 +137,8 @@ def clustered_proportion(
         raise ValueError("clustered_proportion needs at least one sample")
     if index is None:
         return proportion_estimate(int(successes.sum()), successes.size, level, method)
-    return ratio_estimate(np.bincount(index, successes), np.bincount(index).astype(float), level, method)
+    totals, sizes = np.bincount(index, successes), np.bincount(index)
+    return ratio_estimate(totals.astype(np.float64), sizes.astype(np.float64), level, method)
 
 
 def ratio_estimate(
@@ -194,7 +195,7 @@ def mover(
     return value, value - reach(a - a_low, b - b_low), value + reach(a_high - a, b_high - b)
 
 
-def group_index(groups: ArrayLike, samples: int) -> NDArray[np.intp] | None:
+def group_index(groups: ArrayLike, samples: int) -> IntArray | None:
     """Number of each sample's group, 0 to G - 1, shape ``(N,)``; ``None`` where every group has one sample.
 
     Raises:

@@ -6,7 +6,7 @@ keeps them finite when the classes are separable or few; the isotonic map is cli
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import chain, combinations
 from typing import Any, ClassVar, Literal
@@ -16,13 +16,14 @@ from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 from scipy.special import expit, log_expit, logit
 
-from medauc.metrics._inputs import BoolArray, FloatArray, check_binary
+from medauc.metrics._inputs import BoolArray, FloatArray, IntArray, check_binary
 from medauc.metrics._logistic import fit_logistic, negative_log_likelihood, smoothed_targets
 from medauc.metrics.proportion import group_index
 
 CalibrationMethod = Literal["platt", "temperature", "beta", "isotonic", "auto"]
 
 
+@dataclass(frozen=True)
 class CalibrationMap(ABC):
     """A map from scores to probabilities in [0, 1]; made by :func:`fit_calibration`."""
 
@@ -38,7 +39,7 @@ class CalibrationMap(ABC):
         >>> PlattMap(slope=2.0, intercept=-1.0).to_dict()
         {'method': 'platt', 'slope': 2.0, 'intercept': -1.0}
         """
-        return {"method": self.method, **asdict(self)}  # type: ignore[call-overload]
+        return {"method": self.method, **asdict(self)}
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "CalibrationMap":
@@ -58,7 +59,7 @@ class CalibrationMap(ABC):
         try:
             return kinds[method](**parameters)
         except TypeError:
-            wanted = ", ".join(field.name for field in fields(kinds[method]))  # type: ignore[arg-type]
+            wanted = ", ".join(field.name for field in fields(kinds[method]))
             raise ValueError(f"calibration by {method} has {wanted}, got {', '.join(parameters)}") from None
 
 
@@ -264,14 +265,19 @@ def _fit_isotonic(target: BoolArray, score: FloatArray) -> CalibrationMap:
     return IsotonicMap(scores[kept].tolist(), rising[kept].tolist())
 
 
-_FITS = {"platt": _fit_platt, "temperature": _fit_temperature, "beta": _fit_beta, "isotonic": _fit_isotonic}
+_FITS: dict[CalibrationMethod, Callable[[BoolArray, FloatArray], CalibrationMap]] = {
+    "platt": _fit_platt,
+    "temperature": _fit_temperature,
+    "beta": _fit_beta,
+    "isotonic": _fit_isotonic,
+}
 
 
 def _choose(target: BoolArray, score: FloatArray, groups: ArrayLike | None, seed: int) -> CalibrationMethod:
     fold = _folds(target, groups, seed)
     if fold is None:
         return "platt"
-    losses = {}
+    losses: dict[CalibrationMethod, float] = {}
     for method, fit in _FITS.items():
         losses[method] = 0.0
         for held in range(int(fold.max()) + 1):
@@ -280,10 +286,10 @@ def _choose(target: BoolArray, score: FloatArray, groups: ArrayLike | None, seed
             # The maps leave (0, 1) only by rounding, far from the scores they were fitted to.
             chance = np.where(target[~inside], probability, 1.0 - probability)
             losses[method] -= float(np.log(np.maximum(chance, np.finfo(np.float64).eps)).sum())
-    return min(losses, key=losses.__getitem__)  # type: ignore[return-value]
+    return min(losses, key=losses.__getitem__)
 
 
-def _folds(target: BoolArray, groups: ArrayLike | None, seed: int) -> FloatArray | None:
+def _folds(target: BoolArray, groups: ArrayLike | None, seed: int) -> IntArray | None:
     """Fold of each sample: groups with and without positives are dealt out in turn, in random order."""
     index = None if groups is None else group_index(groups, target.size)
     index = np.arange(target.size) if index is None else index

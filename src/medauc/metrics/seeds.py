@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import stdtrit
 
-from medauc.metrics._inputs import FloatArray
-from medauc.metrics.auc_interval import normal_interval
+from medauc.metrics._inputs import FloatArray, check_share
+from medauc.metrics.auc_interval import hoeffding_interval, score_interval
 from medauc.metrics.clustered import clustered_factors, independent_pairs
 from medauc.metrics.delong import aucs_and_influences
 from medauc.metrics.estimate import Estimate
@@ -42,7 +43,8 @@ def seed_interval(
     + effect of the cases on that seed alone, the effects independent. With c the mean covariance of two seeds' AUCs
     (DeLong's, or Obuchowski's with ``groups``) and s^2 the variance of the S AUCs, the mean has
     variance ``c + s^2 / S``, since s^2 holds the seeds' own variance and the unshared case noise in just that
-    proportion; at least the case variance of the mean as it stands. Student's t interval on the logit scale, with
+    proportion; at least the case variance of the mean as it stands.
+    The interval is :func:`medauc.metrics.score_interval` with Student's t in place of z,
     degrees of freedom ``(c + s^2 / S)^2 / ((s^2 / S)^2 / (S - 1))``. This is the method of Obuchowski and
     Rockette for several readers of one modality, with seeds as readers.
 
@@ -66,7 +68,7 @@ def seed_interval(
     >>> y = [0, 0, 0, 0, 1, 1, 1, 1]
     >>> result = seed_interval(y, [[1, 2, 3, 5, 4, 6, 7, 8], [2, 1, 6, 3, 4, 5, 7, 8], [1, 3, 2, 4, 5, 7, 6, 8]])
     >>> [round(x, 3) for x in result.auc], round(result.spread, 3)
-    ([0.938, 0.648, 0.992], 0.062)
+    ([0.938, 0.537, 0.992], 0.062)
     """
     rows = np.asarray(scores, dtype=np.float64)
     if rows.ndim != 2 or len(rows) < 2:
@@ -85,8 +87,21 @@ def seed_interval(
     between = observed / count
     degrees = (count - 1) * max(variance / between, 1.0) ** 2 if between > 0.0 else np.inf
     pairs = independent_pairs(target, groups)
+    mean = float(aucs.mean())
+    if variance > 0.0:
+        targets = np.asarray(target)
+        z, t = (
+            float(stdtrit(freedom, 0.5 + check_share(level, "level") / 2)) for freedom in (np.inf, degrees)
+        )
+        positives = int(targets.sum())
+        low, high = score_interval(
+            mean, variance * (t / z) ** 2, positives, targets.size - positives, pairs - 1, level
+        )
+        auc = Estimate(mean, float(low), float(high))
+    else:
+        auc = Estimate(mean, *hoeffding_interval(mean, pairs, level))
     return SeedSummary(
-        auc=normal_interval(float(aucs.mean()), variance, pairs, level, "logit", degrees),
+        auc=auc,
         aucs=aucs,
         spread=observed**0.5,
         seed_sd=of_seeds**0.5,
