@@ -2,8 +2,7 @@
 
     python benchmarks/read_predictions.py
 
-Each case runs in a process of its own, so that the peak is its own; the memory of the imports alone is given beside
-it. The C parser's reading of the same file as text, unchecked, is timed in the same process for the ratio.
+Each case runs in a process of its own, so that the peak is its own. The C parser's reading of the same file as text, unchecked, is timed in the same process for the ratio.
 """
 
 import json
@@ -48,7 +47,6 @@ def measure(path: Path) -> dict[str, float]:
     from medauc.evaluation import Predictions
     from medauc.metrics import delong_interval
 
-    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.process_time()
     table = Predictions.read(path)
     read = time.process_time()
@@ -67,7 +65,6 @@ def measure(path: Path) -> dict[str, float]:
         "auroc_with_interval_seconds": round(done - read, 1),
         "read_seconds_over_plain_text_parse": round((read - started) / text, 2),
         "peak_gib": round(peak / 2**20, 2),
-        "imports_gib": round(idle / 2**20, 2),
         "file_gib": round(path.stat().st_size / 2**30, 2),
         "auroc": round(auc, 4),
         "interval": [round(low, 4), round(high, 4)],

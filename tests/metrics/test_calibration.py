@@ -205,3 +205,16 @@ def test_spiegelhalter_at_certainty():
     assert spiegelhalter_test([0, 1], [0.0, 1.0]) == (0.0, 1.0)
     assert spiegelhalter_test([0, 1], [0.5, 0.5]) == (0.0, 1.0)
     assert spiegelhalter_test([0, 1], [0.2, 0.0]) == (np.inf, 0.0)
+
+
+@pytest.mark.parametrize("shift", [-500.0, -40.0, 40.0, 500.0])
+def test_probabilities_that_are_all_far_off_have_an_intercept(shift):
+    """Of probabilities beyond rounding only the rounded logit, about 36, is left."""
+    rng = np.random.default_rng(0)
+    margin = rng.normal(size=200)
+    target = rng.random(200) < expit(margin)
+    value, low, high = calibration_intercept(target, expit(margin + shift))
+    reach = min(abs(shift), 37.0)
+    assert -np.sign(shift) * value == pytest.approx(reach, abs=3)
+    assert low < value < high
+    assert high - low < 1

@@ -1,7 +1,8 @@
 """Logistic regression by Newton's method with step halving: what calibration fits and tests with."""
 
 import numpy as np
-from scipy.special import expit
+from scipy.optimize import brentq
+from scipy.special import expit, logit
 
 from medauc.metrics._inputs import BoolArray, FloatArray
 
@@ -42,6 +43,25 @@ def fit_logistic(
         if scale == 1.0 and np.abs(step).max() < 1e-8 * max(1.0, float(np.abs(weights).max())):
             break
     return weights, _information(design, expit(design @ weights + offset), ridge)
+
+
+def fit_intercept(margin: FloatArray, positives: int) -> float:
+    """What added to ``margin`` makes the expected number of positives right, however far off the margins are.
+
+    Args:
+        margin: Shape ``(N,)``.
+        positives: 1 to N - 1.
+
+    >>> round(fit_intercept(np.array([-900.0, -900.0, -900.0, -900.0]), 2), 6)
+    900.0
+    """
+    wanted = float(logit(positives / margin.size))
+    low, high = wanted - float(margin.max()), wanted - float(margin.min())
+    if high - low < 1e-12:
+        return low
+    return float(
+        brentq(lambda shift: float(expit(margin + shift).sum()) - positives, low - 1e-6, high + 1e-6)
+    )
 
 
 def negative_log_likelihood(margin: FloatArray, wanted: FloatArray) -> float:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
-from scipy.special import betaincinv, logit, ndtr, ndtri
+from scipy.special import betaincinv, expit, logit, ndtr, ndtri
 from scipy.stats import rankdata
 
 from medauc.metrics._inputs import BoolArray, FloatArray, IntArray, check_probability, check_share
-from medauc.metrics._logistic import fit_logistic, negative_log_likelihood
+from medauc.metrics._logistic import fit_intercept, fit_logistic, negative_log_likelihood
 from medauc.metrics.estimate import UNDEFINED, Estimate
 
 
@@ -162,15 +162,16 @@ def calibration_intercept(target: ArrayLike, probability: ArrayLike, level: floa
     [0.49, 0.01, 0.97]
     """
     targets, margin = _margins(target, probability)
-    wanted, one = targets.astype(np.float64), np.ones((targets.size, 1))
+    wanted = targets.astype(np.float64)
 
     def deviance(intercept: float) -> float:
         return 2 * negative_log_likelihood(margin + intercept, wanted)
 
     if targets.all() or not targets.any():
         return _likelihood_interval(deviance, np.inf if targets.all() else -np.inf, 0.0, 1.0, level)
-    weights, information = fit_logistic(one, wanted, margin)
-    value, error = float(weights[0]), float(information[0, 0]) ** -0.5
+    value = fit_intercept(margin, int(targets.sum()))
+    chance = expit(margin + value)
+    error = float(np.sum(chance * (1 - chance))) ** -0.5
     return _likelihood_interval(deviance, value, deviance(value), error, level)
 
 
@@ -203,22 +204,19 @@ def calibration_slope(target: ArrayLike, probability: ArrayLike, level: float = 
     share = check_share(level, "level")
     if targets.all() or not targets.any() or np.ptp(margin) == 0.0:
         return UNDEFINED
-    wanted, one, spread = targets.astype(np.float64), np.ones((targets.size, 1)), float(margin.std())
+    wanted, positives, spread = targets.astype(np.float64), int(targets.sum()), float(margin.std())
     scaled = (margin - margin.mean()) / spread
 
-    base = 0.0
-
     def deviance(slope: float) -> float:
-        offset = slope * scaled + base  # a good guess saves steps
-        intercept, _ = fit_logistic(one, wanted, offset)
-        return 2 * negative_log_likelihood(offset + intercept[0], wanted)
+        offset = slope * scaled
+        return 2 * negative_log_likelihood(offset + fit_intercept(offset, positives), wanted)
 
     limit = _separated(targets, scaled)
     if limit is not None:
         found = _likelihood_interval(deviance, *limit, 1.0, share)
     else:
-        weights, information = fit_logistic(np.column_stack((scaled, one)), wanted)
-        value, base = float(weights[0]), float(weights[1])
+        weights, information = fit_logistic(np.column_stack((scaled, np.ones_like(scaled))), wanted)
+        value = float(weights[0])
         error = float(np.linalg.inv(information)[0, 0]) ** 0.5
         found = _likelihood_interval(deviance, value, deviance(value), error, share)
     return Estimate(*(bound / spread for bound in found))
