@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
@@ -11,9 +12,11 @@ SECTIONS = {
     "ranking": "Ranking",
     "operating_points": "Operating points",
     "calibration": "Calibration",
+    "usefulness": "Usefulness",
     "subgroups": "Subgroups",
     "errors": "Most confident errors",
-    "splits": "Splits",
+    "training": "Training",
+    "splits": "Data",
     "recipe": "Recipe",
     "methods": "Methods",
     "environment": "Environment",
@@ -22,29 +25,53 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class Item:
-    """One demand of a guideline; ``answered_by`` names sections of the page, none where the author must answer."""
+    """One demand of a guideline.
+
+    Attributes:
+        guide: "TRIPOD+AI" or "CLAIM".
+        item: Its number there.
+        asks: What it asks for, in short.
+        answered_by: Sections of the page that answer it; empty where the author must.
+        left: What the author must add to them, empty if nothing.
+    """
 
     guide: str
     item: str
     asks: str
     answered_by: tuple[str, ...]
+    left: str
+
+    @property
+    def status(self) -> Literal["answered", "in part", "author"]:
+        """Who answers it."""
+        return "author" if not self.answered_by else "in part" if self.left else "answered"
 
 
 def checklist(present: Collection[str]) -> list[Item]:
-    """All items, each with those of the sections ``present`` that answer it.
+    """All items; one is answered where the page has every section that it needs.
 
-    >>> [item.item for item in checklist({"subgroups"}) if item.answered_by]
+    Args:
+        present: Keys of ``SECTIONS`` that the page has.
+
+    >>> [item.item for item in checklist({"subgroups"}) if item.status == "answered"]
     ['23b']
+    >>> {item.status for item in checklist(())}
+    {'author'}
     """
-    return [
-        Item(
-            guide=entry["guide"],
-            item=str(entry["item"]),
-            asks=entry["asks"],
-            answered_by=tuple(name for name in entry.get("answered_by", ()) if name in present),
+    found = []
+    for entry in _entries():
+        needed = tuple(entry.get("answered_by", ()))
+        whole = bool(needed) and all(name in present for name in needed)
+        found.append(
+            Item(
+                guide=entry["guide"],
+                item=str(entry["item"]),
+                asks=entry["asks"],
+                answered_by=needed if whole else (),
+                left=entry.get("left", "") if whole else "",
+            )
         )
-        for entry in _entries()
-    ]
+    return found
 
 
 @cache

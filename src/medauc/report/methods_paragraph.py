@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from medauc.evaluation import Evaluation, Figure
+from medauc.report.words import METHOD_NAMES
 from medauc.training.recipe import Recipe
 
 _LOSSES = {
@@ -60,12 +61,6 @@ _SCHEDULES = {
     "stages": "lowered by a factor of {factor:g} after epochs {epochs}",
     "cosine": "falling along a cosine",
     "one_cycle": "rising once and falling once (one cycle)",
-}
-_MAPS = {
-    "platt": "Platt scaling",
-    "temperature": "temperature scaling",
-    "beta": "beta calibration",
-    "isotonic": "isotonic regression",
 }
 _TURNS = {
     "rotation": "rotation",
@@ -225,7 +220,7 @@ def _evaluation(evaluation: Evaluation, recipe: Recipe | None, cite: Cite) -> It
         )
     for fit in evaluation.calibration[:1]:
         yield (
-            f"Scores were mapped to probabilities by {_MAPS[fit.method]}, fitted on the validation set; calibration is "
+            f"Scores were mapped to probabilities by {METHOD_NAMES[fit.method]}, fitted on the validation set; calibration is "
             f"described by intercept and slope ({_how(fit.after.intercept, cite)}), Brier score and calibration error."
         )
     for curve in evaluation.net_benefit[:1]:

@@ -6,13 +6,13 @@ from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 
 from medauc.data import Dataset, file_md5, load_dataset
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions, ReadOptions
 from medauc.report.build import write_report
+from medauc.report.flow import SplitFlow, split_flow
 from medauc.report.gallery import most_confident_errors
 from medauc.report.material import RunMaterial
 from medauc.training import Provenance, RunFolder, evaluate_path
@@ -66,8 +66,10 @@ def _write(
     material = RunMaterial(
         data_name=provenance.dataset,
         notes=_notes(provenance, dataset),
-        recipe_text=yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        recipe=recipe,
+        seed=provenance.seed,
         environment=_environment(provenance),
+        unscored={} if dataset is None else _unscored(dataset, predictions),
         history=_read_history(run.metrics),
         images={} if dataset is None else _images(dataset, predictions, evaluation),
     )
@@ -87,6 +89,14 @@ def _find_dataset(run: RunFolder, data_dir: Path | None) -> Dataset | None:
     if not file.is_file() or file_md5(file) != provenance.data_md5:
         return None
     return load_dataset(file)  # by path: nothing can be downloaded
+
+
+def _unscored(dataset: Dataset, predictions: Predictions) -> dict[str, SplitFlow]:
+    return {
+        name: split_flow(name, split.targets, split.groups, dataset.label_names if dataset.multi_label else ())
+        for name, split in dataset.splits.items()
+        if name not in predictions.splits
+    }
 
 
 def _images(
