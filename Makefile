@@ -41,6 +41,7 @@ bench: install $(PEERS)/.installed
 	$(PEERS)/bin/python benchmarks/pesg_step.py
 	$(PEERS)/bin/python benchmarks/losses.py
 	$(PEERS)/bin/python benchmarks/augment_throughput.py
+	$(PEERS)/bin/python -W ignore benchmarks/metrics_speed.py
 	$(PEERS)/bin/python benchmarks/training_throughput.py
 
 $(PEERS)/.installed: constraints.txt
@@ -48,6 +49,8 @@ $(PEERS)/.installed: constraints.txt
 	$(PEERS)/bin/pip install --quiet --constraint constraints.txt torch monai numpy scipy scikit-learn tqdm \
 		pandas platformdirs pooch pydantic safetensors
 	$(PEERS)/bin/pip install --quiet --no-deps libauc==2.0.1 torchvision pillow kornia==0.9.0 kornia_rs==0.2.0 --editable .
+	$(PEERS)/bin/pip install --quiet --constraint constraints.txt matplotlib statsmodels
+	$(PEERS)/bin/pip install --quiet --no-deps pauc==0.2.2 confidenceinterval==1.0.5 MLstatkit==0.1.91
 	@touch $@
 
 clean:

@@ -2,7 +2,8 @@
 
     python benchmarks/read_predictions.py
 
-Each case runs in a process of its own, so that the peak is its own. The C parser's reading of the same file as text, unchecked, is timed in the same process for the ratio.
+Each case runs in a process of its own, so that the peak is its own. The C parser's reading of the same file
+as text, unchecked, is timed in the same process for the ratio.
 """
 
 import json

@@ -4,7 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from fixtures.pair_reference import SURROGATES, Pairs, Problem, evaluate, mean, random_problem
+from fixtures.pair_reference import (
+    SURROGATES,
+    Pairs,
+    Problem,
+    evaluate,
+    largest_of_each,
+    mean,
+    random_problem,
+)
 from medauc.losses import AveragePrecisionLoss
 
 
@@ -36,8 +44,9 @@ class Reference:
                     for part, is_positive in zip(count, positive, strict=True)
                 ]
             )
-        for sample, u_positive, u_all in seen:
-            self.u_positive[sample], self.u_all[sample] = u_positive, u_all
+        samples, u_positive, u_all = zip(*seen, strict=True)
+        self.u_positive |= largest_of_each(samples, u_positive)
+        self.u_all |= largest_of_each(samples, u_all)
         return value, pairs.gradient(weight)
 
     def average(self, old, new):

@@ -5,7 +5,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures.pair_reference import SURROGATES, Pairs, Problem, evaluate, mean, random_problem
+from fixtures.pair_reference import (
+    SURROGATES,
+    Pairs,
+    Problem,
+    evaluate,
+    largest_of_each,
+    mean,
+    random_problem,
+)
 from medauc.losses import PartialAUCKLLoss, PartialAUCLoss
 
 
@@ -24,7 +32,7 @@ class Reference:
         power = [[math.exp(loss / self.temperature) for loss in row] for row in pairs.loss]
         samples = [int(problem.index[i]) for i in pairs.positives]
         u = [self.average(self.u.get(i), mean(row)) for i, row in zip(samples, power, strict=True)]
-        self.u |= dict(zip(samples, u, strict=True))
+        self.u |= largest_of_each(samples, u)
         value, outer = self.over_positives(u)
         negatives = len(pairs.others)
         weight = [

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from fixtures.pair_reference import Problem, evaluate, random_problem
 from medauc.losses import AveragePrecisionLoss, PartialAUCKLLoss, PartialAUCLoss
-from medauc.losses.ranked_pairs import hardest_first, hardest_share, spread
-from medauc.losses.sample_state import last_occurrence
+from medauc.losses.ranked_pairs import hardest_first, hardest_share
 
 LOSSES = [
     lambda n, **more: PartialAUCLoss(n, 0.2, **more),
@@ -21,12 +20,6 @@ NAMES = ["cvar", "two-way cvar", "kl", "two-way kl", "ap"]
 every_loss = pytest.mark.parametrize("make", LOSSES, ids=NAMES)
 
 
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=12))
-def test_last_occurrence(index):
-    found = last_occurrence(torch.tensor(index)).tolist()
-    assert found == [len(index) - 1 - index[::-1].index(entry) for entry in index]
-
-
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=10), st.floats(0.01, 1))
 def test_hardest_share_sums_to_one_and_treats_ties_alike(keys, share):
     keys = torch.tensor([sorted(keys)], dtype=torch.float64)
@@ -37,15 +30,22 @@ def test_hardest_share_sums_to_one_and_treats_ties_alike(keys, share):
     assert (weight.diff()[keys.diff() == 0].abs() <= 1e-12).all()
 
 
-@pytest.mark.parametrize("positive", [True, False])
-def test_ranked_members_go_back_to_their_places(positive):
-    scores = torch.randn(9, 3)
-    members = torch.rand(9, 3) < 0.5
-    members[:, 1] = False
-    ranked = hardest_first(scores, members, positive=positive)
-    assert torch.equal(spread(ranked, ranked.scores.where(ranked.valid, 0.0), 9), scores.where(members, 0.0))
-    inside = ranked.scores.diff().where(ranked.valid[:, 1:], 0.0)
-    assert (inside >= 0).all() if positive else (inside <= 0).all()
+def test_classes_are_ranked_from_the_hardest():
+    generator = torch.Generator().manual_seed(0)
+    scores, targets = (
+        torch.randn(9, 3, generator=generator),
+        torch.randint(-1, 2, (9, 3), generator=generator),
+    )
+    targets[:, 1] = 0
+    positives, negatives = hardest_first(scores, targets == 1, targets == 0)
+    for label in range(3):
+        for ranked, target, sign in ((positives, 1, 1), (negatives, 0, -1)):
+            inside = ranked.valid[label]
+            expected = sorted((sign * scores[targets[:, label] == target, label]).tolist())
+            assert ranked.ease[label][inside].tolist() == pytest.approx(expected)
+            assert (sign * scores[ranked.rows[label], label])[inside].tolist() == pytest.approx(expected)
+            assert (ranked.ease[label][~inside] == torch.inf).all()
+            assert ranked.count[label] == max(len(expected), 1)
 
 
 @every_loss
@@ -96,12 +96,13 @@ def test_only_positives_of_the_batch_are_remembered(make):
 
 
 @every_loss
-def test_repeated_samples_keep_the_last_and_do_not_depend_on_the_order_of_writing(make):
+@pytest.mark.parametrize("view", [0.5, -0.5])
+def test_of_a_sample_that_occurs_twice_the_larger_state_is_kept(make, view):
     problem = random_problem(5, 10)
     positive = (problem.targets == 1).nonzero()[0, 0]
     again = torch.cat([torch.arange(15), positive[None]])
     scores = problem.scores[again].clone()
-    scores[-1] += 0.5
+    scores[-1] += view
     twice = Problem(scores, problem.targets[again], problem.index[again])
     apart = make(16)
     evaluate(apart, twice._replace(index=torch.cat([problem.index, torch.tensor([15])])))
@@ -109,7 +110,9 @@ def test_repeated_samples_keep_the_last_and_do_not_depend_on_the_order_of_writin
     evaluate(together, twice)
     for name, state in together.named_buffers():
         if state.shape == (16, 1):
-            assert state[problem.index[positive]] == apart.get_buffer(name)[15], name
+            first, second = apart.get_buffer(name)[problem.index[positive]], apart.get_buffer(name)[15]
+            assert first != second
+            assert state[problem.index[positive]] == max(first, second), name
 
 
 @every_loss

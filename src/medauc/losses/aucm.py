@@ -13,7 +13,6 @@ from medauc.losses.base import (
     MinMaxLoss,
     SaddlePoint,
     activate,
-    as_columns,
     check_choice,
 )
 
@@ -105,14 +104,17 @@ class AUCMLoss(MinMaxLoss):
         return aucm_value(columns, moments, self.margin, self.a, self.b, self.alpha).squeeze(0)
 
     def columns(self, scores: Tensor, targets: Tensor) -> Columns:
-        """Check that there is one score a sample, and activate it."""
-        columns = as_columns(scores, targets)
+        """Check scores and targets, and activate the scores."""
+        columns = super().columns(scores, targets)
+        return columns._replace(scores=activate(columns.scores, self.activation))
+
+    def check_labels(self, columns: Columns) -> None:
+        """Raise ValueError unless there is one score a sample."""
         if columns.scores.shape[1] != 1:
             raise ValueError(
                 f"AUCMLoss takes one score a sample, got {columns.scores.shape[1]}: "
                 "give the network one output, or use MultiLabelAUCMLoss"
             )
-        return columns._replace(scores=activate(columns.scores, self.activation))
 
     @torch.no_grad()
     def saddle_point(self, scores: Tensor, targets: Tensor) -> SaddlePoint:

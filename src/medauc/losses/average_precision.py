@@ -9,7 +9,7 @@ from torch import Tensor
 
 from medauc.losses.aucm import check_prevalence, prevalence_of
 from medauc.losses.base import Activation
-from medauc.losses.ranked_pairs import PairBlocks, Surrogate, gradient_sums
+from medauc.losses.ranked_pairs import PairBlocks, Surrogate, gradient_sums, joined
 from medauc.losses.sample_state import Batch, SampleStateLoss, Solved, check_rate
 
 
@@ -88,19 +88,20 @@ class AveragePrecisionLoss(SampleStateLoss):
 
     def solve(self, batch: Batch) -> Solved:
         """Averages u1 and u2, and the weights of the pairs under them."""
-        slots = batch.positives.scores.shape[1]
-        partners = batch.positives.scores.where(batch.positives.valid, -math.inf)
-        pairs = self.pairs(batch.positives.scores, torch.cat([partners, batch.negatives.scores], 1))
+        positives, negatives = batch.positives, batch.negatives
+        slots = positives.ease.shape[1]
+        partners = (-positives.ease).where(positives.valid, math.inf)
+        pairs = self.pairs(positives.ease, torch.cat([partners, negatives.ease], 1))
         share = self._shares(batch).unsqueeze(1)
         u_positive, u_all = self._averages(_counts(pairs, share, slots), batch)
 
-        number = batch.positives.count.clamp(min=1)
+        per_positive = batch.member / positives.count
         precision = u_positive / u_all
-        value = ((1 - precision) / number).where(batch.member, 0.0).sum(1)
+        value = ((1 - precision) * per_positive).sum(1)
         # Derivatives of the value by l_ij, but for share_j: precision falls with a negative above i ...
-        for_negative = (precision / u_all / number).where(batch.member, 0.0).unsqueeze(2)
-        # ... and rises with a positive.
-        for_positive = ((precision - 1) / u_all / number).where(batch.member, 0.0).unsqueeze(2)
+        scale = per_positive / u_all
+        for_negative = (precision * scale).unsqueeze(2)
+        for_positive = for_negative - scale.unsqueeze(2)  # ... and rises with a positive.
 
         def weighted() -> Iterator[Tensor]:
             for part, _, slope in pairs:
@@ -116,24 +117,22 @@ class AveragePrecisionLoss(SampleStateLoss):
         """u1 and u2 with this batch in them, (L, P), 1 where there is no positive."""
         averages = []
         for name, count in zip(("u_positive", "u_all"), counts, strict=True):
-            old = self.recall(name, batch)
-            new = count.where(old < 0, (1 - self.gamma) * old + self.gamma * count)
-            self.store(name, batch, new)
+            known = self.recall(name, batch)
+            new = count.where(known < 0, known.lerp(count, self.gamma))
+            self.store(name, batch, known, new)
             averages.append(new.where(batch.member, 1.0))
         return averages
 
     def _shares(self, batch: Batch) -> Tensor:
         """Weight of each partner in the counts, (L, P + Q), positives first: each class adds up to its share."""
         positives, negatives = batch.positives, batch.negatives
-        count, others = positives.count.clamp(min=1), negatives.count.clamp(min=1)
         if self.prevalence is None:
-            prevalence = count / (count + others)
+            prevalence = positives.count / (positives.count + negatives.count)
         else:
             # new_full, since new_tensor copies from the host and waits for the device.
-            prevalence = torch.cat([count.new_full((1, 1), share) for share in self.prevalence])
-        of_positive = (prevalence / count).where(positives.valid, 0.0)
-        of_negative = ((1 - prevalence) / others).where(negatives.valid, 0.0)
-        return torch.cat([of_positive, of_negative], 1)
+            prevalence = torch.cat([positives.count.new_full((1, 1), share) for share in self.prevalence])
+        of_positive = positives.valid * (prevalence / positives.count)
+        return torch.cat([of_positive, negatives.valid * ((1 - prevalence) / negatives.count)], 1)
 
     def extra_repr(self) -> str:
         """Settings shown when the module is printed."""
@@ -147,4 +146,4 @@ def _counts(pairs: PairBlocks, share: Tensor, slots: int) -> tuple[Tensor, Tenso
         counted = loss * share
         of_positives.append(counted[..., :slots].sum(2))
         of_all.append(counted.sum(2))
-    return torch.cat(of_positives, 1), torch.cat(of_all, 1)
+    return joined(of_positives), joined(of_all)

@@ -75,7 +75,12 @@ class Loss(nn.Module, ABC):
 
     def columns(self, scores: Tensor, targets: Tensor) -> Columns:
         """Check scores and targets and bring them to shape (N, L)."""
-        return as_columns(scores, targets)
+        columns = as_columns(scores, targets)
+        self.check_labels(columns)
+        return columns
+
+    def check_labels(self, columns: Columns) -> None:
+        """Raise ValueError where the loss does not take so many labels; most take any number."""
 
 
 class MinMaxLoss(Loss):

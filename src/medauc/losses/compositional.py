@@ -5,13 +5,14 @@ from typing import Any, Literal
 from torch import Tensor
 
 from medauc.losses.aucm import AUCMLoss
-from medauc.losses.base import Loss, MinMaxLoss
+from medauc.losses.base import Loss, MinMaxLoss, as_columns
 from medauc.losses.cross_entropy import CrossEntropyLoss
+from medauc.losses.distributed import gather_batch, is_distributed
 from medauc.losses.multilabel_aucm import MultiLabelAUCMLoss
 
 Phase = Literal["inner", "outer"]
 
-_cross_entropy = CrossEntropyLoss()  # has no state, and stays in training mode: it gathers as its user does
+_cross_entropy = CrossEntropyLoss()  # has no state
 
 
 class Compositional(MinMaxLoss):
@@ -29,8 +30,14 @@ class Compositional(MinMaxLoss):
         """Cross-entropy or AUC loss of one batch, as :attr:`phase` says; arguments as for every loss."""
         if self.phase == "outer" or not self.training:
             return super().forward(scores, targets, index)
-        self.columns(scores, targets)  # refuse now what the outer phase would refuse
-        value: Tensor = _cross_entropy(scores, targets)
+        several = is_distributed()
+        if several:
+            scores, targets, _ = gather_batch(scores, targets, None)
+        columns = as_columns(scores, targets)
+        self.check_labels(columns)
+        value = _cross_entropy.value(columns, None)
+        if not several:
+            return value
         # Zero, but it gives a, b and alpha the gradient that DistributedDataParallel waits for.
         return value + 0.0 * sum(parameter.sum().to(value) for parameter in self.parameters())
 
@@ -66,7 +73,7 @@ class CompositionalAUCLoss(Compositional, AUCMLoss):
     >>> loss = CompositionalAUCLoss(version="v2", activation="none")
     >>> scores, targets = torch.tensor([2.0, -1.0, 0.0]), torch.tensor([1, 0, 0])
     >>> loss(scores, targets)
-    tensor(0.3778, grad_fn=<AddBackward0>)
+    tensor(0.3778)
     >>> loss.phase = "outer"
     >>> loss(scores, targets).item()
     4.5

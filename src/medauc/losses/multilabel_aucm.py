@@ -22,7 +22,6 @@ from medauc.losses.base import (
     MinMaxLoss,
     SaddlePoint,
     activate,
-    as_columns,
     check_choice,
 )
 
@@ -103,13 +102,16 @@ class MultiLabelAUCMLoss(MinMaxLoss):
         return aucm_value(columns, moments, self.margin, self.a, self.b, self.alpha).sum() / self.num_labels
 
     def columns(self, scores: Tensor, targets: Tensor) -> Columns:
-        """Check the number of labels, and activate the scores."""
-        columns = as_columns(scores, targets)
+        """Check scores and targets, and activate the scores."""
+        columns = super().columns(scores, targets)
+        return columns._replace(scores=activate(columns.scores, self.activation))
+
+    def check_labels(self, columns: Columns) -> None:
+        """Raise ValueError unless there are as many labels as the loss was made for."""
         if columns.scores.shape[1] != self.num_labels:
             raise ValueError(
                 f"MultiLabelAUCMLoss was made for {self.num_labels} labels, got {columns.scores.shape[1]}"
             )
-        return columns._replace(scores=activate(columns.scores, self.activation))
 
     @torch.no_grad()
     def saddle_point(self, scores: Tensor, targets: Tensor) -> SaddlePoint:

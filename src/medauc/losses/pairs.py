@@ -1,5 +1,6 @@
 """Surrogates of the AUC summed over weighted positive-negative pairs: what all pairwise losses are made of."""
 
+import inspect
 from typing import Any, Literal, get_args
 
 import torch
@@ -85,6 +86,10 @@ class _PairSum(torch.autograd.Function):
             second = _times_hessian(ctx.surrogate, of_gradient, scores, weights, ctx.margin)
             total = second if total is None else total + second
         return total, None, None, None
+
+
+# Found anew at every call otherwise, which takes as long as a sort of 128 scores.
+_PairSum.forward.__signature__ = inspect.signature(_PairSum.forward)  # type: ignore[attr-defined]
 
 
 def _square(scores: Tensor, weights: Tensor, margin: float) -> tuple[Tensor, Tensor]:

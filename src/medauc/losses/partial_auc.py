@@ -2,12 +2,20 @@
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from medauc.losses.base import Activation
-from medauc.losses.ranked_pairs import PairBlocks, Surrogate, gradient_sums, hardest_share, surrogate_loss
+from medauc.losses.ranked_pairs import (
+    PairBlocks,
+    Surrogate,
+    gradient_sums,
+    hardest_share,
+    joined,
+    surely_none,
+    surrogate_loss,
+)
 from medauc.losses.sample_state import Batch, SampleStateLoss, Solved
 
 
@@ -51,6 +59,7 @@ class PartialAUCLoss(SampleStateLoss):
         Zhu, Li, Wang, Wu, Yang: When AUC meets DRO: Optimizing Partial AUC for Deep Learning with Non-Convex
         Convergence Guarantee, ICML 2022, arXiv 2203.00176 (SOPA; two-way SOTA).
 
+    >>> import torch
     >>> loss = PartialAUCLoss(num_samples=5, max_fpr=0.5, activation="none")
     >>> scores, targets = torch.tensor([1.0, 2.0, 0.5, 0.0, -1.0]), torch.tensor([1, 0, 0, 0, 0])
     >>> loss(scores, targets, torch.arange(5))  # the two hardest: (2^2 + 0.5^2) / 2
@@ -84,46 +93,61 @@ class PartialAUCLoss(SampleStateLoss):
 
     def solve(self, batch: Batch) -> Solved:
         """Risk of each positive at its threshold, and the weights of the pairs beyond it."""
-        positives, negatives = batch.positives, batch.negatives
-        pairs = self.pairs(positives.scores, negatives.scores)
-        size = self.max_fpr * negatives.count.clamp(min=1)
-        exact = self._own_threshold(batch, size)
+        pairs = self.pairs(batch.positives.ease, batch.negatives.ease)
+        size = self.max_fpr * batch.negatives.count
         known = self.recall("threshold", batch)
-        threshold = exact.where(known < 0, known)
+        unseen = (known < 0) & batch.member
+        first = None if surely_none(unseen) else self._first_visit(batch, known, unseen, size)
+        threshold = known if first is None else first.threshold
         risk, beyond = _tail(pairs, threshold, size)
-        moved = (known + self.state_lr * (beyond - 1)).clamp(min=0)
-        self.store("threshold", batch, exact.where(known < 0, moved))
+        moved = (threshold + self.state_lr * (beyond - 1)).clamp(min=0)
+        self.store("threshold", batch, known, moved if first is None else threshold.where(first.here, moved))
         value, outer = self._over_positives(risk.where(batch.member, 0.0), batch)
-        share = hardest_share(-negatives.scores, size)
-        return Solved(value, *gradient_sums(_weighted(pairs, threshold, known < 0, share, outer, size)))
+        return Solved(value, *gradient_sums(_weighted(pairs, threshold, first, outer, size)))
 
-    def _own_threshold(self, batch: Batch, size: Tensor) -> Tensor:
-        """The minimising s_i for this batch, (L, P): the loss against the last of the ``size`` hardest."""
-        hardest = batch.negatives.scores.gather(1, _last_of(size))
-        return surrogate_loss(hardest - batch.positives.scores, self.surrogate, self.margin)[0]
+    def _first_visit(self, batch: Batch, known: Tensor, unseen: Tensor, size: Tensor) -> "_FirstVisit":
+        """The minimising s_i of this batch is the loss against the last of the ``size`` hardest negatives."""
+        lead = -batch.negatives.ease.gather(1, _last_of(size)) - batch.positives.ease
+        own, _ = surrogate_loss(lead, self.surrogate, self.margin)
+        share = hardest_share(batch.negatives.ease, size)
+        return _FirstVisit(unseen, own.where(unseen, known), share.unsqueeze(1))
 
     def _over_positives(self, risk: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Value of each label (L,), and weight of each positive in it (L, P)."""
-        count = batch.positives.count.clamp(min=1)
+        count = batch.positives.count
         if self.min_tpr is None:
-            return risk.sum(1) / count.squeeze(1), batch.member / count
+            return (risk / count).sum(1), batch.member / count
         size = (1 - self.min_tpr) * count
-        exact = risk.gather(1, _last_of(size))
+        own = risk.gather(1, _last_of(size))
         known = self.recall_of_labels("positive_threshold", batch)
-        threshold = exact.where(known < 0, known)
+        threshold = own.where(known < 0, known)
         excess = (risk - threshold).where(batch.member, 0.0)
         beyond = (excess > 0) / size
         moved = (known + self.state_lr * (beyond.sum(1, keepdim=True) - 1)).clamp(min=0)
-        self.store_of_labels("positive_threshold", batch, exact.where(known < 0, moved))
-        value = threshold.squeeze(1) + excess.clamp(min=0).sum(1) / size.squeeze(1)
+        self.store_of_labels("positive_threshold", batch, known, own.where(known < 0, moved))
+        value = threshold.squeeze(1) + (excess.clamp(min=0) / size).sum(1)
         # A label's first batch is every positive's first visit, whose risk falls with the score: ranks decide.
-        outer = hardest_share(batch.positives.scores, size).where(known < 0, beyond)
+        outer = hardest_share(batch.positives.ease, size).where(known < 0, beyond)
         return value.where(batch.member.any(1), 0.0), outer.where(batch.member, 0.0)
 
     def extra_repr(self) -> str:
         """Settings shown when the module is printed."""
         own = f"max_fpr={self.max_fpr}, min_tpr={self.min_tpr}, state_lr={self.state_lr}"
         return f"{super().extra_repr()}, {own}"
+
+
+class _FirstVisit(NamedTuple):
+    """Positives that have no threshold yet.
+
+    Attributes:
+        here: which they are, (L, P).
+        threshold: this batch's own for them, the known one for others, (L, P).
+        share: weight of each negative for them, (L, 1, Q).
+    """
+
+    here: Tensor
+    threshold: Tensor
+    share: Tensor
 
 
 def _tail(pairs: PairBlocks, threshold: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,23 +157,26 @@ def _tail(pairs: PairBlocks, threshold: Tensor, size: Tensor) -> tuple[Tensor, T
         excess = loss - threshold[:, part].unsqueeze(2)
         counts.append((excess > 0).sum(2))
         sums.append(excess.clamp(min=0).sum(2))
-    return threshold + torch.cat(sums, 1) / size, torch.cat(counts, 1) / size
+    return threshold + joined(sums) / size, joined(counts) / size
 
 
 def _weighted(
-    pairs: PairBlocks, threshold: Tensor, fresh: Tensor, share: Tensor, outer: Tensor, size: Tensor
+    pairs: PairBlocks, threshold: Tensor, first: _FirstVisit | None, outer: Tensor, size: Tensor
 ) -> Iterator[Tensor]:
     """Weight times slope of the pairs: beyond a known threshold all alike, at a first visit by rank.
 
     The two agree but for pairs that equal the threshold, where ranks find the one subgradient at which it is
     optimal: a batch with fewer than 1 / max_fpr negatives has all its weight there.
     """
+    each = outer / size
     for part, loss, slope in pairs:
-        beyond = (loss > threshold[:, part].unsqueeze(2)) / size.unsqueeze(2)
-        weight = share.unsqueeze(1).where(fresh[:, part].unsqueeze(2), beyond)
-        yield weight * slope * outer[:, part].unsqueeze(2)
+        beyond = slope * (loss > threshold[:, part].unsqueeze(2))
+        if first is not None:
+            ranked = slope * (first.share * size.unsqueeze(2))
+            beyond = ranked.where(first.here[:, part].unsqueeze(2), beyond)
+        yield beyond * each[:, part].unsqueeze(2)
 
 
 def _last_of(size: Tensor) -> Tensor:
-    """Slot of the last among the ``size`` hardest, (L, 1); size need not be whole."""
-    return (size.ceil().long() - 1).clamp(min=0)
+    """Slot of the last among the ``size`` hardest, (L, 1); size > 0 need not be whole."""
+    return size.ceil().long() - 1

@@ -1,13 +1,12 @@
 """Partial AUC with soft limits: a KL-regularised worst case over negatives, and over positives too when two-way."""
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from medauc.losses.base import Activation
-from medauc.losses.ranked_pairs import Surrogate, gradient_sums
+from medauc.losses.ranked_pairs import Surrogate, gradient_sums, joined
 from medauc.losses.sample_state import Batch, SampleStateLoss, Solved, check_rate
 
 
@@ -81,43 +80,42 @@ class PartialAUCKLLoss(SampleStateLoss):
 
     def solve(self, batch: Batch) -> Solved:
         """Averages u and v, and the weights of the pairs under them."""
-        positives, negatives = batch.positives, batch.negatives
-        pairs = self.pairs(positives.scores, negatives.scores)
+        pairs = self.pairs(batch.positives.ease, batch.negatives.ease)
         # Slots past the last negative have no loss; their exponential must not count either.
-        blank = torch.zeros_like(negatives.scores).where(negatives.valid, -math.inf).unsqueeze(1)
-
-        def exponents() -> Iterator[tuple[slice, Tensor, Tensor]]:
-            for part, loss, slope in pairs:
-                yield part, torch.add(blank, loss, alpha=1 / self.temperature), slope
-
-        total = torch.cat([exponent.logsumexp(2) for _, exponent, _ in exponents()], 1)
+        blank = (1 - 1 / batch.negatives.valid.to(batch.negatives.ease.dtype)).unsqueeze(1)
+        inverse = 1 / self.temperature
+        total = joined(torch.add(blank, loss, alpha=inverse).logsumexp(2) for _, loss, _ in pairs)
         total = total.where(batch.member, 0.0)
-        mean = total - negatives.count.clamp(min=1).log()
-        log_u = moving_average(self.recall("log_u", batch), mean, self.gamma)
-        self.store("log_u", batch, log_u)
+        mean = total - batch.negatives.count.log()
+        known = self.recall("log_u", batch)
+        log_u = moving_average(known, mean, self.gamma)
+        self.store("log_u", batch, known, log_u)
         value, outer = self._over_positives(log_u, batch)
         # exp(L_ij / lambda) / u_i = n- softmax_j mean_i / u_i, whose last factor is at most 1 / gamma.
         outer = outer * self._bounded_ratio(mean, log_u)
         weighted = (
-            (exponent - total[:, part].unsqueeze(2)).exp() * slope * outer[:, part].unsqueeze(2)
-            for part, exponent, slope in exponents()
+            (torch.add(blank, loss, alpha=inverse) - total[:, part].unsqueeze(2)).exp_()
+            * slope
+            * outer[:, part].unsqueeze(2)
+            for part, loss, slope in pairs
         )
         return Solved(value, *gradient_sums(weighted))
 
     def _over_positives(self, log_u: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Value of each label (L,), and weight of each positive in it (L, P)."""
-        count = batch.positives.count.clamp(min=1)
+        count = batch.positives.count
         if self.positive_temperature is None:
-            value = self.temperature * log_u.where(batch.member, 0.0).sum(1) / count.squeeze(1)
-            return value, batch.member / count
-        live = batch.member.any(1)
+            outer = batch.member / count
+            return self.temperature * (log_u * outer).sum(1), outer
+        live = batch.member.any(1, keepdim=True)
         exponent = (log_u * (self.temperature / self.positive_temperature)).where(batch.member, -math.inf)
-        total = exponent.logsumexp(1, keepdim=True).where(live.unsqueeze(1), 0.0)
+        total = exponent.logsumexp(1, keepdim=True).where(live, 0.0)
         mean = total - count.log()
-        log_v = moving_average(self.recall_of_labels("log_v", batch), mean, self.gamma)
-        self.store_of_labels("log_v", batch, log_v)
-        value = (self.positive_temperature * log_v.squeeze(1)).where(live, 0.0)
-        return value, (exponent - total).exp() * self._bounded_ratio(mean, log_v)
+        known = self.recall_of_labels("log_v", batch)
+        log_v = moving_average(known, mean, self.gamma)
+        self.store_of_labels("log_v", batch, known, log_v)
+        value = (self.positive_temperature * log_v).where(live, 0.0)
+        return value.squeeze(1), (exponent - total).exp() * self._bounded_ratio(mean, log_v)
 
     def _bounded_ratio(self, log_part: Tensor, log_average: Tensor) -> Tensor:
         """Ratio of a batch's value to the average that holds gamma of it; the bound only stops rounding."""

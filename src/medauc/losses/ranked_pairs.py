@@ -1,5 +1,6 @@
 """Positives against other samples, hardest first, a block of pairs at a time: what partial AUC and AP share."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
@@ -18,37 +19,34 @@ class Ranked(NamedTuple):
     """The members of one class, for each label sorted from the hardest to rank right to the easiest.
 
     Attributes:
-        scores: shape (L, K); slots past the last member hold +inf (positives) or -inf (negatives), so that
-            no pair with them has a loss.
+        ease: ascending, shape (L, K): the score of a positive, minus the score of a negative. Slots past the
+            last member hold +inf, so that no pair with them has a loss.
         rows: place of each in the batch, shape (L, K).
-        count: number of members, shape (L, 1), dtype of the scores.
+        count: number of members, at least 1, shape (L, 1), dtype of the scores.
+        valid: which slots hold a member, shape (L, K).
     """
 
-    scores: Tensor
+    ease: Tensor
     rows: Tensor
     count: Tensor
-
-    @property
-    def valid(self) -> Tensor:
-        """Which slots hold a member, shape (L, K)."""
-        return torch.arange(self.scores.shape[1], device=self.scores.device) < self.count
+    valid: Tensor
 
 
-def hardest_first(scores: Tensor, members: Tensor, *, positive: bool) -> Ranked:
-    """Sort the members of a class: positives from the lowest score up, negatives from the highest down.
-
-    Args:
-        scores: shape (N, L), N at least 1.
-        members: bool, shape (N, L).
-        positive: which of the two orders.
-    """
-    blank = float("inf" if positive else "-inf")
-    ranked, rows = scores.T.where(members.T, blank).sort(dim=1, descending=not positive)
-    count = members.sum(0)
+def hardest_first(scores: Tensor, positive: Tensor, negative: Tensor) -> tuple[Ranked, Ranked]:
+    """Sort positives from the lowest score up, negatives from the highest down; all inputs (N, L), N >= 1."""
+    members = torch.stack([positive.T, negative.T])
+    ease, rows = torch.stack([scores.T, -scores.T]).where(members, math.inf).sort(2)
+    count = members.sum(2, keepdim=True)
+    slots = [len(scores)] * 2
     if may_look(scores):
-        slots = max(int(count.max()), 1)
-        ranked, rows = ranked[:, :slots].contiguous(), rows[:, :slots]
-    return Ranked(ranked, rows, count.unsqueeze(1).to(scores.dtype))
+        slots = count.amax((1, 2)).clamp_(min=1).tolist()
+    valid = torch.arange(len(scores), device=scores.device) < count
+    at_least_one = count.clamp(min=1).to(scores.dtype)
+    classes = zip(ease.unbind(), rows.unbind(), at_least_one.unbind(), valid.unbind(), slots, strict=True)
+    positives, negatives = (
+        Ranked(e[:, :end].contiguous(), r[:, :end], c, v[:, :end]) for e, r, c, v, end in classes
+    )
+    return positives, negatives
 
 
 def hardest_share(keys: Tensor, size: Tensor) -> Tensor:
@@ -73,14 +71,14 @@ class PairBlocks:
     """Loss of every pair of a positive i with another sample j, ``phi(h_j - h_i)``, in blocks of whole rows i.
 
     Args:
-        positives: scores h_i, shape (L, P).
-        others: scores h_j, shape (L, Q).
+        positives: h_i, shape (L, P).
+        others: -h_j, shape (L, Q).
         surrogate: phi, see :func:`surrogate_loss`.
         margin: of the squared hinge.
     """
 
     def __init__(self, positives: Tensor, others: Tensor, surrogate: Surrogate, margin: float) -> None:
-        self.positives, self.others = positives, others
+        self.leads = -positives.unsqueeze(2), others.unsqueeze(1)
         self.surrogate: Surrogate = surrogate
         self.margin = margin
         in_cache = positives.device.type == "cpu" and not torch.compiler.is_compiling()
@@ -98,17 +96,23 @@ class PairBlocks:
             yield part, *found
 
     def _block(self, part: slice) -> tuple[Tensor, Tensor]:
-        lead = self.others.unsqueeze(1) - self.positives[:, part].unsqueeze(2)
-        return surrogate_loss(lead, self.surrogate, self.margin)
+        rows, others = self.leads
+        return surrogate_loss(rows[:, part] - others, self.surrogate, self.margin)
+
+
+def joined(blocks: Iterable[Tensor]) -> Tensor:
+    """Values of all rows, (L, P), from those of each block."""
+    values = list(blocks)
+    return values[0] if len(values) == 1 else torch.cat(values, 1)
 
 
 def gradient_sums(weighted: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Gradient in the positives (L, P) and in the others (L, Q), from blocks of weight times slope."""
     by_positive, by_other = [], []
     for block in weighted:
-        by_positive.append(-block.sum(2))
+        by_positive.append(block.sum(2))
         by_other.append(block.sum(1))
-    return torch.cat(by_positive, 1), torch.stack(by_other).sum(0)
+    return joined(by_positive).neg(), by_other[0] if len(by_other) == 1 else torch.stack(by_other).sum(0)
 
 
 def surrogate_loss(lead: Tensor, surrogate: Surrogate, margin: float) -> tuple[Tensor, Tensor]:
@@ -147,8 +151,9 @@ class _WithGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None]:
         scores, gradient = ctx.saved_tensors
-        once: Tensor = _Once.apply(scores, gradient)  # type: ignore[no-untyped-call]
-        return outer[0] * once, None, None
+        if torch.is_grad_enabled():  # the gradient may be differentiated in turn
+            gradient = _Once.apply(scores, gradient)  # type: ignore[no-untyped-call]
+        return outer[0] * gradient, None, None
 
 
 class _Once(torch.autograd.Function):
@@ -169,9 +174,9 @@ class _Once(torch.autograd.Function):
         raise RuntimeError("partial AUC and average precision losses can be differentiated once only")
 
 
-def spread(ranked: Ranked, values: Tensor, rows: int) -> Tensor:
-    """Bring (L, K) values of ranked members back to their places, shape (rows, L), zero elsewhere."""
-    return values.new_zeros(len(values), rows).scatter(1, ranked.rows, values).T
+def surely_none(mask: Tensor) -> bool:
+    """Whether no entry is true, as far as looking is free."""
+    return may_look(mask) and not mask.any()
 
 
 def may_look(tensor: Tensor) -> bool:

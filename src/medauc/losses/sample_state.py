@@ -17,7 +17,6 @@ from medauc.losses.ranked_pairs import (
     hardest_first,
     in_transform,
     may_look,
-    spread,
 )
 
 NEVER_SEEN = -1.0  # states are all >= 0
@@ -31,14 +30,14 @@ class Batch(NamedTuple):
         negatives: hardest first.
         member: slots of ``positives`` that hold one whose label has both classes, shape (L, P): the others
             contribute nothing.
-        index: position of each sample in the training set, shape (N,); None in evaluation mode only.
+        samples: position of each ranked positive in the training set, shape (L, P); None where not known.
         update: whether this call changes the states.
     """
 
     positives: Ranked
     negatives: Ranked
     member: Tensor
-    index: Tensor | None
+    samples: Tensor | None
     update: bool
 
 
@@ -60,10 +59,11 @@ class SampleStateLoss(Loss):
     """Mean over labels of a loss of pairs, weighed by what earlier batches told about each sample.
 
     In training mode a call updates the states of the samples in the batch; where a sample occurs twice, the
-    last occurrence counts. A sample's first visit starts its state at the batch's own value, so nothing is
-    biased towards an arbitrary start. In evaluation mode, and inside :mod:`torch.func` transforms (which want
-    no side effects), the value is the same but nothing is stored, and ``index`` may be left out: the samples
-    then count as never seen, which makes the value that of the batch alone.
+    larger of its new states counts, that of the harder view. A sample's first visit starts its state at the
+    batch's own value, so nothing is biased towards an arbitrary start. In evaluation mode, and inside
+    :mod:`torch.func` transforms (which want no side effects), the value is the same but nothing is stored;
+    in evaluation mode ``index`` may be left out: the samples then count as never seen, which makes the value
+    that of the batch alone.
 
     The gradient is the estimator of the method's paper, for which the states are constants. It can be taken
     once: a second derivative raises an error.
@@ -120,9 +120,10 @@ class SampleStateLoss(Loss):
         with torch.no_grad():
             batch = self._rank(columns, index)
             solved = self.solve(batch)
-            gradient = spread(batch.positives, solved.by_positive, len(scores))
-            gradient = gradient + spread(batch.negatives, solved.by_negative, len(scores))
-            value = solved.value.sum() / self.num_labels
+            gradient = scores.new_zeros(scores.shape[::-1])
+            gradient = gradient.scatter_add(1, batch.positives.rows, solved.by_positive)
+            gradient = gradient.scatter_add(1, batch.negatives.rows, solved.by_negative).T
+            value = solved.value.mean()
         return attach_gradient(scores, value, gradient / self.num_labels)
 
     @abstractmethod
@@ -139,39 +140,33 @@ class SampleStateLoss(Loss):
 
     def recall(self, name: str, batch: Batch) -> Tensor:
         """States of the ranked positives, (L, P); negative where never seen."""
-        ranked = batch.positives
-        if batch.index is None:
-            return torch.full_like(ranked.scores, NEVER_SEEN)
-        return self.get_buffer(name)[batch.index].T.gather(1, ranked.rows).to(ranked.scores.dtype)
+        ease = batch.positives.ease
+        if batch.samples is None:
+            return torch.full_like(ease, NEVER_SEEN)
+        return self.get_buffer(name).T.gather(1, batch.samples).to(ease.dtype)
 
     def recall_of_labels(self, name: str, batch: Batch) -> Tensor:
         """States of the labels themselves, (L, 1); negative where never seen."""
-        state = self.get_buffer(name).unsqueeze(1).to(batch.positives.scores.dtype, copy=True)
-        return torch.full_like(state, NEVER_SEEN) if batch.index is None else state
+        state = self.get_buffer(name).unsqueeze(1).to(batch.positives.ease.dtype, copy=True)
+        return torch.full_like(state, NEVER_SEEN) if batch.samples is None else state
 
-    def store(self, name: str, batch: Batch, values: Tensor) -> None:
-        """Make (L, P) values of the ranked positives their states, if this batch may."""
-        if not batch.update:
-            return
-        buffer, rows = self.get_buffer(name), batch.positives.rows
-        state = buffer[batch.index].T
-        values = values.to(buffer.dtype).where(batch.member, state.gather(1, rows))
-        # Every occurrence of a sample writes what the last one has, so the order of writing cannot matter.
-        buffer[batch.index] = state.scatter(1, rows, values).T[last_occurrence(batch.index)]
-
-    def store_of_labels(self, name: str, batch: Batch, values: Tensor) -> None:
-        """Make (L, 1) values the states of their labels, if this batch may and has both classes of them."""
-        if batch.update:
+    def store(self, name: str, batch: Batch, old: Tensor, new: Tensor) -> None:
+        """Replace states that were recalled by new ones, (L, P), if this batch may."""
+        if batch.update and batch.samples is not None:
             state = self.get_buffer(name)
-            state.copy_(values.squeeze(1).to(state.dtype).where(batch.member.any(1), state))
+            kept = new.where(batch.member, old).to(state.dtype)
+            state.T.scatter_reduce_(1, batch.samples, kept, "amax", include_self=False)
+
+    def store_of_labels(self, name: str, batch: Batch, old: Tensor, new: Tensor) -> None:
+        """Likewise for states of labels, (L, 1); those of which the batch lacks a class keep theirs."""
+        if batch.update:
+            self.get_buffer(name).copy_(new.where(batch.member.any(1, keepdim=True), old).squeeze(1))
 
     def _rank(self, columns: Columns, index: Tensor | None) -> Batch:
-        scores = columns.scores.detach()
-        positives = hardest_first(scores, columns.positive, positive=True)
-        negatives = hardest_first(scores, columns.negative, positive=False)
-        member = positives.valid & (negatives.count > 0)
+        positives, negatives = hardest_first(columns.scores.detach(), columns.positive, columns.negative)
+        member = positives.valid & negatives.valid[:, :1]
         update = self.training and not in_transform(columns.scores)
-        return Batch(positives, negatives, member, index, update)
+        return Batch(positives, negatives, member, None if index is None else index[positives.rows], update)
 
     def _check_index(self, index: Tensor | None, samples: int) -> None:
         if index is None:
@@ -186,11 +181,12 @@ class SampleStateLoss(Loss):
                 f"index must hold one integer a sample, shape ({samples},), "
                 f"got {index.dtype} of shape {tuple(index.shape)}"
             )
-        if may_look(index) and bool(((index < 0) | (index >= self.num_samples)).any()):
-            raise ValueError(
-                f"index runs from {index.min()} to {index.max()}, but the loss was made for "
-                f"{self.num_samples} samples, 0 to {self.num_samples - 1}"
-            )
+        if len(index) and may_look(index):
+            low, high = (int(end) for end in index.aminmax())
+            if low < 0 or high >= self.num_samples:
+                raise ValueError(
+                    f"index runs from {low} to {high}, but the loss was made for {self.num_samples} samples"
+                )
 
     def extra_repr(self) -> str:
         """Settings shown when the module is printed."""
@@ -198,16 +194,6 @@ class SampleStateLoss(Loss):
             f"{self.num_samples}, num_labels={self.num_labels}, surrogate={self.surrogate!r}, "
             f"margin={self.margin}, activation={self.activation!r}"
         )
-
-
-def last_occurrence(index: Tensor) -> Tensor:
-    """For each entry the position of the last entry equal to it, shape (N,).
-
-    >>> last_occurrence(torch.tensor([7, 3, 7]))
-    tensor([2, 1, 2])
-    """
-    ordered, positions = index.sort(stable=True)
-    return positions[torch.searchsorted(ordered, index, right=True) - 1]
 
 
 def check_rate(name: str, value: float) -> float:

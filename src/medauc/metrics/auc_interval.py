@@ -157,10 +157,10 @@ def normal_interval(
     variance: float,
     pairs: int,
     level: float,
-    scale: Literal["logit", "linear"],
+    scale: Scale,
     degrees: float = np.inf,
 ) -> Estimate:
-    """AUC with its normal (or Student's t) interval on the logit or the linear scale.
+    """AUC with its normal (or Student's t) interval on the logit or the linear scale (``"score"`` is the logit one).
 
     Where the variance is 0, this is :func:`hoeffding_interval` with ``pairs``.
 

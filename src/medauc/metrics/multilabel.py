@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medauc.metrics._inputs import FloatArray
-from medauc.metrics.auc_interval import Scale, normal_interval
+from medauc.metrics.auc_interval import Scale, check_scale, normal_interval
 from medauc.metrics.clustered import clustered_interval
 from medauc.metrics.delong import delong_influence, delong_interval
 from medauc.metrics.estimate import Estimate
@@ -45,6 +45,7 @@ def macro_auc_interval(
     >>> [round(x, 3) for x in macro_auc_interval(y, [[1, 1], [4, 2], [3, 3], [8, 8]])]
     [0.75, 0.069, 0.992]
     """
+    check_scale(scale)
     target_table, score_table = _check_tables(targets, scores)
     if target_table.shape[1] == 1:
         known = target_table[:, 0] != -1
@@ -60,9 +61,7 @@ def macro_auc_interval(
         influence[known] += delong_influence(target[known], score[known]) / target_table.shape[1]
         smaller.append(min(int((target == 1).sum()), int((target == 0).sum())))
     variance = summed_squares(influence, groups)
-    return normal_interval(
-        float(np.mean(aucs)), variance, min(smaller), level, "linear" if scale == "linear" else "logit"
-    )
+    return normal_interval(float(np.mean(aucs)), variance, min(smaller), level, scale)
 
 
 def micro_auc_interval(

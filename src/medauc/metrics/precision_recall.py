@@ -157,11 +157,12 @@ def average_precision_influence(target: ArrayLike, score: ArrayLike) -> FloatArr
     place = np.searchsorted(-threshold, -scores)
     precision = true_positives / called
     raw = np.where(targets, (precision + of_true)[place], n / m * of_false[place])
-    return np.where(
+    influence: FloatArray = np.where(
         targets,
         (raw - raw[targets].mean()) / np.sqrt(m * (m - 1)),
         (raw - raw[~targets].mean()) / np.sqrt(n * (n - 1)),
     )
+    return influence
 
 
 def least_average_precision(auc: float, prevalence: float) -> float:
