@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 from medauc.metrics._inputs import FloatArray, check_binary, check_share
 from medauc.metrics.auc_interval import FEW_CASES, hoeffding_interval, normal_interval
-from medauc.metrics.clustered import carriers, independent_pairs
+from medauc.metrics.clustered import carriers, group_numbers, independent_pairs
 from medauc.metrics.estimate import Estimate
 from medauc.metrics.multilabel import summed_squares
 from medauc.metrics.roc import cumulative_counts, roc_auc
@@ -82,8 +82,8 @@ def average_precision_interval(
     Variance from the influence of each sample on the numbers of true and false positives at every threshold
     (positives and negatives as two samples, prevalence as given; summed by group where there are groups), and
     Student's t interval on the logit scale, with one degree of freedom less than there are positives (groups with
-    positives). Of binormal draws with 20 to 200 positives, nominal 95% covered 93% to 98%, where a
-    percentile bootstrap covered 86% to 95% (benchmarks/results/coverage.json).
+    positives). Of binormal draws with 20 to 200 positives, nominal 95% covered 92% to 96%
+    (benchmarks/results/coverage.json).
 
     Where that tells little, that is where the ranking is perfect or a class has fewer than
     ``FEW_CASES`` (5) samples, the lower bound is the least average precision that any ranking has whose
@@ -110,6 +110,7 @@ def average_precision_interval(
     [0.897, 0.445, 0.99]
     """
     targets, scores = check_binary(target, score)
+    groups = None if groups is None else group_numbers(groups, targets.size)
     value, auc = average_precision(targets, scores), roc_auc(targets, scores)
     pairs = independent_pairs(targets, groups)
     variance = summed_squares(average_precision_influence(targets, scores), groups) if pairs >= 2 else 0.0

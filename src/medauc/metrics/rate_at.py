@@ -19,7 +19,7 @@ def sensitivity_at_specificity(
     place among them, and the share of positives above each place gives mean and variance V of the sensitivity due to
     the threshold. The interval holds every rate t with ``(mean - t)^2 <= z^2 (t (1 - t) / m + V)``: Wilson's,
     widened by V. Over binormal samples of 20 to 500 a class, sensitivities of 0.1 to 0.99 and specificities of
-    0.8 to 0.95, nominal 95% covered 94% or more of them, and up to 99% where few negatives decide.
+    0.8 to 0.95, nominal 95% covered 94% of them or more, and 99% where few negatives decide.
 
     Args:
         target: 0 or 1, shape ``(N,)``.
