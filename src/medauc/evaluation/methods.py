@@ -16,7 +16,7 @@ class Method(NamedTuple):
 WILSON = Method("Wilson", "Wilson, J. Am. Stat. Assoc. 22 (1927) 209")
 DELONG = Method(
     "DeLong variance, score interval",
-    "DeLong et al., Biometrics 44 (1988) 837; Sun & Xu, IEEE Signal Process. Lett. 21 (2014) 1389",
+    "DeLong et al., Biometrics 44 (1988) 837; Newcombe, Stat. Med. 25 (2006) 559",
 )
 OBUCHOWSKI = Method("Obuchowski's variance by group, score interval", "Obuchowski, Biometrics 53 (1997) 567")
 HOEFFDING = Method(
@@ -30,13 +30,13 @@ PAIRED_AUPRC_BY_GROUP = Method(
     "influences summed by group, normal interval of the paired difference", AUPRC.reference
 )
 LEAST_AUPRC = Method(
-    "least AUPRC at the Hoeffding bound of the AUROC, since resampling tells too little", HOEFFDING.reference
+    "least AUPRC at the Hoeffding bound of the AUROC, since cases are too few or the ranking is perfect", HOEFFDING.reference
 )
 PARTIAL = Method(
     "DeLong variance of clipped placements, McClish's standardisation",
     "McClish, Med. Decis. Making 9 (1989) 190; He & Escobar, Stat. Med. 27 (2008) 5291",
 )
-RATE_AT = Method("Wilson, widened by the noise of the threshold", WILSON.reference)
+RATE_AT = Method("Wilson, widened by the noise of the threshold", "Linnet, Clin. Chem. 33 (1987) 251")
 SEEDS = Method(
     "cases and seeds both vary, Student's t on the logit scale",
     "Obuchowski & Rockette, Commun. Stat. Simul. 24 (1995) 285",
@@ -54,7 +54,7 @@ HAND_TILL = Method(
     "Hand & Till, Mach. Learn. 45 (2001) 171",
 )
 CLUSTERED_WILSON = Method(
-    "Wilson with the effective number of samples, by group", "Saha et al., Stat. Methods Med. Res. 25 (2016)"
+    "Wilson with the effective number of samples, by group", "Dean & Pagano, J. Surv. Stat. Methodol. 3 (2015) 484"
 )
 MOVER = Method("intervals of both rates combined (MOVER)", "Zou & Donner, Stat. Med. 27 (2008) 1693")
 JACCARD = Method("from Wilson's interval of tp / (tp + fp + fn)", WILSON.reference)

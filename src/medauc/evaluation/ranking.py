@@ -8,7 +8,6 @@ from medauc.evaluation.figures import Discrimination, Figure, PartialArea, RateA
 from medauc.evaluation.methods import figure
 from medauc.evaluation.predictions import Predictions
 from medauc.metrics import (
-    FEW_CASES,
     average_precision_interval,
     clustered_interval,
     delong_interval,
@@ -95,9 +94,12 @@ def _groups(part: Predictions, label: str | None) -> NDArray[np.str_] | None:
 
 def _auprc(part: Predictions, label: str | None, level: float) -> Figure:
     target, score = part.known(label)
-    found = average_precision_interval(target, score, level)
-    resampled = min(part.class_sizes(label)) >= FEW_CASES and found[0] < 1.0
-    method = methods.AUPRC if resampled else methods.LEAST_AUPRC
+    groups = _groups(part, label)
+    found = average_precision_interval(target, score, level, groups)
+    if found.high == 1.0:
+        method = methods.LEAST_AUPRC
+    else:
+        method = methods.AUPRC if groups is None else methods.AUPRC_BY_GROUP
     return figure(found, level, int(target.size), method)
 
 
