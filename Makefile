@@ -40,6 +40,7 @@ bench: install $(PEERS)/.installed
 	$(BIN)/python benchmarks/startup.py
 	$(PEERS)/bin/python benchmarks/pesg_step.py
 	$(PEERS)/bin/python benchmarks/losses.py
+	$(PEERS)/bin/python -W ignore benchmarks/all_pairs.py
 	$(PEERS)/bin/python benchmarks/augment_throughput.py
 	$(PEERS)/bin/python -W ignore benchmarks/metrics_speed.py
 	$(PEERS)/bin/python benchmarks/training_throughput.py

@@ -1,9 +1,9 @@
 """Squared hinge over all positive-negative pairs, forward and backward: time and memory against the number of samples.
 
 medauc (one sort) against all pairs written out in torch and LibAUC 2.0.1 (the same, behind a check that walks the
-batch in Python), as far as those fit into memory. Every point is a process of its own, so that its peak of memory
-is its own. Run with the peers' environment (see README.md here): benchmarks/.venv-peers/bin/python
-benchmarks/all_pairs.py
+batch in Python), as far as those fit into memory, on one thread; and medauc once more on all cores. Every point is a
+process of its own, so that its peak of memory is its own. Run with the peers' environment (see README.md here):
+benchmarks/.venv-peers/bin/python benchmarks/all_pairs.py
 """
 
 import argparse
@@ -137,7 +137,7 @@ def exponent(power: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--point", nargs=2, metavar=("CONTENDER", "N"), help="measure this alone, in this process"
@@ -147,24 +147,27 @@ def main() -> None:
         torch.set_num_threads(options.threads)
         print(json.dumps(measure(options.point[0], int(options.point[1]), options.rounds)))
         return
+    cores = os.cpu_count() or 1
+    load = os.getloadavg()[0]
     curves = {
         name: [in_own_process(name, n, options.threads, options.rounds) for n in sizes]
         for name, sizes in SIZES.items()
     }
     result = {
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "cpu": {"machine": platform.machine(), "cores": os.cpu_count()},
+        "cpu": {"machine": platform.machine(), "cores": cores},
         "threads": options.threads,
-        "load_average_before": os.getloadavg()[0],
+        "load_average_before": load,
         "prevalence": PREVALENCE,
         "dtype": "float32",
         "rounds": options.rounds,
         "curves": curves,
+        "million_samples_on_all_cores": in_own_process("medauc", 10**6, cores, options.rounds),
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "all_pairs.json").write_text(json.dumps(result, indent=2) + "\n")
     (RESULTS / "all_pairs.svg").write_text(plot(curves))
-    print(json.dumps(curves, indent=2))
+    print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import pytest
 
 from medauc.evaluation import Predictions, Settings, evaluate
 from medauc.report import RunMaterial, most_confident_errors
+from medauc.training import Recipe
 
 
 def noisy_split(split, n=150, labels=None, names=None):
@@ -34,7 +35,8 @@ def material(predictions, evaluation):
     return RunMaterial(
         data_name="SomeMNIST",
         notes=["Positive class: malignant."],
-        recipe_text="loss:\n  name: aucm  # <b>bold</b>\n",
+        recipe=Recipe(description="<b>bold</b>"),
+        seed=7,
         environment={"medauc": "0.1.0", "device": "cpu </table>"},
         history=pd.DataFrame(
             {

@@ -60,7 +60,7 @@ def partial_auc_interval(
     ``clip(V01, min_tpr, TPR at max_fpr)``. That is the influence function of the area, the estimated ends of the
     region included. As in :func:`medauc.metrics.score_interval`, it is raised to its mean with the variance that
     binormal scores of that AUC have, if that is more. Student's t interval of the share of the region's area on the
-    logit scale, with Satterthwaite's degrees of freedom from the samples within the region. Nominal 95% covered 92%
+    logit scale, with Satterthwaite's degrees of freedom from the samples within the region. Nominal 95% covered 93%
     or more of binormal draws with 20 to 200 positives and regions down to a tenth (benchmarks/results/coverage.json).
 
     Where the variance is 0 or a class has one sample, the bounds follow from those of the whole AUC

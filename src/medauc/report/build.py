@@ -6,7 +6,6 @@ from pathlib import Path
 from medauc import __version__
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions
-from medauc.evaluation.comparison_text import p_text
 from medauc.files import write_text_atomically
 from medauc.report.answer import answer, warnings
 from medauc.report.checklist import SECTIONS, checklist
@@ -101,7 +100,6 @@ def build_report(
             checklist=checklist(anchors),
             anchors=anchors,
             section_names=SECTIONS,
-            p_text=p_text,
             version=__version__,
             style=asset("report.css"),
             script=asset("report.js"),

@@ -58,8 +58,9 @@ def split_flow(
         groups: Patient of each sample, shape ``(N,)``.
         labels: Names of L labels.
 
-    >>> split_flow("test", np.array([[0, 1], [0, -1], [0, 0]]), np.array(["a", "a", "b"]), ("mass", "edema"))
-    SplitFlow(name='test', use='is reported', n=3, n_groups=2, n_positive=1, n_negative=1, n_unknown=1, unknown={'edema': 1})
+    >>> found = split_flow("test", np.array([[0, 1], [0, -1], [0, 0]]), np.array(["a", "a", "b"]), ("mass", "edema"))
+    >>> found.n_groups, found.n_positive, found.n_negative, found.n_unknown, found.unknown
+    (2, 1, 1, 1, {'edema': 1})
     """
     table = targets.reshape(len(targets), -1)
     positive, negative = (table == 1).any(axis=1), (table == 0).all(axis=1)

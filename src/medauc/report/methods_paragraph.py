@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from medauc.evaluation import Evaluation, Figure
 from medauc.report.words import METHOD_NAMES
@@ -71,6 +72,12 @@ _TURNS = {
 }
 _LOOKS = {"brightness": "brightness", "contrast": "contrast", "gamma": "gamma", "noise": "noise"}
 
+_HOLM = "Holm, Scand. J. Stat. 6 (1979) 65"
+_INTENSITIES = {
+    "train": "Intensities were standardised by the mean and standard deviation of the training images.",
+    "unit": "Intensities were scaled to [0, 1].",
+}
+
 Cite = Callable[[str | None], str]
 
 
@@ -115,9 +122,11 @@ def _training(recipe: Recipe, data_name: str | None, seed: int | None, cite: Cit
         if recipe.model.conversion == "acs"
         else ""
     )
-    start = "from scratch" if recipe.model.weights is None else f"starting from {recipe.model.weights}"
+    weights = recipe.model.weights
+    start = "from scratch" if weights is None else f"starting from the weights {Path(weights).name}"
     data = f" on {data_name} ({recipe.data.size} pixels a side)" if data_name else ""
     yield f"We trained {network}{cite(source)}{width}{acs} {start}{data}."
+    yield _INTENSITIES[recipe.data.normalization]
     yield from _objective(recipe, cite)
     yield (
         f"Training images were changed at random by {_changes(recipe)}."
@@ -135,15 +144,21 @@ def _objective(recipe: Recipe, cite: Cite) -> Iterator[str]:
     adam = " in its Adam form" if getattr(recipe.optim, "mode", "sgd") == "adam" else ""
     schedule = recipe.optim.schedule
     falling = (
-        "constant"
+        "held constant"
         if schedule.name == "none"
         else _SCHEDULES[schedule.name].format(
             factor=schedule.factor, epochs=", ".join(map(str, schedule.epochs))
         )
     )
+    rate, decay = (
+        f"learning rate {recipe.optim.lr:g} ({falling})",
+        f"weight decay {recipe.optim.weight_decay:g}",
+    )
+    epoch_decay = getattr(recipe.optim, "epoch_decay", 0.0)
+    pulled = f", epoch decay {epoch_decay:g}" if epoch_decay else ""
     yield (
-        f"The network was fitted by minimising {loss.format(**options)}{cite(source)} with {optimizer}{cite(origin)}{adam}, "
-        f"learning rate {recipe.optim.lr:g}, {falling}, and weight decay {recipe.optim.weight_decay:g}."
+        f"The network was fitted by minimising {loss.format(**options)}{cite(source)} with "
+        f"{optimizer}{cite(origin)}{adam}, {rate}, {decay}{pulled}."
     )
     if recipe.optim.name in ("adamw", "sgd") and recipe.loss.name == "aucm":
         yield "The dual variable was updated by projected gradient ascent."
@@ -164,7 +179,7 @@ def _changes(recipe: Recipe) -> str:
 
 def _batches(recipe: Recipe) -> str:
     sampling = recipe.sampling
-    if sampling.name == "shuffled" or sampling.positive_share is None and sampling.name == "auto":
+    if sampling.name == "shuffled" or (sampling.positive_share is None and sampling.name == "auto"):
         drawn = "drawn without replacement in random order"
     elif sampling.name == "label_balanced":
         drawn = "balanced for one label after the other"
@@ -193,9 +208,10 @@ def _selection(recipe: Recipe, seed: int | None) -> str:
         if recipe.evaluation.test_time_augmentation == "flips"
         else ""
     )
+    averaged = averages[training.weight_averaging]
     return (
-        f"Training ran for at most {training.max_epochs} epochs{early}{seeded}; the epoch{averages[training.weight_averaging]} "
-        f"with the largest area under the ROC curve on validation was kept. The test set was scored once.{flips}"
+        f"Training ran for at most {training.max_epochs} epochs{early}{seeded}; the epoch{averaged} with the "
+        f"largest area under the ROC curve on validation was kept. The test set was scored once.{flips}"
     )
 
 
@@ -211,6 +227,14 @@ def _evaluation(evaluation: Evaluation, recipe: Recipe | None, cite: Cite) -> It
             f"with its {percent} confidence interval ({_how(test.auroc, cite)})"
             + (f" and as average precision ({_how(test.auprc, cite)})." if test.auprc is not None else ".")
         )
+    ranked = [test, *test.labels.values()]
+    partial = next((found.partial[0].standardized for found in ranked if found.partial), None)
+    rate = next((found.rates[0].figure for found in ranked if found.rates), None)
+    if partial is not None and rate is not None:
+        yield (
+            f"Partial areas are standardised ({_how(partial, cite)}); sensitivity at fixed specificity, and the "
+            f"reverse, is given with intervals ({_how(rate, cite)})."
+        )
     if evaluation.operating_points:
         point = evaluation.operating_points[0]
         rules = _listed(list(dict.fromkeys(point.name for point in evaluation.operating_points)))
@@ -220,8 +244,9 @@ def _evaluation(evaluation: Evaluation, recipe: Recipe | None, cite: Cite) -> It
         )
     for fit in evaluation.calibration[:1]:
         yield (
-            f"Scores were mapped to probabilities by {METHOD_NAMES[fit.method]}, fitted on the validation set; calibration is "
-            f"described by intercept and slope ({_how(fit.after.intercept, cite)}), Brier score and calibration error."
+            f"Scores were mapped to probabilities by {METHOD_NAMES[fit.method]}, fitted on the validation set; "
+            f"calibration is described by intercept and slope ({_how(fit.after.intercept, cite)}), Brier score"
+            f"{cite(fit.after.brier.reference)} and calibration error ({_how(fit.after.ece, cite)})."
         )
     for curve in evaluation.net_benefit[:1]:
         yield f"Clinical usefulness is shown by decision curves{cite(curve.reference)}."
@@ -229,7 +254,7 @@ def _evaluation(evaluation: Evaluation, recipe: Recipe | None, cite: Cite) -> It
     if columns:
         yield (
             f"Subgroups by {_listed(columns)} were each compared with the remaining samples; p values were adjusted by "
-            "Holm's method."
+            f"Holm's method{cite(_HOLM)}."
         )
 
 

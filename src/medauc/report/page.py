@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from medauc.evaluation.comparison_text import p_text
 from medauc.report.plots import Spec
 from medauc.report.words import map_text
 
@@ -28,10 +29,10 @@ class Plot:
 
 
 def safe_json(value: Any) -> Markup:
-    """JSON that can stand inside a script element, whatever text it holds.
+    r"""JSON that can stand inside a script element, whatever text it holds.
 
     >>> safe_json({"name": "</script>"})
-    Markup('{"name":"\\\\u003c/script\\\\u003e"}')
+    Markup('{"name":"\\u003c/script\\u003e"}')
     """
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
@@ -52,7 +53,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": lambda share: f"{100 * share:.1f}%", "map_text": map_text}
+    made.filters["percent"] = lambda share: f"{100 * share:.1f}%"
+    made.filters |= {"map_text": map_text, "p_text": p_text}
     return made
 
 

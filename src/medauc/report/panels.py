@@ -155,7 +155,9 @@ def _decision(curve: NetBenefit) -> Plot:
 def _subgroups(subgroups: Sequence[Subgroup], found: Discrimination, level: float) -> Plot | None:
     if found.auroc is None or not any(part.discrimination.auroc for part in subgroups):
         return None
-    description = "AUROC in each subgroup; dashed: all test samples; diamonds differ from the rest beyond chance"
+    description = (
+        "AUROC in each subgroup; dashed: all test samples; diamonds differ from the rest beyond chance"
+    )
     return Plot("AUROC by subgroup", description, subgroup_plot(subgroups, found.auroc, level))
 
 

@@ -41,11 +41,13 @@ def roc_plot(
     curve = _line(fpr[kept], tpr[kept], "ROC", BLUE)
     chance = _line([0, 1], [0, 1], "chance", GREY, dash="dash")
     marks = [_point(*named, place) for place, named in enumerate(_distinct(points))]
-    return _spec(
+    spec = _spec(
         [band, chance, curve, *marks, _moving_point()],
         x=_axis("1 - specificity", share=True),
         y=_axis("sensitivity", share=True),
     )
+    spec["layout"]["height"] = 520  # as high as the slider's box beside it
+    return spec
 
 
 def precision_recall_plot(target: NDArray[np.int8], score: NDArray[np.float64]) -> Spec:
@@ -82,7 +84,8 @@ def score_plot(
             }
         )
     highest = max(max(bar["y"]) for bar in bars)
-    moving = _line([None, None], [0, highest], "slider", BLUE) | {"meta": MOVING}
+    moving = _line([None, None], [0, highest], "slider", BLUE) | {"meta": MOVING, "opacity": 0.45}
+    moving["line"]["width"] = 7
     lines = [*_threshold_lines(points, highest), moving]
     spec = _spec([*bars, *lines], x=_axis("score"), y=_axis("share of the class"))
     spec["layout"] |= {"barmode": "overlay", "bargap": 0}

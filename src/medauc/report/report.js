@@ -114,18 +114,13 @@ document.querySelectorAll(".copy").forEach((button) => {
   });
 });
 
-// Paper has one width and no closed parts.
-const PAPER = 640; // pixels
+// On paper nothing can be opened.
 let opened = [];
-const resize = (width) => document.querySelectorAll(".plot[data-drawn]").forEach((plot) => {
-  if (plot.data) Plotly.relayout(plot, width ? { width } : { width: null, autosize: true });
-});
 addEventListener("beforeprint", () => {
   opened = [...document.querySelectorAll("details:not([open])")];
-  opened.forEach((part) => { part.open = true; part.querySelectorAll(".plot").forEach(draw); });
-  resize(PAPER);
+  opened.forEach((part) => {
+    part.open = true;
+    part.querySelectorAll(".plot").forEach(draw);
+  });
 });
-addEventListener("afterprint", () => {
-  opened.forEach((part) => { part.open = false; });
-  resize(null);
-});
+addEventListener("afterprint", () => opened.forEach((part) => { part.open = false; }));

@@ -1,6 +1,6 @@
 """The report of a run folder, or of a table of scores from anywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -15,7 +15,8 @@ from medauc.report.build import write_report
 from medauc.report.flow import SplitFlow, split_flow
 from medauc.report.gallery import most_confident_errors
 from medauc.report.material import RunMaterial
-from medauc.training import Provenance, RunFolder, evaluate_path
+from medauc.report.model_card import write_model_card
+from medauc.training import Provenance, RunFolder, evaluate_path, evaluate_paths
 
 
 def report_path(
@@ -25,7 +26,7 @@ def report_path(
     changes: Mapping[str, Any] | None = None,
     **options: Unpack[ReadOptions],
 ) -> Path:
-    """Evaluate a run folder or a CSV file and write its page; nothing is downloaded for it.
+    """Evaluate a run folder or a CSV file, write its page and its model card; nothing is downloaded for it.
 
     Args:
         source: A run folder, or predictions that :meth:`medauc.evaluation.Predictions.read` accepts.
@@ -35,7 +36,8 @@ def report_path(
         **options: How to read a file whose names are not medauc's.
 
     Returns:
-        The file written. Without the data file of the run, the page has no images and says so.
+        The page written; the model card lies at :func:`card_of` it. Without the data file of the run, the page
+        has no images and says so.
 
     Raises:
         InputError: The source cannot be read or evaluated, or the page cannot be written.
@@ -43,10 +45,50 @@ def report_path(
     predictions, evaluation = evaluate_path(source, changes, **options)
     if source.is_dir():
         run = RunFolder(source)
-        return _write(run, _find_dataset(run, data_dir), predictions, evaluation, out or run.report)
-    target = out or source.with_name("report.html")
-    write_report(target, evaluation, predictions, title=source.name)
+        title, material = _describe(run, _find_dataset(run, data_dir), predictions, evaluation)
+        target = out or run.report
+    else:
+        title, material, target = source.name, None, out or source.with_name("report.html")
+    write_report(target, evaluation, predictions, title=title, material=material)
+    write_model_card(card_of(target), evaluation, predictions, title=title, material=material)
     return target
+
+
+def report_runs(
+    sources: Sequence[Path],
+    out: Path,
+    changes: Mapping[str, Any] | None = None,
+    **options: Unpack[ReadOptions],
+) -> Path:
+    """Evaluate several runs of the same data and write the page and model card of their ensemble.
+
+    Args:
+        sources: Run folders or files, two or more.
+        out: File to write.
+        changes: As in :func:`report_path`.
+        **options: As in :func:`report_path`.
+
+    Returns:
+        The file written. It shows the runs' mean and spread; recipe, images and training curves are each run's own
+        and left out.
+
+    Raises:
+        InputError: As :func:`report_path`, or runs that are not about the same samples.
+    """
+    predictions, evaluation = evaluate_paths(sources, changes, **options)
+    title = f"{len(sources)} trainings: {', '.join(source.resolve().name for source in sources)}"
+    write_report(out, evaluation, predictions, title=title)
+    write_model_card(card_of(out), evaluation, predictions, title=title)
+    return out
+
+
+def card_of(page: Path) -> Path:
+    """Where the model card of a page lies: beside it.
+
+    >>> card_of(Path("run/report.html")).as_posix(), card_of(Path("run/seed1.html")).as_posix()
+    ('run/model_card.md', 'run/seed1_model_card.md')
+    """
+    return page.with_name("model_card.md" if page.stem == "report" else f"{page.stem}_model_card.md")
 
 
 def write_run_report(run: RunFolder, dataset: Dataset) -> Path:
@@ -56,12 +98,15 @@ def write_run_report(run: RunFolder, dataset: Dataset) -> Path:
         InputError: The run is not finished, or the page cannot be written.
     """
     predictions, evaluation = Predictions.read(run.predictions), Evaluation.read(run.evaluation)
-    return _write(run, dataset, predictions, evaluation, run.report)
+    title, material = _describe(run, dataset, predictions, evaluation)
+    write_report(run.report, evaluation, predictions, title=title, material=material)
+    return run.report
 
 
-def _write(
-    run: RunFolder, dataset: Dataset | None, predictions: Predictions, evaluation: Evaluation, target: Path
-) -> Path:
+def _describe(
+    run: RunFolder, dataset: Dataset | None, predictions: Predictions, evaluation: Evaluation
+) -> tuple[str, RunMaterial]:
+    """Title of the page of a run, and what its training adds."""
     recipe, provenance = run.read_recipe()
     material = RunMaterial(
         data_name=provenance.dataset,
@@ -73,9 +118,7 @@ def _write(
         history=_read_history(run.metrics),
         images={} if dataset is None else _images(dataset, predictions, evaluation),
     )
-    title = f"{provenance.dataset}: {run.path.resolve().name}"
-    write_report(target, evaluation, predictions, title=title, material=material)
-    return target
+    return f"{provenance.dataset}: {run.path.resolve().name}", material
 
 
 def _find_dataset(run: RunFolder, data_dir: Path | None) -> Dataset | None:
@@ -93,7 +136,9 @@ def _find_dataset(run: RunFolder, data_dir: Path | None) -> Dataset | None:
 
 def _unscored(dataset: Dataset, predictions: Predictions) -> dict[str, SplitFlow]:
     return {
-        name: split_flow(name, split.targets, split.groups, dataset.label_names if dataset.multi_label else ())
+        name: split_flow(
+            name, split.targets, split.groups, dataset.label_names if dataset.multi_label else ()
+        )
         for name, split in dataset.splits.items()
         if name not in predictions.splits
     }

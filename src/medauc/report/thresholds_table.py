@@ -117,4 +117,4 @@ def _by_group(
 
 
 def _pair(low: float, high: float) -> list[float]:
-    return [round(float(low), 4), round(float(high), 4)]
+    return [round(float(low), 6), round(float(high), 6)]

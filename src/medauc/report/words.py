@@ -17,7 +17,7 @@ def map_text(calibration: Calibration) -> str:
     >>> part = lambda split: Predictions.from_arrays(
     ...     split=split, ids=range(6), targets=[0, 0, 0, 1, 1, 1], scores=[1, 2, 5, 3, 4, 6])
     >>> map_text(evaluate(Predictions.concatenate([part("val"), part("test")])).calibration[0])
-    'Platt scaling: slope 0.4684, intercept -1.639'
+    'Platt scaling: slope 0.3613, intercept -1.265'
     """
     numbers = [
         f"{name} {value:.4g}" for name, value in calibration.map.items() if isinstance(value, int | float)
