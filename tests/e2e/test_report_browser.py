@@ -31,8 +31,8 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 CONNECT = """
-import os, sys
-ends = [os.dup(int(end)) for end in sys.argv[1:3]]
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
 for end, wanted in zip(ends, (3, 4)):  # Chromium reads commands from descriptor 3 and answers on 4
     os.dup2(end, wanted)
 os.execvp(sys.argv[3], sys.argv[3:])
