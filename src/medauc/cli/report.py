@@ -38,9 +38,9 @@ def report(
     positive: Positive = None,
     allow_leakage: AllowLeakage = False,
 ) -> None:
-    """Write one self-contained HTML page that opens offline in any browser."""
+    """Write one self-contained HTML page that opens offline in any browser, and a model card beside it."""
     from medauc.evaluation import parse_columns
-    from medauc.report import report_path
+    from medauc.report import card_of, report_path
 
     written = report_path(
         source,
@@ -51,4 +51,4 @@ def report(
         positive=positive,
         allow_leakage=allow_leakage,
     )
-    typer.echo(f"written: {written}")
+    typer.echo(f"written: {written}\nwritten: {card_of(written)}")
