@@ -141,3 +141,11 @@ def test_several_runs_make_one_page(finished, phantom, tmp_path):
     assert "again" in page
     assert "Scores of 2 trainings were divided" in page
     assert (tmp_path / "both_model_card.md").is_file()
+
+
+def test_training_counts_follow_the_positive_class_of_the_run(finished, npz):
+    run = finished(load_dataset(npz, positive_class=0))
+    report_path(run.path)
+    card = (run.path / "model_card.md").read_text(encoding="utf-8")
+    for split in ("train | fits the network", "test | is reported"):
+        assert f"| {split} | 40 | 40 | 26 | 14 | 0 |" in card

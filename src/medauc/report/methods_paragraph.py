@@ -61,7 +61,7 @@ _NETWORKS = {
 _SCHEDULES = {
     "stages": "lowered by a factor of {factor:g} after epochs {epochs}",
     "cosine": "falling along a cosine",
-    "one_cycle": "rising once and falling once (one cycle)",
+    "one_cycle": "one cycle: rising, then falling",
 }
 _TURNS = {
     "rotation": "rotation",

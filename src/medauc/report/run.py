@@ -135,13 +135,20 @@ def _find_dataset(run: RunFolder, data_dir: Path | None) -> Dataset | None:
 
 
 def _unscored(dataset: Dataset, predictions: Predictions) -> dict[str, SplitFlow]:
+    """Sizes of the splits that were not scored; a file alone does not know which class was positive."""
+    labels = dataset.label_names if dataset.multi_label else ()
+    flipped = not dataset.multi_label and _is_flipped(dataset, predictions)
     return {
-        name: split_flow(
-            name, split.targets, split.groups, dataset.label_names if dataset.multi_label else ()
-        )
+        name: split_flow(name, 1 - split.targets if flipped else split.targets, split.groups, labels)
         for name, split in dataset.splits.items()
         if name not in predictions.splits
     }
+
+
+def _is_flipped(dataset: Dataset, predictions: Predictions) -> bool:
+    stored = dict(zip(map(str, dataset.test.ids), dataset.test.targets.tolist(), strict=True))
+    test = predictions.select("test")
+    return any(stored.get(name) == 1 - int(used) for name, used in zip(test.ids, test.target(), strict=True))
 
 
 def _images(
