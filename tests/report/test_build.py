@@ -213,16 +213,11 @@ def test_every_link_leads_somewhere_and_headings_descend(page):
     assert labelled == {attrs["id"] for tag, attrs in page.tags if tag == "input"}
 
 
-def test_the_page_stays_small():
-    rng = np.random.default_rng(0)
-    target = np.arange(1000) % 2
-    parts = [
-        Predictions.from_arrays(
-            split=name, ids=range(1000), targets=target, scores=target + rng.normal(size=1000)
-        )
-        for name in ("val", "test")
-    ]
-    table = Predictions.concatenate(parts)
+@pytest.mark.parametrize("labels", [None, [f"finding {number}" for number in range(14)]], ids=["one", "many"])
+def test_the_page_stays_small(labels):
+    table = Predictions.concatenate(
+        [noisy_split("val", labels=labels), noisy_split("test", 1000, labels=labels)]
+    )
     assert len(build_report(evaluate(table), table, title="x").encode()) < 6e6
 
 

@@ -20,9 +20,9 @@ def assert_agrees(table, target, score, groups=None, every=1):
             if table[rate][place] is None:
                 assert np.isnan(estimate.value)
             else:
-                assert table[rate][place] == pytest.approx([estimate.low, estimate.high], abs=1e-6)
+                assert table[rate][place] == pytest.approx([estimate.low, estimate.high], abs=1e-5)
         flagged = [found.flagged_per_1000.low / 1000, found.flagged_per_1000.high / 1000]
-        assert table["flagged"][place] == pytest.approx(flagged, abs=1e-6)
+        assert table["flagged"][place] == pytest.approx(flagged, abs=1e-5)
 
 
 def test_every_threshold_agrees_with_the_metrics():

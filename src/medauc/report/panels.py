@@ -22,7 +22,9 @@ from medauc.report import plots
 from medauc.report.forest_plots import runs_plot, subgroup_plot
 from medauc.report.page import Plot, safe_json
 from medauc.report.probability_plots import calibration_plot, decision_plot
-from medauc.report.thresholds_table import thresholds_table
+from medauc.report.thresholds_table import MOST_THRESHOLDS, thresholds_table
+
+_MOST_BY_LABEL = 150  # thresholds of the slider of one of several labels
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ def _slider(
 ) -> dict[str, Any]:
     groups = test.known_groups(label) if test.has_repeated_groups else None
     chosen = list(dict.fromkeys(point.threshold for point in points))
-    table = thresholds_table(*test.known(label), level, chosen, groups)
+    most = MOST_THRESHOLDS if label is None else _MOST_BY_LABEL
+    table = thresholds_table(*test.known(label), level, chosen, groups, most)
     names = [" = ".join(point.name for point in points if point.threshold == value) for value in chosen]
     start = table["chosen"][0] if chosen else len(table["threshold"]) // 2
     return table | {"names": names, "start": start}

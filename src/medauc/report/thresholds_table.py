@@ -22,6 +22,7 @@ def thresholds_table(
     level: float,
     keep: Sequence[float] = (),
     groups: NDArray[np.str_] | None = None,
+    most: int = MOST_THRESHOLDS,
 ) -> dict[str, Any]:
     """Counts and Wilson intervals at thresholds from the strictest to the laxest.
 
@@ -31,6 +32,7 @@ def thresholds_table(
         level: Confidence of the intervals.
         keep: Thresholds that must be among them: those that validation chose.
         groups: Whose sample it is, shape ``(N,)``, where samples of a group may be alike.
+        most: Thresholds that the table may have; with groups at most 100.
 
     Returns:
         Lists by name: ``threshold``, ``tp``, ``fp``, and bounds of ``sensitivity``, ``specificity``, ``ppv``,
@@ -42,7 +44,7 @@ def thresholds_table(
     >>> table["tp"], table["fp"], table["threshold"][table["chosen"][0]]
     ([0, 1, 1, 1, 2, 2], [0, 0, 1, 1, 1, 2], 2.5)
     """
-    thresholds = _thresholds(target, score, keep, MOST_THRESHOLDS if groups is None else MOST_BY_GROUP)
+    thresholds = _thresholds(target, score, keep, most if groups is None else min(most, MOST_BY_GROUP))
     positives, negatives = np.sort(score[target == 1]), np.sort(score[target == 0])
     tp = len(positives) - np.searchsorted(positives, thresholds)
     fp = len(negatives) - np.searchsorted(negatives, thresholds)
@@ -117,4 +119,4 @@ def _by_group(
 
 
 def _pair(low: float, high: float) -> list[float]:
-    return [round(float(low), 6), round(float(high), 6)]
+    return [round(float(low), 5), round(float(high), 5)]
