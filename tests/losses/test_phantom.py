@@ -58,7 +58,7 @@ def optimizer_for(name, network, loss):
     if name == "compositional":
         # The AUC is optimised one inner step ahead of the weights that are tested: with the default 0.1 the small
         # network's weights themselves reach 0.85 of the ideal, those ahead of them 0.995.
-        return PDSCA(network.parameters(), loss, lr=0.1, inner_lr=0.01)
+        return PDSCA(network.parameters(), loss)
     return torch.optim.AdamW(network.parameters(), lr=0.01)
 
 

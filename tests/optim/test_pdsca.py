@@ -174,7 +174,7 @@ def test_closure_finishes_a_cycle_begun_without_one():
 
 
 def test_returned_value_is_the_auc_loss_at_the_look_ahead():
-    net, loss, optimizer = setup(beta0=1.0, clip_value=math.inf)
+    net, loss, optimizer = setup(inner_lr=0.1, beta0=1.0, clip_value=math.inf)
     data = next(batches(1))
     probe, plain = linear(), AUCMLoss(version="v2", margin=MARGIN, activation="none").double()
     entropy = nn.functional.binary_cross_entropy_with_logits(probe(data[0]).squeeze(1), data[1].double())

@@ -91,46 +91,46 @@ class AveragePrecisionLoss(SampleStateLoss):
         positives, negatives = batch.positives, batch.negatives
         slots = positives.ease.shape[1]
         partners = (-positives.ease).where(positives.valid, math.inf)
-        pairs = self.pairs(positives.ease, torch.cat([partners, negatives.ease], 1))
+        partners = torch.cat([partners, negatives.ease], 1)
+        pairs = PairBlocks(positives.ease, partners, self.pair_loss)
         share = self._shares(batch).unsqueeze(1)
-        u_positive, u_all = self._averages(_counts(pairs, share, slots), batch)
+        u_positive, u_all = self._averages(*_counts(pairs, share, slots), batch)
 
         per_positive = batch.member / positives.count
         precision = u_positive / u_all
-        value = ((1 - precision) * per_positive).sum(1)
+        value = (per_positive - precision * per_positive).sum(1)
         # Derivatives of the value by l_ij, but for share_j: precision falls with a negative above i ...
-        scale = per_positive / u_all
-        for_negative = (precision * scale).unsqueeze(2)
-        for_positive = for_negative - scale.unsqueeze(2)  # ... and rises with a positive.
+        scale = (per_positive / u_all).unsqueeze(2)
+        for_negative = precision.unsqueeze(2) * scale
+        for_positive = for_negative - scale  # ... and rises with a positive.
 
         def weighted() -> Iterator[Tensor]:
-            for part, _, slope in pairs:
+            for part, (_, slope) in pairs:
                 weight = slope * share
-                weight[..., :slots] *= for_positive[:, part]
-                weight[..., slots:] *= for_negative[:, part]
+                weight[..., :slots].mul_(for_positive[:, part])
+                weight[..., slots:].mul_(for_negative[:, part])
                 yield weight
 
         by_positive, by_partner = gradient_sums(weighted())
         return Solved(value, by_positive + by_partner[:, :slots], by_partner[:, slots:])
 
-    def _averages(self, counts: tuple[Tensor, Tensor], batch: Batch) -> list[Tensor]:
-        """u1 and u2 with this batch in them, (L, P), 1 where there is no positive."""
-        averages = []
-        for name, count in zip(("u_positive", "u_all"), counts, strict=True):
-            known = self.recall(name, batch)
-            new = count.where(known < 0, known.lerp(count, self.gamma))
-            self.store(name, batch, known, new)
-            averages.append(new.where(batch.member, 1.0))
-        return averages
+    def _averages(self, positive: Tensor, total: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """u1 and u2 with this batch in them, (L, P); u2 is 1 where there is no positive."""
+        known_positive, known_all = self.recall("u_positive", batch), self.recall("u_all", batch)
+        unseen = known_all < 0
+        u_positive = positive.where(unseen, known_positive.lerp(positive, self.gamma))
+        u_all = total.where(unseen, known_all.lerp(total, self.gamma))
+        self.store("u_positive", batch, known_positive, u_positive)
+        self.store("u_all", batch, known_all, u_all)
+        return u_positive, u_all.where(batch.member, 1.0)
 
     def _shares(self, batch: Batch) -> Tensor:
         """Weight of each partner in the counts, (L, P + Q), positives first: each class adds up to its share."""
         positives, negatives = batch.positives, batch.negatives
         if self.prevalence is None:
-            prevalence = positives.count / (positives.count + negatives.count)
-        else:
-            # new_full, since new_tensor copies from the host and waits for the device.
-            prevalence = torch.cat([positives.count.new_full((1, 1), share) for share in self.prevalence])
+            return torch.cat([positives.valid, negatives.valid], 1) / (positives.count + negatives.count)
+        # new_full, since new_tensor copies from the host and waits for the device.
+        prevalence = torch.cat([positives.count.new_full((1, 1), share) for share in self.prevalence])
         of_positive = positives.valid * (prevalence / positives.count)
         return torch.cat([of_positive, negatives.valid * ((1 - prevalence) / negatives.count)], 1)
 
@@ -142,7 +142,7 @@ class AveragePrecisionLoss(SampleStateLoss):
 def _counts(pairs: PairBlocks, share: Tensor, slots: int) -> tuple[Tensor, Tensor]:
     """Smooth share of samples that are positive and above each positive, and of all above it; both (L, P)."""
     of_positives, of_all = [], []
-    for _, loss, _ in pairs:
+    for _, (loss, _) in pairs:
         counted = loss * share
         of_positives.append(counted[..., :slots].sum(2))
         of_all.append(counted.sum(2))

@@ -14,7 +14,6 @@ from medauc.losses.ranked_pairs import (
     hardest_share,
     joined,
     surely_none,
-    surrogate_loss,
 )
 from medauc.losses.sample_state import Batch, SampleStateLoss, Solved
 
@@ -93,22 +92,22 @@ class PartialAUCLoss(SampleStateLoss):
 
     def solve(self, batch: Batch) -> Solved:
         """Risk of each positive at its threshold, and the weights of the pairs beyond it."""
-        pairs = self.pairs(batch.positives.ease, batch.negatives.ease)
+        pairs = PairBlocks(batch.positives.ease, batch.negatives.ease, self.pair_loss)
         size = self.max_fpr * batch.negatives.count
         known = self.recall("threshold", batch)
         unseen = (known < 0) & batch.member
         first = None if surely_none(unseen) else self._first_visit(batch, known, unseen, size)
         threshold = known if first is None else first.threshold
         risk, beyond = _tail(pairs, threshold, size)
-        moved = (threshold + self.state_lr * (beyond - 1)).clamp(min=0)
+        moved = threshold.add(beyond - 1, alpha=self.state_lr).clamp_(min=0)
         self.store("threshold", batch, known, moved if first is None else threshold.where(first.here, moved))
-        value, outer = self._over_positives(risk.where(batch.member, 0.0), batch)
+        value, outer = self._over_positives(risk, batch)
         return Solved(value, *gradient_sums(_weighted(pairs, threshold, first, outer, size)))
 
     def _first_visit(self, batch: Batch, known: Tensor, unseen: Tensor, size: Tensor) -> "_FirstVisit":
         """The minimising s_i of this batch is the loss against the last of the ``size`` hardest negatives."""
         lead = -batch.negatives.ease.gather(1, _last_of(size)) - batch.positives.ease
-        own, _ = surrogate_loss(lead, self.surrogate, self.margin)
+        own, _ = self.pair_loss(lead)
         share = hardest_share(batch.negatives.ease, size)
         return _FirstVisit(unseen, own.where(unseen, known), share.unsqueeze(1))
 
@@ -116,7 +115,9 @@ class PartialAUCLoss(SampleStateLoss):
         """Value of each label (L,), and weight of each positive in it (L, P)."""
         count = batch.positives.count
         if self.min_tpr is None:
-            return (risk / count).sum(1), batch.member / count
+            outer = batch.member / count
+            return (risk * outer).sum(1), outer
+        risk = risk.where(batch.member, 0.0)
         size = (1 - self.min_tpr) * count
         own = risk.gather(1, _last_of(size))
         known = self.recall_of_labels("positive_threshold", batch)
@@ -128,7 +129,7 @@ class PartialAUCLoss(SampleStateLoss):
         value = threshold.squeeze(1) + (excess.clamp(min=0) / size).sum(1)
         # A label's first batch is every positive's first visit, whose risk falls with the score: ranks decide.
         outer = hardest_share(batch.positives.ease, size).where(known < 0, beyond)
-        return value.where(batch.member.any(1), 0.0), outer.where(batch.member, 0.0)
+        return value.where(batch.member[:, 0], 0.0), outer.where(batch.member, 0.0)
 
     def extra_repr(self) -> str:
         """Settings shown when the module is printed."""
@@ -153,7 +154,7 @@ class _FirstVisit(NamedTuple):
 def _tail(pairs: PairBlocks, threshold: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     """Value of the inner problem at the threshold, and the share of pairs beyond it over max_fpr; both (L, P)."""
     sums, counts = [], []
-    for part, loss, _ in pairs:
+    for part, (loss, _) in pairs:
         excess = loss - threshold[:, part].unsqueeze(2)
         counts.append((excess > 0).sum(2))
         sums.append(excess.clamp(min=0).sum(2))
@@ -169,7 +170,7 @@ def _weighted(
     optimal: a batch with fewer than 1 / max_fpr negatives has all its weight there.
     """
     each = outer / size
-    for part, loss, slope in pairs:
+    for part, (loss, slope) in pairs:
         beyond = slope * (loss > threshold[:, part].unsqueeze(2))
         if first is not None:
             ranked = slope * (first.share * size.unsqueeze(2))

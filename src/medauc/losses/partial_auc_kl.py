@@ -1,12 +1,13 @@
 """Partial AUC with soft limits: a KL-regularised worst case over negatives, and over positives too when two-way."""
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from medauc.losses.base import Activation
-from medauc.losses.ranked_pairs import Surrogate, gradient_sums, joined
+from medauc.losses.ranked_pairs import PairBlocks, Surrogate, gradient_sums, joined
 from medauc.losses.sample_state import Batch, SampleStateLoss, Solved, check_rate
 
 
@@ -80,42 +81,43 @@ class PartialAUCKLLoss(SampleStateLoss):
 
     def solve(self, batch: Batch) -> Solved:
         """Averages u and v, and the weights of the pairs under them."""
-        pairs = self.pairs(batch.positives.ease, batch.negatives.ease)
-        # Slots past the last negative have no loss; their exponential must not count either.
-        blank = (1 - 1 / batch.negatives.valid.to(batch.negatives.ease.dtype)).unsqueeze(1)
-        inverse = 1 / self.temperature
-        total = joined(torch.add(blank, loss, alpha=inverse).logsumexp(2) for _, loss, _ in pairs)
-        total = total.where(batch.member, 0.0)
-        mean = total - batch.negatives.count.log()
+        positives, negatives = batch.positives, batch.negatives
+        pairs = PairBlocks(
+            positives.ease, negatives.ease, partial(self._powers, negatives.valid.unsqueeze(1))
+        )
+        sums, hardest = zip(*((power.sum(2), top.squeeze(2)) for _, (power, _, top) in pairs), strict=True)
+        total = joined(sums).where(batch.member, 1.0)
+        mean = (total / negatives.count).log().add_(joined(hardest), alpha=1 / self.temperature)
         known = self.recall("log_u", batch)
         log_u = moving_average(known, mean, self.gamma)
         self.store("log_u", batch, known, log_u)
         value, outer = self._over_positives(log_u, batch)
-        # exp(L_ij / lambda) / u_i = n- softmax_j mean_i / u_i, whose last factor is at most 1 / gamma.
-        outer = outer * self._bounded_ratio(mean, log_u)
-        weighted = (
-            (torch.add(blank, loss, alpha=inverse) - total[:, part].unsqueeze(2)).exp_()
-            * slope
-            * outer[:, part].unsqueeze(2)
-            for part, loss, slope in pairs
+        # exp(L_ij / lambda) / u_i is a power over their total, times n-, times a batch's mean over u_i.
+        each = (outer * self._bounded_ratio(mean, log_u) / total).unsqueeze(2)
+        return Solved(
+            value, *gradient_sums(power * slope * each[:, part] for part, (power, slope, _) in pairs)
         )
-        return Solved(value, *gradient_sums(weighted))
+
+    def _powers(self, valid: Tensor, lead: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``exp(L_ij / lambda)`` over that of the row's hardest negative, the first; slope; loss of the first."""
+        loss, slope = self.pair_loss(lead)
+        hardest = loss[..., :1]
+        return ((loss - hardest) / self.temperature).exp_().mul_(valid), slope, hardest
 
     def _over_positives(self, log_u: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Value of each label (L,), and weight of each positive in it (L, P)."""
-        count = batch.positives.count
         if self.positive_temperature is None:
-            outer = batch.member / count
+            outer = batch.member / batch.positives.count
             return self.temperature * (log_u * outer).sum(1), outer
-        live = batch.member.any(1, keepdim=True)
-        exponent = (log_u * (self.temperature / self.positive_temperature)).where(batch.member, -math.inf)
-        total = exponent.logsumexp(1, keepdim=True).where(live, 0.0)
-        mean = total - count.log()
+        # The lowest number rather than -inf: a label without members has finite weights, on pairs of no slope.
+        lowest = torch.finfo(log_u.dtype).min
+        exponent = (log_u * (self.temperature / self.positive_temperature)).where(batch.member, lowest)
+        mean = exponent.logsumexp(1, keepdim=True) - batch.positives.count.log()
         known = self.recall_of_labels("log_v", batch)
         log_v = moving_average(known, mean, self.gamma)
         self.store_of_labels("log_v", batch, known, log_v)
-        value = (self.positive_temperature * log_v).where(live, 0.0)
-        return value.squeeze(1), (exponent - total).exp() * self._bounded_ratio(mean, log_v)
+        value = (self.positive_temperature * log_v).where(batch.member[:, :1], 0.0)
+        return value.squeeze(1), exponent.softmax(1) * self._bounded_ratio(mean, log_v)
 
     def _bounded_ratio(self, log_part: Tensor, log_average: Tensor) -> Tensor:
         """Ratio of a batch's value to the average that holds gamma of it; the bound only stops rounding."""

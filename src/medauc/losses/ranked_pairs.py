@@ -1,7 +1,7 @@
 """Positives against other samples, hardest first, a block of pairs at a time: what partial AUC and AP share."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -34,19 +34,20 @@ class Ranked(NamedTuple):
 
 def hardest_first(scores: Tensor, positive: Tensor, negative: Tensor) -> tuple[Ranked, Ranked]:
     """Sort positives from the lowest score up, negatives from the highest down; all inputs (N, L), N >= 1."""
-    members = torch.stack([positive.T, negative.T])
-    ease, rows = torch.stack([scores.T, -scores.T]).where(members, math.inf).sort(2)
-    count = members.sum(2, keepdim=True)
-    slots = [len(scores)] * 2
-    if may_look(scores):
-        slots = count.amax((1, 2)).clamp_(min=1).tolist()
-    valid = torch.arange(len(scores), device=scores.device) < count
-    at_least_one = count.clamp(min=1).to(scores.dtype)
-    classes = zip(ease.unbind(), rows.unbind(), at_least_one.unbind(), valid.unbind(), slots, strict=True)
-    positives, negatives = (
-        Ranked(e[:, :end].contiguous(), r[:, :end], c, v[:, :end]) for e, r, c, v, end in classes
-    )
+    members = torch.stack([positive.t(), negative.t()])
+    across = scores.t()
+    ease, rows = torch.stack([across, -across]).where(members, math.inf).sort(2)
+    count = members.sum(2, keepdim=True).clamp_(min=1)
+    slots = count.amax((1, 2)).tolist() if may_look(scores) else [len(scores)] * 2
+    classes = zip(ease.unbind(), rows.unbind(), count.to(scores.dtype).unbind(), slots, strict=True)
+    positives, negatives = (_ranked(*one) for one in classes)
     return positives, negatives
+
+
+def _ranked(ease: Tensor, rows: Tensor, count: Tensor, slots: int) -> Ranked:
+    ease = ease.narrow(1, 0, slots)
+    # Unlike <, this counts a NaN as a member, so that it reaches the value and is noticed.
+    return Ranked(ease, rows.narrow(1, 0, slots), count, ease != math.inf)
 
 
 def hardest_share(keys: Tensor, size: Tensor) -> Tensor:
@@ -62,42 +63,39 @@ def hardest_share(keys: Tensor, size: Tensor) -> Tensor:
     >>> hardest_share(torch.tensor([[0.0, 1.0, 1.0, 2.0]]), torch.tensor([[2.0]]))
     tensor([[0.5000, 0.2500, 0.2500, 0.0000]])
     """
+    keys = keys.contiguous()  # searchsorted warns otherwise
     first = torch.searchsorted(keys, keys)
     after = torch.searchsorted(keys, keys, right=True)
     return (size.minimum(after) - size.minimum(first)) / ((after - first) * size)
 
 
 class PairBlocks:
-    """Loss of every pair of a positive i with another sample j, ``phi(h_j - h_i)``, in blocks of whole rows i.
+    """A function of every pair of a positive i with another sample j, in blocks of whole rows i.
 
     Args:
         positives: h_i, shape (L, P).
         others: -h_j, shape (L, Q).
-        surrogate: phi, see :func:`surrogate_loss`.
-        margin: of the squared hinge.
+        function: takes leads ``h_j - h_i`` (L, rows, Q) and returns tensors that belong to these rows.
     """
 
-    def __init__(self, positives: Tensor, others: Tensor, surrogate: Surrogate, margin: float) -> None:
-        self.leads = -positives.unsqueeze(2), others.unsqueeze(1)
-        self.surrogate: Surrogate = surrogate
-        self.margin = margin
+    def __init__(
+        self, positives: Tensor, others: Tensor, function: Callable[[Tensor], tuple[Tensor, ...]]
+    ) -> None:
+        self.positives, self.others = -positives.unsqueeze(2), others.unsqueeze(1)
+        self.function = function
         in_cache = positives.device.type == "cpu" and not torch.compiler.is_compiling()
         room = _PAIRS_ON_CPU if in_cache else _PAIRS_ELSEWHERE
         height = max(room // max(others.numel(), 1), 1)
         self.parts = [slice(start, start + height) for start in range(0, positives.shape[1], height)]
-        self._only: tuple[Tensor, Tensor] | None = None
+        self._only: tuple[Tensor, ...] | None = None
 
-    def __iter__(self) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """Yield rows, loss and slope ``phi'``, both (L, rows, Q), to be read only; may be walked again."""
+    def __iter__(self) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
+        """Yield rows and what the function gives for them, which is to be read only; may be walked again."""
         for part in self.parts:
-            found = self._only or self._block(part)
+            found = self._only or self.function(self.positives[:, part] - self.others)
             if len(self.parts) == 1:
                 self._only = found
-            yield part, *found
-
-    def _block(self, part: slice) -> tuple[Tensor, Tensor]:
-        rows, others = self.leads
-        return surrogate_loss(rows[:, part] - others, self.surrogate, self.margin)
+            yield part, found
 
 
 def joined(blocks: Iterable[Tensor]) -> Tensor:
@@ -124,7 +122,7 @@ def surrogate_loss(lead: Tensor, surrogate: Surrogate, margin: float) -> tuple[T
     """
     if surrogate == "squared_hinge":
         short = (lead + margin).clamp(min=0)
-        return short.square(), 2 * short
+        return short.square(), short + short
     chance = lead.sigmoid()
     if surrogate == "logistic":
         return softplus(lead), chance
@@ -133,12 +131,30 @@ def surrogate_loss(lead: Tensor, surrogate: Surrogate, margin: float) -> tuple[T
 
 def attach_gradient(scores: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
     """Return ``value`` as a function of the scores that has the given gradient, once differentiable."""
-    attached: Tensor = _WithGradient.apply(scores, value, gradient)  # type: ignore[no-untyped-call]
+    function = _WithGradientInTransform if in_transform(scores) else _WithGradient
+    attached: Tensor = function.apply(scores, value, gradient)  # type: ignore[no-untyped-call]
     return attached
 
 
 class _WithGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(scores, gradient)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None]:
+        scores, gradient = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the gradient may be differentiated in turn
+            gradient = _Once.apply(scores, gradient)  # type: ignore[no-untyped-call]
+        return outer[0] * gradient, None, None
+
+
+class _WithGradientInTransform(torch.autograd.Function):
+    """The same in the form that torch.func wants, which takes several times as long to call."""
+
     generate_vmap_rule = True
+    backward = _WithGradient.backward
 
     @staticmethod
     def forward(scores: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
@@ -147,13 +163,6 @@ class _WithGradient(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
         ctx.save_for_backward(inputs[0], inputs[2])
-
-    @staticmethod
-    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None]:
-        scores, gradient = ctx.saved_tensors
-        if torch.is_grad_enabled():  # the gradient may be differentiated in turn
-            gradient = _Once.apply(scores, gradient)  # type: ignore[no-untyped-call]
-        return outer[0] * gradient, None, None
 
 
 class _Once(torch.autograd.Function):

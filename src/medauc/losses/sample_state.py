@@ -10,13 +10,13 @@ from medauc.losses.aucm import check_margin
 from medauc.losses.base import Activation, Columns, Loss, activate, as_columns, check_choice
 from medauc.losses.ranked_pairs import (
     SURROGATES,
-    PairBlocks,
     Ranked,
     Surrogate,
     attach_gradient,
     hardest_first,
     in_transform,
     may_look,
+    surrogate_loss,
 )
 
 NEVER_SEEN = -1.0  # states are all >= 0
@@ -122,9 +122,11 @@ class SampleStateLoss(Loss):
             solved = self.solve(batch)
             gradient = scores.new_zeros(scores.shape[::-1])
             gradient = gradient.scatter_add(1, batch.positives.rows, solved.by_positive)
-            gradient = gradient.scatter_add(1, batch.negatives.rows, solved.by_negative).T
+            gradient = gradient.scatter_add(1, batch.negatives.rows, solved.by_negative).t()
+            if self.num_labels > 1:
+                gradient = gradient / self.num_labels
             value = solved.value.mean()
-        return attach_gradient(scores, value, gradient / self.num_labels)
+        return attach_gradient(scores, value, gradient)
 
     @abstractmethod
     def solve(self, batch: Batch) -> Solved:
@@ -134,16 +136,17 @@ class SampleStateLoss(Loss):
         """Register a buffer of states, none seen so far."""
         self.register_buffer(name, torch.full(shape, NEVER_SEEN))
 
-    def pairs(self, positives: Tensor, others: Tensor) -> PairBlocks:
-        """All pairs of (L, P) positives and (L, Q) others under this loss's surrogate."""
-        return PairBlocks(positives, others, self.surrogate, self.margin)
+    def pair_loss(self, lead: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and slope of pairs under this loss's surrogate."""
+        return surrogate_loss(lead, self.surrogate, self.margin)
 
     def recall(self, name: str, batch: Batch) -> Tensor:
         """States of the ranked positives, (L, P); negative where never seen."""
         ease = batch.positives.ease
         if batch.samples is None:
             return torch.full_like(ease, NEVER_SEEN)
-        return self.get_buffer(name).T.gather(1, batch.samples).to(ease.dtype)
+        state: Tensor = getattr(self, name)  # get_buffer takes as long as the rest
+        return state.t().gather(1, batch.samples).to(ease.dtype)
 
     def recall_of_labels(self, name: str, batch: Batch) -> Tensor:
         """States of the labels themselves, (L, 1); negative where never seen."""
@@ -153,20 +156,22 @@ class SampleStateLoss(Loss):
     def store(self, name: str, batch: Batch, old: Tensor, new: Tensor) -> None:
         """Replace states that were recalled by new ones, (L, P), if this batch may."""
         if batch.update and batch.samples is not None:
-            state = self.get_buffer(name)
+            state: Tensor = getattr(self, name)
             kept = new.where(batch.member, old).to(state.dtype)
-            state.T.scatter_reduce_(1, batch.samples, kept, "amax", include_self=False)
+            state.t().scatter_reduce_(1, batch.samples, kept, "amax", include_self=False)
 
     def store_of_labels(self, name: str, batch: Batch, old: Tensor, new: Tensor) -> None:
         """Likewise for states of labels, (L, 1); those of which the batch lacks a class keep theirs."""
         if batch.update:
-            self.get_buffer(name).copy_(new.where(batch.member.any(1, keepdim=True), old).squeeze(1))
+            self.get_buffer(name).copy_(new.where(batch.member[:, :1], old).squeeze(1))
 
     def _rank(self, columns: Columns, index: Tensor | None) -> Batch:
         positives, negatives = hardest_first(columns.scores.detach(), columns.positive, columns.negative)
         member = positives.valid & negatives.valid[:, :1]
         update = self.training and not in_transform(columns.scores)
-        return Batch(positives, negatives, member, None if index is None else index[positives.rows], update)
+        return Batch(
+            positives, negatives, member, None if index is None else index.take(positives.rows), update
+        )
 
     def _check_index(self, index: Tensor | None, samples: int) -> None:
         if index is None:

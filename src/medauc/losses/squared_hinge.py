@@ -6,8 +6,8 @@ its positive. Going up from one key to the next, over a gap ``g``, every distanc
 All terms are >= 0, so nothing cancels, however large the scores are.
 
 After Rust and Hocking: A Log-linear Gradient Descent Algorithm for Unbalanced Binary Classification using the All
-Pairs Squared Hinge Loss, arXiv 2302.11062, whose coefficients of a parabola these sums of gaps
-replace: the coefficients cancel when scores are far from zero.
+Pairs Squared Hinge Loss, arXiv 2302.11062. Sums of gaps replace the paper's coefficients of a parabola, which cancel
+when scores are far from zero.
 """
 
 from torch import Tensor

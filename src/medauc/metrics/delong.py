@@ -95,7 +95,7 @@ def delong_interval(
     """AUC with its confidence interval.
 
     ``"score"`` is :func:`medauc.metrics.score_interval` with DeLong's variance. Over 20,000 draws of binormal
-    scores for each of 144 settings, 20 to 500 positives, prevalences of 0.1 to 0.5 and AUCs of 0.6 to 0.98, it covers the
+    scores for each of 144 settings, 20 to 500 positives, prevalence 0.1 to 0.5 and AUC 0.6 to 0.98, it covers the
     truth in 93.9% to 96.2% (benchmarks/results/coverage.json); where 20 positives vary twice as much as 180
     negatives, in 90% at AUC 0.95. ``"logit"`` is the normal interval on the logit scale, down to 90% and 84%
     there. ``"linear"`` is the normal interval, clipped to [0, 1], as most software has it (R's pROC, for

@@ -37,7 +37,8 @@ class PDSCA(ProximalMinMax):
         params: the network's parameters, or param groups as dicts.
         loss: a loss with the attribute ``phase``, such as :class:`~medauc.losses.CompositionalAUCLoss`.
         lr: step size of the outer descent and of the ascent, >= 0.
-        inner_lr: step size of the inner descent, >= 0; 0 leaves the plain AUC loss.
+        inner_lr: step size of the inner descent, >= 0; 0 leaves the plain AUC loss. Where it is large the weights
+            ahead rank well but ``w`` itself, which is what remains, may not.
         inner_steps: inner steps in each cycle, >= 1.
         beta0: share of the newest estimate in the look-ahead u, in (0, 1].
         beta1: share of the newest gradient in the outer gradient z, in (0, 1].
@@ -73,7 +74,7 @@ class PDSCA(ProximalMinMax):
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
         loss: nn.Module,
         lr: float | Tensor = 0.1,
-        inner_lr: float = 0.1,
+        inner_lr: float = 0.01,
         inner_steps: int = 1,
         beta0: float = 0.9,
         beta1: float = 0.9,

@@ -60,7 +60,7 @@ class PDSCASection(OptimSection):
 
     name: Literal["pdsca"] = "pdsca"
     lr: Rate = 0.1
-    inner_lr: Annotated[float, Field(ge=0, le=100)] = 0.1
+    inner_lr: Annotated[float, Field(ge=0, le=100)] = 0.01
     inner_steps: int = Field(1, ge=1, le=1000)
     beta0: Fraction = 0.9
     beta1: Fraction = 0.9
