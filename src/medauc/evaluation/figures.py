@@ -107,7 +107,7 @@ class AtPrevalence(Strict):
 
 
 class OperatingPoint(Strict):
-    """A threshold chosen on one split and what it does on another; ``guarantee`` says what it promises."""
+    """A threshold chosen on one split and what it does on another; ``guarantee`` says what it promises, and by what."""
 
     name: str
     label: str | None = None

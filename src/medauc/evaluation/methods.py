@@ -30,7 +30,8 @@ PAIRED_AUPRC_BY_GROUP = Method(
     "influences summed by group, normal interval of the paired difference", AUPRC.reference
 )
 LEAST_AUPRC = Method(
-    "least AUPRC at the Hoeffding bound of the AUROC, since cases are too few or the ranking is perfect", HOEFFDING.reference
+    "least AUPRC at the Hoeffding bound of the AUROC, since cases are too few or the ranking is perfect",
+    HOEFFDING.reference,
 )
 PARTIAL = Method(
     "DeLong variance of clipped placements, McClish's standardisation",
@@ -54,7 +55,8 @@ HAND_TILL = Method(
     "Hand & Till, Mach. Learn. 45 (2001) 171",
 )
 CLUSTERED_WILSON = Method(
-    "Wilson with the effective number of samples, by group", "Dean & Pagano, J. Surv. Stat. Methodol. 3 (2015) 484"
+    "Wilson with the effective number of samples, by group",
+    "Dean & Pagano, J. Surv. Stat. Methodol. 3 (2015) 484",
 )
 MOVER = Method("intervals of both rates combined (MOVER)", "Zou & Donner, Stat. Med. 27 (2008) 1693")
 JACCARD = Method("from Wilson's interval of tp / (tp + fp + fn)", WILSON.reference)

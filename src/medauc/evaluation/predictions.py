@@ -195,7 +195,8 @@ class Predictions:
 
     def known_groups(self, label: str | None = None) -> NDArray[np.str_]:
         """Patients of the rows whose target is known."""
-        return np.asarray(self.groups, dtype=np.str_)[self.target(label) != UNKNOWN]
+        known = self.target(label) != UNKNOWN
+        return np.asarray(self.groups, dtype=np.str_)[np.flatnonzero(known)]
 
     @property
     def has_repeated_groups(self) -> bool:

@@ -96,11 +96,8 @@ def _auprc(part: Predictions, label: str | None, level: float) -> Figure:
     target, score = part.known(label)
     groups = _groups(part, label)
     found = average_precision_interval(target, score, level, groups)
-    if found.high == 1.0:
-        method = methods.LEAST_AUPRC
-    else:
-        method = methods.AUPRC if groups is None else methods.AUPRC_BY_GROUP
-    return figure(found, level, int(target.size), method)
+    usual = methods.AUPRC if groups is None else methods.AUPRC_BY_GROUP
+    return figure(found, level, int(target.size), methods.LEAST_AUPRC if found.high == 1.0 else usual)
 
 
 def _partial(part: Predictions, label: str | None, level: float) -> list[PartialArea]:
