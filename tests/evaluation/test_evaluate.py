@@ -7,12 +7,13 @@ import pytest
 from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
 
 from medauc.errors import InputError
-from medauc.evaluation import Evaluation, Predictions, evaluate, summary_lines
+from medauc.evaluation import Evaluation, Predictions, Settings, evaluate, summary_lines
 from medauc.metrics import (
     brier_score,
     delong_interval,
     platt_apply,
     platt_fit,
+    threshold_at_least_cost,
     threshold_at_sensitivity,
     wilson_interval,
     youden_threshold,
@@ -35,7 +36,7 @@ def test_discrimination_of_each_split(both):
 
 
 def test_thresholds_come_from_validation_and_rates_from_test(both):
-    result = evaluate(both, target_sensitivity=0.8)
+    result = evaluate(both, Settings(target_sensitivity=0.8, confidence=None))
     val, test = both.select("val"), both.select("test")
     points = {point.name: point for point in result.operating_points}
     assert list(points) == ["youden", "specificity 0.90", "sensitivity 0.80"]
@@ -52,7 +53,7 @@ def test_thresholds_come_from_validation_and_rates_from_test(both):
     ):
         low, high = map(float, wilson_interval(hits, of))
         assert (figure.value, figure.low, figure.high) == pytest.approx((hits / of, low, high))
-        assert (figure.method, figure.level) == ("Wilson", 0.95)
+        assert (figure.method, figure.level, figure.n) == ("Wilson", 0.95, of)
 
 
 def test_test_scores_decide_no_threshold(both, make_split):
@@ -60,19 +61,20 @@ def test_test_scores_decide_no_threshold(both, make_split):
     other = Predictions.concatenate([both.select("val"), make_split("test", n=90, seed=9)])
     first, second = evaluate(both), evaluate(other)
     assert [p.threshold for p in first.operating_points] == [p.threshold for p in second.operating_points]
-    assert first.calibration[0].slope == second.calibration[0].slope
+    assert first.calibration[0].map == second.calibration[0].map
 
 
 def test_calibration_is_fitted_on_validation_and_judged_on_test(both):
     fit = evaluate(both).calibration[0]
     val, test = both.select("val"), both.select("test")
-    assert (fit.slope, fit.intercept) == platt_fit(val.target(), val.score())
-    after = platt_apply(test.score(), fit.slope, fit.intercept)
-    assert fit.brier.value == pytest.approx(brier_score(test.target(), after))
+    slope, intercept = platt_fit(val.target(), val.score())
+    assert fit.map == {"method": "platt", "slope": slope, "intercept": intercept}
+    after = platt_apply(test.score(), slope, intercept)
+    assert fit.after.brier.value == pytest.approx(brier_score(test.target(), after))
     assert fit.uncalibrated == "logistic(score)"
-    assert fit.brier.value < fit.brier_uncalibrated.value
-    assert fit.ece.low <= fit.ece.value <= fit.ece.high
-    assert evaluate(both, calibration="none").calibration == []
+    assert fit.after.brier.value < fit.before.brier.value
+    assert fit.after.ece.low <= fit.after.ece.value <= fit.after.ece.high
+    assert evaluate(both, Settings(calibration="none")).calibration == []
 
 
 def test_scores_that_are_probabilities_are_taken_as_such(make_split):
@@ -81,7 +83,7 @@ def test_scores_that_are_probabilities_are_taken_as_such(make_split):
     fit = evaluate(Predictions.concatenate(parts)).calibration[0]
     test = parts[1]
     assert fit.uncalibrated == "score"
-    assert fit.brier_uncalibrated.value == pytest.approx(brier_score(test.target(), test.score()))
+    assert fit.before.brier.value == pytest.approx(brier_score(test.target(), test.score()))
 
 
 def test_without_validation_nothing_is_chosen(make_split):
@@ -113,7 +115,7 @@ def test_a_one_class_test_split_is_an_error(make_split):
 )
 def test_shares_out_of_range_are_named(both, options):
     with pytest.raises(InputError, match="must lie between 0 and 1"):
-        evaluate(both, **options)
+        evaluate(both, Settings(**options))
 
 
 def test_few_cases_get_bounds_and_a_warning(make_split):
@@ -122,7 +124,6 @@ def test_few_cases_get_bounds_and_a_warning(make_split):
     scores = np.arange(200, 0, -1.0)
     scores[2] = 100.5
     result = evaluate(make_split("test", targets=targets, scores=scores))
-    assert result.test.auroc.method.startswith("Hoeffding")
     assert result.test.auroc.low < 0.4
     assert result.test.auprc.method.startswith("least AUPRC")
     assert any("only 3 positives" in warning for warning in result.warnings)
@@ -152,6 +153,7 @@ def test_dependent_and_leaking_patients_are_told(make_split):
     val = make_split("val", groups=[f"p{row + 95}" for row in range(200)])
     warnings = evaluate(Predictions.concatenate([val, test])).warnings
     assert any("come from 100 groups" in warning for warning in warnings)
+    assert any(warning.startswith("No guaranteed sensitivity 0.95") for warning in warnings)
     assert any(warning.startswith("5 groups occur in both val and test") for warning in warnings)
 
 
@@ -168,7 +170,7 @@ def test_a_reversed_score_is_told(make_split):
         part = make_split(name)
         parts.append(make_split(name, targets=part.target(), scores=-part.score()))
     result = evaluate(Predictions.concatenate(parts))
-    assert result.calibration[0].slope < 0
+    assert result.calibration[0].map["slope"] < 0
     assert any("wrong way round" in warning for warning in result.warnings)
 
 
@@ -203,12 +205,14 @@ def test_several_labels(several):
 
 
 def test_json_has_the_promised_keys_and_comes_back(both, tmp_path):
-    result = evaluate(both, positive_name="malignant")
+    result = evaluate(both, Settings(positive_name="malignant"))
     result.write(tmp_path / "evaluation.json")
     content = json.loads((tmp_path / "evaluation.json").read_text())
     for name in ("val", "test"):
         assert {"n", "n_positive", "auroc"} <= set(content["splits"][name])
-        assert set(content["splits"][name]["auroc"]) == {"value", "low", "high", "level", "method"}
+        assert set(content["splits"][name]["auroc"]) == {
+            *("value", "low", "high", "level", "n", "method", "reference")
+        }
         assert content["splits"][name]["auroc"]["level"] == 0.95
     assert len(content["operating_points"]) == 3
     assert Evaluation.read(tmp_path / "evaluation.json") == result
@@ -235,15 +239,58 @@ def test_a_damaged_evaluation_is_refused(tmp_path, content, message):
 
 
 def test_summary_says_what_counts(both, several):
-    result = evaluate(both, positive_name="malignant")
+    result = evaluate(both, Settings(positive_name="malignant"))
     lines = summary_lines(result)
     text = "\n".join(lines)
     assert f"300 samples, {result.test.n_positive} malignant" in text
     assert f"AUROC  {result.test.auroc.text()}" in text
     assert f"{result.operating_points[2].npv.text(2)}" in text
-    assert result.calibration[0].brier.text() in text
-    assert max(map(len, lines)) <= 120
+    assert result.calibration[0].after.brier.text() in text
+    assert max(len(line) for line in lines if not line.startswith("note")) <= 110
     many = evaluate(several)
     text = "\n".join(summary_lines(many))
     assert many.test.labels["b"].auroc.text() in text
     assert all(warning in text for warning in many.warnings)
+
+
+def test_a_guaranteed_sensitivity_needs_59_positives(make_split):
+    targets = (np.arange(200) < 59).astype(int)
+    scores = targets + np.linspace(0, 1, 200)
+    test = make_split("test")
+    result = evaluate(Predictions.concatenate([make_split("val", targets=targets, scores=scores), test]))
+    point = result.operating_points[-1]
+    assert point.threshold == scores[:59].min()
+    assert "with 95% confidence" in point.guarantee
+    targets[58] = 0
+    short = evaluate(Predictions.concatenate([make_split("val", targets=targets, scores=scores), test]))
+    assert all(found.guarantee is None for found in short.operating_points)
+    assert any("validation has 58 positives, 59 are needed" in warning for warning in short.warnings)
+
+
+def test_costs_and_prevalence_are_heeded(both):
+    settings = Settings(cost_ratio=10.0, prevalence=0.02, confidence=None)
+    result = evaluate(both, settings)
+    val = both.select("val")
+    point = {found.name: found for found in result.operating_points}["cost ratio 10"]
+    assert point.threshold == threshold_at_least_cost(val.target(), val.score(), 10.0, 0.02)
+    rate, alarm = point.sensitivity.value, 1 - point.specificity.value
+    expected = 0.02 * rate / (0.02 * rate + 0.98 * alarm)
+    assert point.at_prevalence.ppv.value == pytest.approx(expected)
+    assert point.at_prevalence.ppv.low < expected < point.at_prevalence.ppv.high
+    assert result.net_benefit[0].prevalence == 0.02
+
+
+def test_repeated_groups_widen_the_intervals(make_split):
+    """Every sample twice: by group the interval is that of the samples once."""
+    once = make_split("test")
+    twice = make_split(
+        "test",
+        n=400,
+        ids=range(400),
+        targets=np.repeat(once.target(), 2),
+        scores=np.repeat(once.score(), 2),
+        groups=np.repeat(np.arange(200), 2),
+    )
+    single, double = evaluate(once).test.auroc, evaluate(twice).test.auroc
+    assert double.value == pytest.approx(single.value)
+    assert double.high - double.low == pytest.approx(single.high - single.low, rel=0.02)

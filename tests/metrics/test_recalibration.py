@@ -218,7 +218,9 @@ def test_auto_is_near_the_best_map_on_new_data(world):
     y, chance = rng.random(3000) < WORLDS[world](s), WORLDS[world](new)
     losses = {method: cross_entropy(chance, fit_calibration(y, s, method).apply(new)) for method in METHODS}
     chosen = fit_calibration(y, s, "auto")
-    assert losses[chosen.method] / 20_000 <= min(losses.values()) / 20_000 + 1e-3  # two parameters cost about 3e-4
+    assert (
+        losses[chosen.method] / 20_000 <= min(losses.values()) / 20_000 + 1e-3
+    )  # two parameters cost about 3e-4
     assert (chosen.method == "isotonic") == (world == "stepped")
     assert chosen.method not in ("platt", "temperature") or world != "bent"
 

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medauc.evaluation import Predictions, evaluate
+from medauc.evaluation import Predictions, Settings, evaluate
 from medauc.report import RunMaterial, most_confident_errors
+from medauc.training import Recipe
 
 
 def noisy_split(split, n=150, labels=None, names=None):
@@ -22,7 +23,7 @@ def predictions():
 
 @pytest.fixture
 def evaluation(predictions):
-    return evaluate(predictions, positive_name="malignant")
+    return evaluate(predictions, Settings(positive_name="malignant"))
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ def material(predictions, evaluation):
     return RunMaterial(
         data_name="SomeMNIST",
         notes=["Positive class: malignant."],
-        recipe_text="loss:\n  name: aucm  # <b>bold</b>\n",
+        recipe=Recipe(description="<b>bold</b>"),
+        seed=7,
         environment={"medauc": "0.1.0", "device": "cpu </table>"},
         history=pd.DataFrame(
             {

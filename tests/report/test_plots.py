@@ -1,11 +1,17 @@
 """What the figures draw, read from their specifications."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from medauc.evaluation import evaluate
 from medauc.metrics import average_precision
 from medauc.report import plots
+from medauc.report.forest_plots import label_plot, subgroup_plot
+from medauc.report.probability_plots import calibration_plot, decision_plot
+from medauc.report.training_plots import history_plots
 
 
 def trace(spec, name):
@@ -51,7 +57,7 @@ def test_histogram_bars_add_up_to_one_class_each(test_part, evaluation):
     for name in ("negative", "malignant"):
         assert sum(trace(spec, name)["y"]) == pytest.approx(1, abs=1e-3)
     assert trace(spec, "malignant")["marker"]["pattern"]["shape"]
-    drawn = [item["x"][0] for item in spec["data"] if item.get("type") != "bar"]
+    drawn = [item["x"][0] for item in spec["data"] if item.get("type") != "bar" and "meta" not in item]
     assert drawn == pytest.approx([point.threshold for point in evaluation.operating_points], rel=1e-4)
 
 
@@ -65,9 +71,9 @@ def test_operating_points_with_one_threshold_share_an_entry(test_part, evaluatio
 
 def test_calibration_plot_shows_the_reported_error(test_part, evaluation):
     fit = evaluation.calibration[0]
-    spec = plots.calibration_plot(*test_part, fit)
-    for name, error in (("before", fit.ece_uncalibrated), ("after", fit.ece)):
-        drawn = trace(spec, name)
+    spec = calibration_plot(*test_part, fit)
+    for name, error in (("before", fit.before.ece), ("after", fit.after.ece)):
+        drawn = trace(spec, f"bins {name}")
         gaps, counts = np.abs(np.subtract(drawn["x"], drawn["y"])), np.array(drawn["customdata"])
         assert gaps @ counts / counts.sum() == pytest.approx(error.value, abs=1e-3)
 
@@ -77,16 +83,36 @@ def test_label_plot_has_intervals(evaluation, test_part):
     several = found.model_copy(
         update={"labels": {"a <b>": found, "b": found.model_copy(update={"auroc": None})}}
     )
-    dots = plots.label_plot(evaluation, several)["data"][0]
+    dots = label_plot(evaluation, several)["data"][0]
     assert dots["y"] == ["a &lt;b&gt;", "mean"]
     assert dots["x"][0] + dots["error_x"]["array"][0] == pytest.approx(found.auroc.high, abs=1e-4)
     assert dots["x"][0] - dots["error_x"]["arrayminus"][0] == pytest.approx(found.auroc.low, abs=1e-4)
 
 
 def test_history_marks_the_best_epoch_and_leaves_out_what_is_missing(material):
-    figures = {title: spec for title, _, spec in plots.history_plots(material.history)}
+    figures = {title: spec for title, _, spec in history_plots(material.history)}
     assert list(figures) == ["Loss", "AUC", "Variables of the loss", "Learning rate"]
     assert trace(figures["AUC"], "best validation, epoch 2")["x"] == [2]
     assert trace(figures["Variables of the loss"], "alpha")["y"][0] is None
     bare = material.history.assign(a=np.nan, b=np.nan, alpha=np.nan)
-    assert "Variables of the loss" not in [title for title, _, _ in plots.history_plots(bare)]
+    assert "Variables of the loss" not in [title for title, _, _ in history_plots(bare)]
+
+
+def test_decision_curve_is_the_evaluated_one(evaluation):
+    found = evaluation.net_benefit[0]
+    spec = decision_plot(found)
+    assert trace(spec, "by the model")["y"] == pytest.approx(found.net_benefit, rel=1e-4)
+    assert trace(spec, "treat all")["y"] == pytest.approx(found.treat_all, rel=1e-4)
+    assert set(trace(spec, "treat none")["y"]) == {0.0}
+
+
+def test_flagged_subgroups_stand_out_without_colour(predictions):
+    columns = {"scanner": np.tile(["A", "B"], predictions.n // 2)}
+    result = evaluate(replace(predictions, frame=predictions.frame.assign(**columns)))
+    first, second = (
+        part.model_copy(update={"differences": [part.differences[0].model_copy(update={"flagged": flagged})]})
+        for part, flagged in zip(result.subgroups, (True, False), strict=True)
+    )
+    dots = subgroup_plot([first, second], result.test.auroc, 0.95)["data"][0]
+    assert dots["y"] == ["scanner: A", "scanner: B", "all"]
+    assert dots["marker"]["symbol"] == ["diamond", "circle", "circle"]

@@ -1,12 +1,14 @@
 """The report of a run folder, made without a training: its files are written here."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from medauc.data import load_dataset
 from medauc.errors import InputError
 from medauc.evaluation import Predictions
-from medauc.report import report_path, write_run_report
+from medauc.report import report_path, report_runs, write_run_report
 from medauc.training import Provenance, RunFolder, evaluate_path, parse_recipe
 
 SMALL_PHANTOM = {"n_train": 20, "n_val": 40, "n_test": 60, "prevalence": 0.3}
@@ -116,3 +118,34 @@ def test_bad_sources_are_named(tmp_path, finished, phantom):
     run.metrics.write_text("epoch\n1\nx,y,z\n")
     with pytest.raises(InputError, match=r"metrics\.csv is not the table of epochs"):
         report_path(run.path)
+
+
+def test_a_model_card_lies_beside_the_page(finished, phantom, tmp_path):
+    run = finished(phantom)
+    report_path(run.path)
+    card = (run.path / "model_card.md").read_text(encoding="utf-8")
+    assert card.startswith("# phantom2d: run\n")
+    assert "| train | fits the network | 20 | 20 |" in card
+    report_path(run.path, tmp_path / "page.html")
+    assert (tmp_path / "page_model_card.md").read_text(encoding="utf-8") == card
+
+
+def test_several_runs_make_one_page(finished, phantom, tmp_path):
+    run = finished(phantom)
+    again = tmp_path / "again.csv"
+    table = Predictions.read(run.predictions)
+    noise = np.random.default_rng(0).normal(size=table.n) * table.frame["score"].std()
+    replace(table, frame=table.frame.assign(score=table.frame["score"] + noise)).write(again)
+    page = report_runs([run.predictions, again], tmp_path / "both.html").read_text(encoding="utf-8")
+    assert "Several trainings" in page
+    assert "again" in page
+    assert "Scores of 2 trainings were divided" in page
+    assert (tmp_path / "both_model_card.md").is_file()
+
+
+def test_training_counts_follow_the_positive_class_of_the_run(finished, npz):
+    run = finished(load_dataset(npz, positive_class=0))
+    report_path(run.path)
+    card = (run.path / "model_card.md").read_text(encoding="utf-8")
+    for split in ("train | fits the network", "test | is reported"):
+        assert f"| {split} | 40 | 40 | 26 | 14 | 0 |" in card

@@ -5,30 +5,62 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import AllowLeakage, Columns, Positive, Source
+from medauc.cli.options import (
+    AllowLeakage,
+    CalibrationMethod,
+    Columns,
+    CostRatio,
+    Level,
+    Positive,
+    Prevalence,
+    Sources,
+    Subgroups,
+    settings_changes,
+)
 
 
 def evaluate(
-    source: Source,
+    sources: Sources,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
-            help="File to write. Default: evaluation.json beside the predictions.",
+            help="File to write; wanted for several runs. Default: evaluation.json beside the predictions.",
             show_default=False,
         ),
     ] = None,
+    level: Level = None,
+    prevalence: Prevalence = None,
+    cost_ratio: CostRatio = None,
+    calibration: CalibrationMethod = None,
+    subgroups: Subgroups = None,
     columns: Columns = None,
     positive: Positive = None,
     allow_leakage: AllowLeakage = False,
 ) -> None:
-    """Compute every figure with its interval; print the main ones and write evaluation.json."""
-    from medauc.evaluation import parse_columns, summary_lines
-    from medauc.training import evaluate_path
+    """Compute every figure with its interval; print the main ones and write evaluation.json.
 
-    _, evaluation = evaluate_path(
-        source, columns=parse_columns(columns or ()), positive=positive, allow_leakage=allow_leakage
+    Several runs of the same data (training seeds) are evaluated as one model, the mean of their scores; the mean
+    and spread of the runs stand beside it, and the mean scores go to predictions.csv beside --out.
+    """
+    from medauc.errors import InputError
+    from medauc.evaluation import ReadOptions, parse_columns, summary_lines
+    from medauc.training import evaluate_path, evaluate_paths
+
+    changes = settings_changes(level, prevalence, cost_ratio, calibration, subgroups)
+    options = ReadOptions(
+        columns=parse_columns(columns or ()), positive=positive, allow_leakage=allow_leakage
     )
-    target = out or (source if source.is_dir() else source.parent) / "evaluation.json"
+    written = []
+    if len(sources) == 1:
+        _, evaluation = evaluate_path(sources[0], changes, **options)
+        target = out or (sources[0] if sources[0].is_dir() else sources[0].parent) / "evaluation.json"
+    elif out is None:
+        raise InputError("evaluate: several runs need --out, the file to write")
+    else:
+        ensemble, evaluation = evaluate_paths(sources, changes, **options)
+        target, scores = out, out.with_name("predictions.csv")
+        ensemble.write(scores)
+        written.append(f"written: {scores}")
     evaluation.write(target)
-    typer.echo("\n".join([*summary_lines(evaluation), f"written: {target}"]))
+    typer.echo("\n".join([*summary_lines(evaluation), *written, f"written: {target}"]))

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,17 @@ class DeviceOption(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+
+
+class CalibrationOption(StrEnum):
+    """How scores become probabilities."""
+
+    none = "none"
+    platt = "platt"
+    temperature = "temperature"
+    beta = "beta"
+    isotonic = "isotonic"
+    auto = "auto"
 
 
 DataDir = Annotated[
@@ -34,6 +45,10 @@ Source = Annotated[
     Path,
     typer.Argument(metavar="RUN|PREDICTIONS.CSV", help="A run folder, or a table of scores from anywhere."),
 ]
+Sources = Annotated[
+    list[Path],
+    typer.Argument(metavar="RUN|PREDICTIONS.CSV...", help="Run folders, or tables of scores from anywhere."),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
@@ -51,6 +66,56 @@ Positive = Annotated[
         show_default=False,
     ),
 ]
+Level = Annotated[
+    float | None, typer.Option("--level", help="Confidence of every interval.", show_default="0.95")
+]
+Prevalence = Annotated[
+    float | None,
+    typer.Option(
+        "--prevalence", help="Share of positives where the model will be used, for PPV, NPV and net benefit."
+    ),
+]
+CostRatio = Annotated[
+    float | None,
+    typer.Option(
+        "--cost-ratio", help="Cost of a missed positive over that of a false alarm: one more operating point."
+    ),
+]
+CalibrationMethod = Annotated[
+    CalibrationOption | None,
+    typer.Option("--calibration", help="Map from scores to probabilities.", show_default="platt"),
+]
+Subgroups = Annotated[
+    str | None,
+    typer.Option(
+        "--subgroups",
+        metavar="SEX,SCANNER",
+        help="Columns to evaluate by value, or 'none'.",
+        show_default="every further column with 2 to 12 values",
+    ),
+]
 AllowLeakage = Annotated[
     bool, typer.Option("--allow-leakage", help="Accept a group (patient) that occurs in more than one split.")
 ]
+
+
+def settings_changes(
+    level: float | None,
+    prevalence: float | None,
+    cost_ratio: float | None,
+    calibration: CalibrationOption | None,
+    subgroups: str | None,
+) -> dict[str, Any]:
+    """Fields of :class:`medauc.evaluation.Settings` that were given on the command line."""
+    given = {
+        "level": level,
+        "prevalence": prevalence,
+        "cost_ratio": cost_ratio,
+        "calibration": None if calibration is None else calibration.value,
+        "subgroups": None if subgroups is None else _names(subgroups),
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return () if text == "none" else tuple(name.strip() for name in text.split(",") if name.strip())

@@ -5,28 +5,57 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import AllowLeakage, Columns, DataDir, Positive, Source
+from medauc.cli.options import (
+    AllowLeakage,
+    CalibrationMethod,
+    Columns,
+    CostRatio,
+    DataDir,
+    Level,
+    Positive,
+    Prevalence,
+    Sources,
+    Subgroups,
+    settings_changes,
+)
 
 
 def report(
-    source: Source,
+    sources: Sources,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="File to write. Default: report.html beside the predictions.", show_default=False
+            "--out",
+            help="File to write; wanted for several runs. Default: report.html beside the predictions.",
+            show_default=False,
         ),
     ] = None,
     data_dir: DataDir = None,
+    level: Level = None,
+    prevalence: Prevalence = None,
+    cost_ratio: CostRatio = None,
+    calibration: CalibrationMethod = None,
+    subgroups: Subgroups = None,
     columns: Columns = None,
     positive: Positive = None,
     allow_leakage: AllowLeakage = False,
 ) -> None:
-    """Write one self-contained HTML page that opens offline in any browser."""
-    from medauc.evaluation import parse_columns
-    from medauc.report import report_path
+    """Write one self-contained HTML page that opens offline in any browser, and a model card beside it.
 
-    names = parse_columns(columns or ())
-    written = report_path(
-        source, out, data_dir, columns=names, positive=positive, allow_leakage=allow_leakage
+    Several runs of the same data (training seeds) are shown as one model, the mean of their scores.
+    """
+    from medauc.errors import InputError
+    from medauc.evaluation import ReadOptions, parse_columns
+    from medauc.report import card_of, report_path, report_runs
+
+    changes = settings_changes(level, prevalence, cost_ratio, calibration, subgroups)
+    options = ReadOptions(
+        columns=parse_columns(columns or ()), positive=positive, allow_leakage=allow_leakage
     )
-    typer.echo(f"written: {written}")
+    if len(sources) == 1:
+        written = report_path(sources[0], out, data_dir, changes, **options)
+    elif out is None:
+        raise InputError("report: several runs need --out, the file to write")
+    else:
+        written = report_runs(sources, out, changes, **options)
+    typer.echo(f"written: {written}\nwritten: {card_of(written)}")

@@ -1,6 +1,7 @@
 """What a reader must know to judge an evaluation, as sentences."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from medauc.evaluation.figures import Calibration
 from medauc.evaluation.predictions import Predictions
@@ -24,6 +25,7 @@ def caveats(predictions: Predictions, maps: Sequence[Calibration]) -> list[str]:
         *_validation(val, labels),
         *_test_size(test, labels),
         *_dependence(test),
+        *_uncalibrated(maps),
         *_reversed(maps),
         *_leaks(predictions),
     ]
@@ -59,8 +61,9 @@ def _dependence(test: Predictions) -> list[str]:
     if groups == test.n:
         return []
     return [
-        f"The {test.n} test samples come from {groups} groups; intervals take samples as independent and "
-        "are too narrow if samples of a group are alike."
+        f"The {test.n} test samples come from {groups} groups: intervals of AUROC and of rates at thresholds are "
+        "by group; those of partial areas, calibration and net benefit take samples as independent and may be too "
+        "narrow."
     ]
 
 
@@ -68,8 +71,26 @@ def _reversed(maps: Sequence[Calibration]) -> list[str]:
     return [
         f"The score{'' if fit.label is None else f' of {fit.label}'} ranks validation the wrong way round."
         for fit in maps
-        if fit.slope < 0
+        if fit.method == "platt" and float(cast(float, fit.map["slope"])) < 0
     ]
+
+
+def _uncalibrated(maps: Sequence[Calibration]) -> list[str]:
+    """Calibrated probabilities that are off beyond noise, in the large or in their spread."""
+    found = []
+    for fit in maps:
+        off = [
+            name
+            for name, figure, ideal in (
+                ("intercept", fit.after.intercept, 0.0),
+                ("slope", fit.after.slope, 1.0),
+            )
+            if figure.low is not None and figure.high is not None and not figure.low <= ideal <= figure.high
+        ]
+        if off:
+            of = "" if fit.label is None else f" of {fit.label}"
+            found.append(f"Probabilities{of} are off on test even after calibration: {' and '.join(off)}.")
+    return found
 
 
 def _leaks(predictions: Predictions) -> list[str]:

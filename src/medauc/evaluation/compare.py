@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medauc.errors import InputError
+from medauc.evaluation import methods
 from medauc.evaluation.alignment import Aligned
 from medauc.evaluation.comparison import (
     AucDifference,
@@ -20,7 +21,7 @@ from medauc.evaluation.comparison import (
     OverallTest,
     Ranking,
 )
-from medauc.evaluation.figures import Figure
+from medauc.evaluation.methods import figure
 from medauc.metrics import (
     AucTests,
     average_precision_difference,
@@ -148,14 +149,15 @@ def _tests(aligned: Aligned, label: Label, level: float) -> AucTests:
 
 def _models(aligned: Aligned, label: Label, level: float) -> list[ModelFigures]:
     target, scores, groups = _rows(aligned, label)
-    by_group, found = "" if groups is None else ", by group", []
+    n, found = int(target.size), []
     for name, score in zip(aligned.names, scores, strict=True):
         if groups is None:
-            auroc = _figure(delong_interval(target, score, level), level, "DeLong")
+            auroc = figure(delong_interval(target, score, level), level, n, methods.DELONG)
         else:
-            auroc = _figure(clustered_interval(target, score, groups, level), level, "Obuchowski, by group")
+            area = clustered_interval(target, score, groups, level)
+            auroc = figure(area, level, n, methods.OBUCHOWSKI)
         interval = average_precision_interval(target, score, level, groups)
-        auprc = _figure(interval, level, f"influences, logit scale{by_group}")
+        auprc = figure(interval, level, n, methods.AUPRC if groups is None else methods.AUPRC_BY_GROUP)
         found.append(ModelFigures(name=name, auroc=auroc, auprc=auprc))
     return found
 
@@ -164,21 +166,23 @@ def _with_auprc(aligned: Aligned, label: Label, differences: list[AucDifference]
     """Add the differences of AUPRC."""
     target, scores, groups = _rows(aligned, label)
     score = dict(zip(aligned.names, scores, strict=True))
-    method = "influences, paired" + ("" if groups is None else ", by group")
+    method = methods.PAIRED_AUPRC if groups is None else methods.PAIRED_AUPRC_BY_GROUP
     found = []
     for one in differences:
         estimate = average_precision_difference(
             target, score[one.first], score[one.second], groups, one.difference.level
         )
-        figure = _figure(estimate, one.difference.level, method) if estimate.is_defined else None
-        found.append(one.model_copy(update={"auprc_difference": figure}))
+        made = (
+            figure(estimate, one.difference.level, int(target.size), method) if estimate.is_defined else None
+        )
+        found.append(one.model_copy(update={"auprc_difference": made}))
     return found
 
 
 def _differences(
     aligned: Aligned, tests: AucTests, p_holm: NDArray[np.float64], level: float, margin: float | None
 ) -> list[AucDifference]:
-    method = "DeLong, paired" if aligned.groups is None else "Obuchowski, paired, by group"
+    method = methods.PAIRED_DELONG if aligned.groups is None else methods.PAIRED_OBUCHOWSKI
     found = []
     for k, (first, second) in enumerate(zip(tests.first, tests.second, strict=True)):
         high = float(tests.high[k])
@@ -186,7 +190,9 @@ def _differences(
             AucDifference(
                 first=aligned.names[first],
                 second=aligned.names[second],
-                difference=_figure((tests.difference[k], tests.low[k], high), level, method),
+                difference=figure(
+                    (tests.difference[k], tests.low[k], high), level, aligned.parts[0].n, method
+                ),
                 z=float(tests.z[k]),
                 p=float(tests.p[k]),
                 p_holm=float(p_holm[k]),
@@ -213,7 +219,7 @@ def _mean(aligned: Aligned, labels: Sequence[Label], level: float, margin: float
     for name, table in zip(aligned.names, scores, strict=True):
         found = macro_auc_interval(targets, table, level, groups=aligned.groups)
         models.append(
-            ModelFigures(name=name, auroc=_figure(found, level, "DeLong, mean over labels"), auprc=None)
+            ModelFigures(name=name, auroc=figure(found, level, len(targets), methods.MACRO), auprc=None)
         )
     differences = _differences(aligned, tests, tests.p_holm, level, margin)
     return Ranking(models=models, differences=differences, overall=_overall(tests))
@@ -225,7 +231,7 @@ def _points(aligned: Aligned, label: Label, level: float, wanted: tuple[float, f
         return []
     target, scores, groups = _rows(aligned, label)
     units = np.arange(target.size) if groups is None else groups
-    method = "Wilson" if groups is None else "Wilson, effective number of samples"
+    method = methods.WILSON if groups is None else methods.CLUSTERED_WILSON
     found: dict[str, list[ModelPoint]] = {}
     for name, table, score in zip(aligned.names, aligned.tables, scores, strict=True):
         val = table.select("val")
@@ -234,8 +240,11 @@ def _points(aligned: Aligned, label: Label, level: float, wanted: tuple[float, f
         for point, threshold in _thresholds(*val.known(label), *wanted).items():
             right = (score >= threshold) == (target == 1)
             sensitivity, specificity = (
-                _figure(
-                    clustered_proportion(right[target == value], units[target == value], level), level, method
+                figure(
+                    clustered_proportion(right[target == value], units[target == value], level),
+                    level,
+                    int((target == value).sum()),
+                    method,
                 )
                 for value in (1, 0)
             )
@@ -280,7 +289,7 @@ def _calls(
             for rate, value in rates:
                 of = target == value
                 result = paired_proportions(one[of], other[of], None if groups is None else groups[of], level)
-                method = "Newcombe, paired" + ("" if groups is None else ", by group")
+                method = methods.PAIRED_RATES if groups is None else methods.PAIRED_RATES_BY_GROUP
                 found.append(
                     CallDifference(
                         point=point,
@@ -290,7 +299,7 @@ def _calls(
                         n=int(of.sum()),
                         only_first=result.only_first,
                         only_second=result.only_second,
-                        difference=_figure(result.difference, level, method),
+                        difference=figure(result.difference, level, int(of.sum()), method),
                         p=result.p,
                         p_holm=result.p,
                     )
@@ -341,8 +350,3 @@ def _warnings(aligned: Aligned, usable: Sequence[Label], panels: Sequence[LabelC
                 f"No validation split with both classes, so no operating points and no calls: {', '.join(lacking)}."
             )
     return found
-
-
-def _figure(estimate: Sequence[float], level: float, method: str) -> Figure:
-    value, low, high = map(float, estimate)
-    return Figure(value=value, low=low, high=high, level=level, method=method)

@@ -1,7 +1,7 @@
 """The table of scores: what a training leaves behind, or what anybody else hands in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from medauc.errors import InputError
 from medauc.evaluation.cells import SPLITS, UNKNOWN, to_scores, to_splits, to_targets
 from medauc.evaluation.checks import check_ids, check_leakage
+from medauc.evaluation.classes import find_classes, one_against_rest
 from medauc.evaluation.columns import find_labels, pair, pairs
 from medauc.evaluation.reading import read_table
 from medauc.files import write_text_atomically
@@ -29,11 +30,13 @@ class Predictions:
             each label, then any further columns as text.
         labels: Names of the labels; empty when there is one target without a name.
         notes: Sentences on what was read liberally ("the comma is read as decimal point").
+        is_multiclass: Whether the labels are classes, of which every sample has exactly one.
     """
 
     frame: pd.DataFrame
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    is_multiclass: bool = False
 
     @classmethod
     def read(
@@ -47,7 +50,8 @@ class Predictions:
         r"""Read a CSV or Parquet file, from medauc or from anywhere.
 
         Needed are the columns ``target`` and ``score``, or ``target_<label>`` and ``score_<label>`` for one
-        label or more. ``split`` defaults to "test" in every row, ``id`` to the row's number, ``group`` to
+        label or more, or for several classes ``target`` and ``score_<class>`` for each. ``split`` defaults
+        to "test" in every row, ``id`` to the row's number, ``group`` to
         the id. An empty ``target_<label>`` means unknown. Numbers are read to the last bit. Semicolons or tabs
         between columns, decimal commas and splits named "validation" or "Training" are read too, and told in
         ``notes``.
@@ -69,11 +73,14 @@ class Predictions:
         """
         where = str(path)
         frame, liberties = read_table(Path(path), columns or {})
-        labels = find_labels(list(frame.columns), where)
+        classes = find_classes(list(frame.columns))
+        if classes:
+            frame = one_against_rest(frame, classes, where)
+        labels = classes or find_labels(list(frame.columns), where)
         parsed, notes = _parse(frame, labels, where, positive)
         if not allow_leakage and "group" in frame:
             check_leakage(parsed, where)
-        return cls(parsed, labels, (*liberties, *notes))
+        return cls(parsed, labels, (*liberties, *notes), is_multiclass=bool(classes))
 
     @classmethod
     def from_arrays(
@@ -135,7 +142,7 @@ class Predictions:
             raise InputError("only predictions with the same labels can be put together")
         frame = pd.concat([part.frame for part in parts], ignore_index=True)
         check_ids(frame, "the predictions put together")
-        return cls(frame, parts[0].labels)
+        return replace(parts[0], frame=frame)
 
     def write(self, path: Path | str) -> None:
         """Write the table as CSV, whole or not at all; :meth:`read` gives the same numbers to the bit.
@@ -150,7 +157,7 @@ class Predictions:
 
     def select(self, split: str) -> Self:
         """Return the rows of one split (none if the split is absent)."""
-        return type(self)(self.frame[self.frame["split"] == split].reset_index(drop=True), self.labels)
+        return self.where(np.asarray(self.frame["split"] == split))
 
     @property
     def n(self) -> int:
@@ -185,6 +192,26 @@ class Predictions:
         """Targets and scores of the rows whose target is known."""
         target = self.target(label)
         return target[target != UNKNOWN], self.score(label)[target != UNKNOWN]
+
+    def known_groups(self, label: str | None = None) -> NDArray[np.str_]:
+        """Patients of the rows whose target is known."""
+        known = self.target(label) != UNKNOWN
+        return np.asarray(self.groups, dtype=np.str_)[np.flatnonzero(known)]
+
+    @property
+    def has_repeated_groups(self) -> bool:
+        """Whether some group has several rows."""
+        return bool(self.frame["group"].duplicated().any())
+
+    @property
+    def further_columns(self) -> list[str]:
+        """Names of the columns that medauc has no use for but subgroups."""
+        own = {"split", "id", "group", *(name for names in pairs(self.labels) for name in names)}
+        return [str(name) for name in self.frame.columns if name not in own]
+
+    def where(self, rows: NDArray[np.bool_]) -> Self:
+        """Return the rows that a mask of shape ``(N,)`` picks."""
+        return replace(self, frame=self.frame[rows].reset_index(drop=True))
 
     def class_sizes(self, label: str | None = None) -> tuple[int, int]:
         """Numbers of positives and negatives."""

@@ -9,7 +9,8 @@ from typing import Any, TypedDict
 import pandas as pd
 
 from medauc.errors import InputError
-from medauc.evaluation.columns import find_labels, pairs, rename, unused
+from medauc.evaluation.classes import find_classes
+from medauc.evaluation.columns import find_labels, pair, pairs, rename, unused
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _PARQUET = (".parquet", ".pq")
@@ -125,4 +126,6 @@ def _as_read(column: "pd.Series[Any]", numeric: bool) -> "pd.Series[Any]":
 
 
 def _number_columns(header: Sequence[str], where: str) -> set[str]:
+    if classes := find_classes(header):
+        return {pair(name)[1] for name in classes}
     return {name for names in pairs(find_labels(header, where)) for name in names}

@@ -1,6 +1,6 @@
 """An evaluation in a few lines of text."""
 
-from medauc.evaluation.figures import Evaluation, OperatingPoint, SplitEvaluation
+from medauc.evaluation.figures import Evaluation, OperatingPoint, SplitEvaluation, Subgroup
 
 
 def summary_lines(evaluation: Evaluation) -> list[str]:
@@ -19,12 +19,20 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
         lines.append(f"{name}  {test.auroc.text()}   {percent} interval, {test.auroc.method}")
     if test.auprc is not None:
         lines.append(f"AUPRC  {test.auprc.text()}   a useless score has {test.prevalence:.3f}")
+    for found in evaluation.runs:
+        of = "" if found.label is None else f" for {found.label}"
+        each = f"single runs: mean {found.mean.text()}, SD {found.spread:.3f}"
+        lines.append(f"  the mean score of {len(found.names)} runs{of}; {each}")
     lines += _label_lines(test)
     lines += _point_lines([point for point in evaluation.operating_points if point.label is None])
     for fit in evaluation.calibration:
         if fit.label is None:
-            errors = f"Brier {fit.brier.text()}  ECE {fit.ece.text()}"
-            lines.append(f"calibrated (Platt, fitted on {fit.fitted_on})  {errors}")
+            errors = f"slope {fit.after.slope.text()}  O:E {fit.after.observed_expected.text()}"
+            lines.append(f"calibrated ({fit.method}, fitted on {fit.fitted_on})  {errors}")
+            lines.append(f"  Brier {fit.after.brier.text()}  ECE {fit.after.ece.text()}")
+    lines += [
+        _flag_line(found) for found in evaluation.subgroups if any(d.flagged for d in found.differences)
+    ]
     return lines + [f"note: {warning}" for warning in evaluation.warnings]
 
 
@@ -47,14 +55,22 @@ def _label_lines(test: SplitEvaluation) -> list[str]:
 def _point_lines(points: list[OperatingPoint]) -> list[str]:
     if not points:
         return []
-    header = f"{'threshold from ' + points[0].chosen_on:<18}{'':>10}"
-    header += "".join(f"  {name:<20}" for name in ("sensitivity", "specificity", "PPV", "NPV"))
+    first = f"threshold from {points[0].chosen_on}"
+    width = max(len(first), *(len(point.name) for point in points))
+    header = f"{first:<{width}}{'':>10}"
+    header += "".join(f"  {name:<17}" for name in ("sensitivity", "specificity", "PPV", "NPV"))
     rows = [
-        f"{point.name:<18}{point.threshold:>10.4g}"
+        f"{point.name:<{width}}{point.threshold:>10.4g}"
         + "".join(
-            f"  {figure.text(2):<20}"
+            f"  {figure.text(2):<17}"
             for figure in (point.sensitivity, point.specificity, point.ppv, point.npv)
         )
         for point in points
     ]
     return [line.rstrip() for line in (header, *rows)]
+
+
+def _flag_line(found: Subgroup) -> str:
+    flagged = "; ".join(f"{d.name} {d.difference.text()}" for d in found.differences if d.flagged)
+    of = "" if found.label is None else f" ({found.label})"
+    return f"subgroup {found.column} {found.value}{of} differs from the rest: {flagged}"

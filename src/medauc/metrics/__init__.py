@@ -55,6 +55,7 @@ from medauc.metrics.precision_recall import (
 from medauc.metrics.proportion import (
     clopper_pearson_interval,
     clustered_proportion,
+    mover,
     proportion_estimate,
     wilson_interval,
 )
@@ -137,6 +138,7 @@ __all__ = [
     "macro_auc_interval",
     "macro_auc_tests",
     "micro_auc_interval",
+    "mover",
     "multiclass_auc",
     "net_benefit",
     "observed_expected_ratio",

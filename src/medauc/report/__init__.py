@@ -1,19 +1,24 @@
-"""From an evaluation to one self-contained HTML page."""
+"""From an evaluation to one self-contained HTML page, and to a model card."""
 
 from medauc.report.build import build_report, write_report
 from medauc.report.comparison import build_comparison_report, write_comparison_report
 from medauc.report.gallery import ConfidentError, most_confident_errors
 from medauc.report.material import RunMaterial
-from medauc.report.run import report_path, write_run_report
+from medauc.report.model_card import model_card, write_model_card
+from medauc.report.run import card_of, report_path, report_runs, write_run_report
 
 __all__ = [
     "ConfidentError",
     "RunMaterial",
     "build_comparison_report",
     "build_report",
+    "card_of",
+    "model_card",
     "most_confident_errors",
     "report_path",
+    "report_runs",
     "write_comparison_report",
+    "write_model_card",
     "write_report",
     "write_run_report",
 ]

@@ -1,46 +1,23 @@
 """One page that holds everything: figures, numbers, images, recipe; it opens offline in any browser."""
 
-import json
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from medauc import __version__
 from medauc.errors import InputError
-from medauc.evaluation import Calibration, Evaluation, OperatingPoint, Predictions
+from medauc.evaluation import Evaluation, Predictions
 from medauc.files import write_text_atomically
-from medauc.report import plots
+from medauc.report.answer import answer, warnings
+from medauc.report.checklist import SECTIONS, checklist
+from medauc.report.flow import flow
+from medauc.report.forest_plots import label_plot
 from medauc.report.gallery import ConfidentError, most_confident_errors
 from medauc.report.images import png_data_uri, views
 from medauc.report.material import RunMaterial
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One drawn figure: its heading, what it shows in words, and its plotly.js specification."""
-
-    title: str
-    description: str
-    spec: plots.Spec
-
-    @property
-    def json(self) -> Markup:
-        """The specification, safe inside a script element."""
-        text = json.dumps(self.spec, allow_nan=False, separators=(",", ":"))
-        return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The figures and tables of one label."""
-
-    label: str | None
-    plots: list[Plot]
-    points: list[OperatingPoint]
-    calibration: Calibration | None
+from medauc.report.methods_paragraph import methods_paragraph
+from medauc.report.page import Plot, asset, environment, plotly_script
+from medauc.report.panels import Panel, build_panel
+from medauc.report.training_plots import history_plots
 
 
 @dataclass(frozen=True)
@@ -95,87 +72,85 @@ def build_report(
     >>> "<h1>Reader 1 &lt;draft&gt;</h1>" in page
     True
     """
-    sizes = {name: split.n for name, split in evaluation.splits.items()}
-    if sizes != {name: predictions.select(name).n for name in predictions.splits} or (
-        tuple(evaluation.label_names) != predictions.labels
-    ):
-        raise InputError("the evaluation does not belong to these predictions; evaluate them anew")
+    require_belonging(evaluation, predictions)
     material = material or RunMaterial()
     test = predictions.select("test")
-    history = [] if material.history is None else plots.history_plots(material.history)
+    panels = [
+        build_panel(evaluation, test, label, number)
+        for number, label in enumerate(predictions.labels or (None,))
+    ]
+    cards = _cards(predictions, evaluation, material)
+    anchors = _anchors(evaluation, panels, material, has_errors=bool(cards))
     return (
-        _environment()
+        environment()
         .get_template("report.html.jinja")
         .render(
             title=title,
             evaluation=evaluation,
             material=material,
+            answer=answer(evaluation, material.data_name),
+            warnings=warnings(evaluation, predictions),
+            notes=[*material.notes, *predictions.notes],
             overview=_overview(evaluation),
-            panels=[_panel(evaluation, test, label) for label in predictions.labels or (None,)],
-            history=[Plot(name, description, spec) for name, description, spec in history],
-            cards=_cards(predictions, evaluation, material),
+            panels=panels,
+            flow=flow(predictions, material.unscored),
+            history=_history(material),
+            cards=cards,
+            methods=methods_paragraph(evaluation, material.recipe, material.data_name, material.seed),
+            checklist=checklist(anchors),
+            anchors=anchors,
+            section_names=SECTIONS,
             version=__version__,
-            style=Markup((Path(__file__).parent / "report.css").read_text(encoding="utf-8")),
-            plotly=Markup(_plotly_script()),
+            style=asset("report.css"),
+            script=asset("report.js"),
+            plotly=plotly_script(),
         )
     )
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("medauc.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f}%"
-    return environment
+def require_belonging(evaluation: Evaluation, predictions: Predictions) -> None:
+    """Raise InputError unless the sizes and labels of both agree."""
+    sizes = {name: split.n for name, split in evaluation.splits.items()}
+    if sizes != {name: predictions.select(name).n for name in predictions.splits} or (
+        tuple(evaluation.label_names) != predictions.labels
+    ):
+        raise InputError("the evaluation does not belong to these predictions; evaluate them anew")
 
 
-@cache
-def _plotly_script() -> str:
-    from plotly.offline import get_plotlyjs  # slow to import
-
-    return str(get_plotlyjs())
+def _anchors(
+    evaluation: Evaluation, panels: list[Panel], material: RunMaterial, *, has_errors: bool
+) -> dict[str, str]:
+    """Id in the page of each section that it has; those of single labels stand in one section."""
+    of_labels = {
+        "ranking": evaluation.test.auroc is not None,
+        "operating_points": bool(evaluation.operating_points),
+        "calibration": bool(evaluation.calibration),
+        "usefulness": bool(evaluation.net_benefit),
+        "subgroups": any(panel.subgroup_plot for panel in panels),
+    }
+    others = {
+        "errors": has_errors,
+        "training": material.history is not None,
+        "splits": True,
+        "recipe": material.recipe is not None,
+        "methods": True,
+        "environment": bool(material.environment),
+    }
+    together = bool(evaluation.label_names)
+    return {name: "ranking" if together else name for name, there in of_labels.items() if there} | {
+        name: name for name, there in others.items() if there
+    }
 
 
 def _overview(evaluation: Evaluation) -> Plot | None:
     if not evaluation.label_names:
         return None
     description = "AUROC of each label and their mean, with intervals; the numbers are in the table below"
-    return Plot("AUROC by label", description, plots.label_plot(evaluation, evaluation.test))
+    return Plot("AUROC by label", description, label_plot(evaluation, evaluation.test))
 
 
-def _panel(evaluation: Evaluation, test: Predictions, label: str | None) -> Panel:
-    points = [point for point in evaluation.operating_points if point.label == label]
-    calibration = next((fit for fit in evaluation.calibration if fit.label == label), None)
-    if not test.has_both_classes(label):
-        return Panel(label, [], points, calibration)
-    target, score = test.known(label)
-    found = evaluation.test if label is None else evaluation.test.labels[label]
-    auroc = found.auroc.text() if found.auroc else "undefined"
-    auprc = found.auprc.text() if found.auprc else "undefined"
-    positive = evaluation.positive_name or "positive"
-    thresholds = "; vertical lines are the thresholds from validation" if points else ""
-    drawn = [
-        Plot("ROC curve", f"AUROC {auroc}", plots.roc_plot(target, score, points, evaluation.level)),
-        Plot(
-            "Precision and recall",
-            f"AUPRC {auprc}; a useless score has {found.prevalence:.3f}",
-            plots.precision_recall_plot(target, score),
-        ),
-        Plot(
-            "Scores by class",
-            f"{positive} hatched{thresholds}",
-            plots.score_plot(target, score, points, positive),
-        ),
-    ]
-    if calibration is not None:
-        errors = f"ECE {calibration.ece_uncalibrated.text()} before, {calibration.ece.text()} after"
-        drawn.append(Plot("Calibration", errors, plots.calibration_plot(target, score, calibration)))
-    return Panel(label, drawn, points, calibration)
+def _history(material: RunMaterial) -> list[Plot]:
+    return [] if material.history is None else [Plot(*found) for found in history_plots(material.history)]
 
 
 def _cards(predictions: Predictions, evaluation: Evaluation, material: RunMaterial) -> list[Card]:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from markupsafe import Markup
 
 from medauc import __version__
 from medauc.errors import InputError
@@ -12,8 +11,8 @@ from medauc.evaluation import Aligned, Comparison
 from medauc.evaluation.comparison import AucDifference, LabelComparison, ModelPoint
 from medauc.evaluation.comparison_text import p_text
 from medauc.files import write_text_atomically
-from medauc.report.build import Plot, _environment, _plotly_script
 from medauc.report.comparison_plots import forest, rank_plot, roc_overlay
+from medauc.report.page import Plot, asset, environment, plotly_script
 
 _MOST_CASES = 50  # in the page; the table written beside it has all
 
@@ -59,7 +58,7 @@ def build_comparison_report(comparison: Comparison, aligned: Aligned, differing:
     True
     """
     return (
-        _environment()
+        environment()
         .get_template("comparison.html.jinja")
         .render(
             comparison=comparison,
@@ -72,8 +71,8 @@ def build_comparison_report(comparison: Comparison, aligned: Aligned, differing:
             by_calls=any(panel.calls for panel in comparison.labels),
             p_text=p_text,
             version=__version__,
-            style=Markup((Path(__file__).parent / "report.css").read_text(encoding="utf-8")),
-            plotly=Markup(_plotly_script()),
+            style=asset("report.css"),
+            plotly=plotly_script(),
         )
     )
 

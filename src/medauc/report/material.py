@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import yaml
 from numpy.typing import NDArray
+
+from medauc.report.flow import SplitFlow
+from medauc.training import Recipe
 
 
 @dataclass(frozen=True)
@@ -15,8 +19,10 @@ class RunMaterial:
     Attributes:
         data_name: Name of the data set, in the first sentence.
         notes: Sentences on data and run ("positive class: malignant", "the file was modified").
-        recipe_text: The recipe as YAML.
+        recipe: What was trained.
+        seed: Seed of the training.
         environment: Versions, seed, device and the like, by name.
+        unscored: Sizes of splits that the predictions lack, by name; the training split as a rule.
         history: One row an epoch; columns ``epoch`` and any of ``loss``, ``a``, ``b``, ``alpha``, ``lr``,
             ``train_auc``, ``val_auc``, ``seconds``.
         images: Test images by sample id, uint8, shape ``(H, W)``, ``(H, W, 3)`` or ``(D, H, W)``; those that
@@ -25,7 +31,16 @@ class RunMaterial:
 
     data_name: str | None = None
     notes: Sequence[str] = ()
-    recipe_text: str | None = None
+    recipe: Recipe | None = None
+    seed: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    unscored: Mapping[str, SplitFlow] = field(default_factory=dict)
     history: pd.DataFrame | None = None
     images: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+    @property
+    def recipe_text(self) -> str | None:
+        """The recipe as YAML."""
+        if self.recipe is None:
+            return None
+        return yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -1,4 +1,4 @@
-"""The figures of a report, as plotly.js specifications.
+"""The figures of ranking, as plotly.js specifications, and what all figures share.
 
 Plain dictionaries, drawn by the plotly.js inside the page. Classes and curves differ in dash, symbol or
 hatching too, never in colour alone; text and lines take the page's colours, so both colour schemes work.
@@ -7,24 +7,17 @@ hatching too, never in colour alone; text and lines take the page's colours, so 
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from medauc.evaluation import (
-    Calibration,
-    Evaluation,
-    OperatingPoint,
-    SplitEvaluation,
-    calibrated,
-    uncalibrated,
-)
-from medauc.metrics import precision_recall_curve, reliability_curve, roc_band, roc_curve
+from medauc.evaluation import OperatingPoint
+from medauc.metrics import precision_recall_curve, roc_band, roc_curve
 
 Spec = dict[str, Any]
 
 BLUE, ORANGE, GREY = "#1f83c9", "#d9642a", "#8a8f98"  # at least 3:1 against white and against the dark page
 _SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star")
-_DASHES = ("solid", "dot", "dash")
+_DASHES = ("solid", "dot", "dash", "dashdot", "longdash")
+MOVING = "slider"  # marks the trace that the page moves with its slider
 _MOST_POINTS = 1000  # of a curve; more cannot be seen
 
 
@@ -47,11 +40,14 @@ def roc_plot(
     }
     curve = _line(fpr[kept], tpr[kept], "ROC", BLUE)
     chance = _line([0, 1], [0, 1], "chance", GREY, dash="dash")
-    return _spec(
-        [band, chance, curve, *(_point(*named, place) for place, named in enumerate(_distinct(points)))],
+    marks = [_point(*named, place) for place, named in enumerate(_distinct(points))]
+    spec = _spec(
+        [band, chance, curve, *marks, _moving_point()],
         x=_axis("1 - specificity", share=True),
         y=_axis("sensitivity", share=True),
     )
+    spec["layout"]["height"] = 520  # as high as the slider's box beside it
+    return spec
 
 
 def precision_recall_plot(target: NDArray[np.int8], score: NDArray[np.float64]) -> Spec:
@@ -88,105 +84,12 @@ def score_plot(
             }
         )
     highest = max(max(bar["y"]) for bar in bars)
-    spec = _spec([*bars, *_threshold_lines(points, highest)], x=_axis("score"), y=_axis("share of the class"))
+    moving = _line([None, None], [0, highest], "slider", BLUE) | {"meta": MOVING, "opacity": 0.45}
+    moving["line"]["width"] = 7
+    lines = [*_threshold_lines(points, highest), moving]
+    spec = _spec([*bars, *lines], x=_axis("score"), y=_axis("share of the class"))
     spec["layout"] |= {"barmode": "overlay", "bargap": 0}
     return spec
-
-
-def calibration_plot(target: NDArray[np.int8], score: NDArray[np.float64], calibration: Calibration) -> Spec:
-    """Observed share of positives against mean probability per equal-mass bin, before and after Platt."""
-    ideal = _line([0, 1], [0, 1], "ideal", GREY, dash="dash")
-    traces = [ideal]
-    for name, probability, colour, dash, symbol in (
-        ("before", uncalibrated(score, calibration), ORANGE, "dot", "circle-open"),
-        ("after", calibrated(score, calibration), BLUE, "solid", "square"),
-    ):
-        predicted, observed, count = reliability_curve(target, probability)
-        trace = _line(predicted, observed, name, colour, dash=dash)
-        trace |= {"mode": "lines+markers", "marker": {"symbol": symbol, "size": 9, "color": colour}}
-        trace |= {
-            "customdata": _numbers(count),
-            "hovertemplate": "%{x:.2f} predicted, %{y:.2f} observed, n %{customdata}",
-        }
-        traces.append(trace)
-    return _spec(traces, x=_axis("predicted probability", share=True), y=_axis("observed share", share=True))
-
-
-def label_plot(evaluation: Evaluation, split: SplitEvaluation) -> Spec:
-    """AUROC of each label with its interval, and their mean."""
-    names, figures = [], []
-    for name, found in split.labels.items():
-        if found.auroc is not None:
-            names.append(name)
-            figures.append(found.auroc)
-    if split.auroc is not None:
-        names.append("mean")
-        figures.append(split.auroc)
-    value = np.array([figure.value for figure in figures])
-    dots = {
-        "x": _numbers(value),
-        "y": [_plain(name) for name in names],
-        "mode": "markers",
-        "marker": {"color": BLUE, "size": 9, "symbol": ["circle"] * (len(names) - 1) + ["diamond"]},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": _numbers(np.array([figure.high for figure in figures]) - value),
-            "arrayminus": _numbers(value - np.array([figure.low for figure in figures])),
-            "color": BLUE,
-        },
-        "showlegend": False,
-    }
-    spec = _spec([dots], x=_axis(f"AUROC with {100 * evaluation.level:g}% interval"), y=_axis(""))
-    spec["layout"]["yaxis"] |= {"autorange": "reversed", "automargin": True}
-    spec["layout"]["height"] = 120 + 26 * len(names)
-    return spec
-
-
-def history_plots(history: pd.DataFrame) -> list[tuple[str, str, Spec]]:
-    """Training curves that the columns allow: ``(title, description, figure)``."""
-    wanted = (
-        ("Loss", "training loss by epoch", ("loss",)),
-        ("AUC", "training and validation AUC by epoch", ("train_auc", "val_auc")),
-        ("Variables of the loss", "a, b and alpha by epoch", ("a", "b", "alpha")),
-        ("Learning rate", "learning rate by epoch", ("lr",)),
-    )
-    names = {"loss": "loss", "train_auc": "training", "val_auc": "validation", "lr": "learning rate"}
-    found = []
-    for title, description, columns in wanted:
-        traces = [
-            _line(
-                history["epoch"].to_numpy(),
-                history[column].to_numpy(dtype=np.float64),
-                names.get(column, column),
-                (BLUE, ORANGE, GREY)[place],
-                dash=_DASHES[place],
-            )
-            for place, column in enumerate(columns)
-            if column in history and history[column].notna().any()
-        ]
-        if "val_auc" in columns and len(traces) and history["val_auc"].notna().any():
-            traces.append(_best_epoch(history))
-        if traces:
-            spec = _spec(
-                traces, x=_axis("epoch"), y=_axis(names.get(columns[0], "") if len(columns) == 1 else "")
-            )
-            spec["layout"]["height"] = 280
-            found.append((title, description, spec))
-    return found
-
-
-def _best_epoch(history: pd.DataFrame) -> Spec:
-    auc = history["val_auc"].to_numpy(dtype=np.float64)
-    row = int(np.nanargmax(auc))
-    epoch = int(history["epoch"].to_numpy()[row])
-    return {
-        "x": [epoch],
-        "y": [round(float(auc[row]), 5)],
-        "mode": "markers",
-        "name": f"best validation, epoch {epoch}",
-        "marker": {"symbol": "star", "size": 13, "color": ORANGE},
-    }
 
 
 def _distinct(points: list[OperatingPoint]) -> list[tuple[str, OperatingPoint]]:
@@ -211,6 +114,18 @@ def _point(name: str, point: OperatingPoint, place: int) -> Spec:
             "color": ORANGE,
             "line": {"width": 1},
         },
+    }
+
+
+def _moving_point() -> Spec:
+    """Where the slider stands; the page fills it in."""
+    return {
+        "x": [None],
+        "y": [None],
+        "mode": "markers",
+        "name": "slider",
+        "meta": MOVING,
+        "marker": {"symbol": "circle-open", "size": 17, "color": BLUE, "line": {"width": 3}},
     }
 
 

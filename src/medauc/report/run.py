@@ -1,46 +1,94 @@
 """The report of a run folder, or of a table of scores from anywhere."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 
 from medauc.data import Dataset, file_md5, load_dataset
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions, ReadOptions
 from medauc.report.build import write_report
+from medauc.report.flow import SplitFlow, split_flow
 from medauc.report.gallery import most_confident_errors
 from medauc.report.material import RunMaterial
-from medauc.training import Provenance, RunFolder, evaluate_path
+from medauc.report.model_card import write_model_card
+from medauc.training import Provenance, RunFolder, evaluate_path, evaluate_paths
 
 
 def report_path(
-    source: Path, out: Path | None = None, data_dir: Path | None = None, **options: Unpack[ReadOptions]
+    source: Path,
+    out: Path | None = None,
+    data_dir: Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+    **options: Unpack[ReadOptions],
 ) -> Path:
-    """Evaluate a run folder or a CSV file and write its page; nothing is downloaded for it.
+    """Evaluate a run folder or a CSV file, write its page and its model card; nothing is downloaded for it.
 
     Args:
         source: A run folder, or predictions that :meth:`medauc.evaluation.Predictions.read` accepts.
         out: File to write; ``report.html`` beside the predictions when ``None``.
         data_dir: Folder of the data file, for the images of a run; where it was at training when ``None``.
+        changes: Fields of :class:`medauc.evaluation.Settings` that replace the recipe's or the default.
         **options: How to read a file whose names are not medauc's.
 
     Returns:
-        The file written. Without the data file of the run, the page has no images and says so.
+        The page written; the model card lies at :func:`card_of` it. Without the data file of the run, the page
+        has no images and says so.
 
     Raises:
         InputError: The source cannot be read or evaluated, or the page cannot be written.
     """
-    predictions, evaluation = evaluate_path(source, **options)
+    predictions, evaluation = evaluate_path(source, changes, **options)
     if source.is_dir():
         run = RunFolder(source)
-        return _write(run, _find_dataset(run, data_dir), predictions, evaluation, out or run.report)
-    target = out or source.with_name("report.html")
-    write_report(target, evaluation, predictions, title=source.name)
+        title, material = _describe(run, _find_dataset(run, data_dir), predictions, evaluation)
+        target = out or run.report
+    else:
+        title, material, target = source.name, None, out or source.with_name("report.html")
+    write_report(target, evaluation, predictions, title=title, material=material)
+    write_model_card(card_of(target), evaluation, predictions, title=title, material=material)
     return target
+
+
+def report_runs(
+    sources: Sequence[Path],
+    out: Path,
+    changes: Mapping[str, Any] | None = None,
+    **options: Unpack[ReadOptions],
+) -> Path:
+    """Evaluate several runs of the same data and write the page and model card of their ensemble.
+
+    Args:
+        sources: Run folders or files, two or more.
+        out: File to write.
+        changes: As in :func:`report_path`.
+        **options: As in :func:`report_path`.
+
+    Returns:
+        The file written. It shows the runs' mean and spread; recipe, images and training curves are each run's own
+        and left out.
+
+    Raises:
+        InputError: As :func:`report_path`, or runs that are not about the same samples.
+    """
+    predictions, evaluation = evaluate_paths(sources, changes, **options)
+    title = f"{len(sources)} trainings: {', '.join(source.resolve().name for source in sources)}"
+    write_report(out, evaluation, predictions, title=title)
+    write_model_card(card_of(out), evaluation, predictions, title=title)
+    return out
+
+
+def card_of(page: Path) -> Path:
+    """Where the model card of a page lies: beside it.
+
+    >>> card_of(Path("run/report.html")).as_posix(), card_of(Path("run/seed1.html")).as_posix()
+    ('run/model_card.md', 'run/seed1_model_card.md')
+    """
+    return page.with_name("model_card.md" if page.stem == "report" else f"{page.stem}_model_card.md")
 
 
 def write_run_report(run: RunFolder, dataset: Dataset) -> Path:
@@ -50,24 +98,27 @@ def write_run_report(run: RunFolder, dataset: Dataset) -> Path:
         InputError: The run is not finished, or the page cannot be written.
     """
     predictions, evaluation = Predictions.read(run.predictions), Evaluation.read(run.evaluation)
-    return _write(run, dataset, predictions, evaluation, run.report)
+    title, material = _describe(run, dataset, predictions, evaluation)
+    write_report(run.report, evaluation, predictions, title=title, material=material)
+    return run.report
 
 
-def _write(
-    run: RunFolder, dataset: Dataset | None, predictions: Predictions, evaluation: Evaluation, target: Path
-) -> Path:
+def _describe(
+    run: RunFolder, dataset: Dataset | None, predictions: Predictions, evaluation: Evaluation
+) -> tuple[str, RunMaterial]:
+    """Title of the page of a run, and what its training adds."""
     recipe, provenance = run.read_recipe()
     material = RunMaterial(
         data_name=provenance.dataset,
         notes=_notes(provenance, dataset),
-        recipe_text=yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        recipe=recipe,
+        seed=provenance.seed,
         environment=_environment(provenance),
+        unscored={} if dataset is None else _unscored(dataset, predictions),
         history=_read_history(run.metrics),
         images={} if dataset is None else _images(dataset, predictions, evaluation),
     )
-    title = f"{provenance.dataset}: {run.path.resolve().name}"
-    write_report(target, evaluation, predictions, title=title, material=material)
-    return target
+    return f"{provenance.dataset}: {run.path.resolve().name}", material
 
 
 def _find_dataset(run: RunFolder, data_dir: Path | None) -> Dataset | None:
@@ -81,6 +132,23 @@ def _find_dataset(run: RunFolder, data_dir: Path | None) -> Dataset | None:
     if not file.is_file() or file_md5(file) != provenance.data_md5:
         return None
     return load_dataset(file)  # by path: nothing can be downloaded
+
+
+def _unscored(dataset: Dataset, predictions: Predictions) -> dict[str, SplitFlow]:
+    """Sizes of the splits that were not scored; a file alone does not know which class was positive."""
+    labels = dataset.label_names if dataset.multi_label else ()
+    flipped = not dataset.multi_label and _is_flipped(dataset, predictions)
+    return {
+        name: split_flow(name, 1 - split.targets if flipped else split.targets, split.groups, labels)
+        for name, split in dataset.splits.items()
+        if name not in predictions.splits
+    }
+
+
+def _is_flipped(dataset: Dataset, predictions: Predictions) -> bool:
+    stored = dict(zip(map(str, dataset.test.ids), dataset.test.targets.tolist(), strict=True))
+    test = predictions.select("test")
+    return any(stored.get(name) == 1 - int(used) for name, used in zip(test.ids, test.target(), strict=True))
 
 
 def _images(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from medauc.training.run_folder import RunFolder as RunFolder
     from medauc.training.run_folder import choose_folder as choose_folder
     from medauc.training.scoring import evaluate_path as evaluate_path
+    from medauc.training.scoring import evaluate_paths as evaluate_paths
     from medauc.training.scoring import read_source as read_source
     from medauc.training.scoring import read_sources as read_sources
     from medauc.training.summary import summary_lines as summary_lines
@@ -34,6 +35,7 @@ _HOME = {
     "TrainingDiverged": "module",
     "choose_folder": "run_folder",
     "evaluate_path": "scoring",
+    "evaluate_paths": "scoring",
     "parse_recipe": "recipe",
     "read_source": "scoring",
     "read_sources": "scoring",

@@ -21,7 +21,7 @@ from medauc.data.augment import Augment
 from medauc.data.datamodule import ImageDataModule
 from medauc.data.normalize import Normalize, compute_statistics
 from medauc.errors import InputError
-from medauc.evaluation import Evaluation, Predictions
+from medauc.evaluation import Evaluation, Predictions, evaluate
 from medauc.models import build_model
 from medauc.training.averaging import build_averaging
 from medauc.training.callbacks import History, ResumableEarlyStopping, SelectBest
@@ -31,7 +31,7 @@ from medauc.training.objective import build_loss
 from medauc.training.progress import TrainingProgress
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import Provenance, RunFolder, require_usable
-from medauc.training.scoring import evaluate_as
+from medauc.training.scoring import settings_of
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -100,7 +100,7 @@ def train(
         load_weights(module.network, run.checkpoints / BEST)
         predictions = predict(module, data, accelerator)
     predictions.write(run.predictions)
-    evaluation = evaluate_as(recipe, predictions, dataset.positive_class)
+    evaluation = evaluate(predictions, settings_of(recipe, dataset.positive_class))
     evaluation.write(run.evaluation)
     return Run(run, evaluation)
 

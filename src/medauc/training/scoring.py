@@ -1,32 +1,46 @@
 """Evaluating predictions: those of a training as its recipe says, or a table from anywhere."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from medauc.errors import InputError
-from medauc.evaluation import Evaluation, Predictions, ReadOptions, evaluate, require_evaluable
+from medauc.evaluation import (
+    Evaluation,
+    Predictions,
+    ReadOptions,
+    Settings,
+    evaluate,
+    evaluate_runs,
+    require_evaluable,
+)
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import RunFolder
 
 
-def evaluate_as(recipe: Recipe, predictions: Predictions, positive_name: str | None) -> Evaluation:
-    """Evaluate as the recipe's ``evaluation`` section says; ``positive_name`` is what target 1 means."""
+def settings_of(recipe: Recipe, positive_name: str | None) -> Settings:
+    """What the recipe's ``evaluation`` section decides; ``positive_name`` is what target 1 means."""
     section = recipe.evaluation
-    return evaluate(
-        predictions,
+    return Settings(
         target_specificity=section.target_specificity,
         target_sensitivity=section.target_sensitivity,
+        confidence=section.confidence,
+        cost_ratio=section.cost_ratio,
+        prevalence=section.prevalence,
         calibration=section.calibration,
         positive_name=positive_name,
     )
 
 
-def evaluate_path(source: Path, **options: Unpack[ReadOptions]) -> tuple[Predictions, Evaluation]:
+def evaluate_path(
+    source: Path, changes: Mapping[str, Any] | None = None, **options: Unpack[ReadOptions]
+) -> tuple[Predictions, Evaluation]:
     """Evaluate a run folder, by its own recipe, or a table of scores from anywhere.
 
     Args:
         source: a run folder or a file (:meth:`medauc.evaluation.Predictions.read`).
+        changes: fields of :class:`medauc.evaluation.Settings` that replace the recipe's or the default.
         **options: how to read a file whose names are not medauc's.
 
     Raises:
@@ -34,12 +48,38 @@ def evaluate_path(source: Path, **options: Unpack[ReadOptions]) -> tuple[Predict
     """
     predictions = read_source(source, **options)
     require_evaluable(predictions, str(source))
+    return predictions, evaluate(predictions, _settings(source, changes, options))
+
+
+def evaluate_paths(
+    sources: Sequence[Path], changes: Mapping[str, Any] | None = None, **options: Unpack[ReadOptions]
+) -> tuple[Predictions, Evaluation]:
+    """Evaluate several runs of the same data: their mean and spread, and their ensemble as one model.
+
+    Args:
+        sources: run folders or files, two or more; the first one's recipe decides.
+        changes: as in :func:`evaluate_path`.
+        **options: as in :func:`evaluate_path`.
+
+    Returns:
+        The ensemble's predictions and its evaluation.
+
+    Raises:
+        InputError: as :func:`evaluate_path`, or runs that are not about the same samples.
+    """
+    runs = read_sources(sources, **options)
+    for name, table in runs.items():
+        require_evaluable(table, name)
+    return evaluate_runs(runs, _settings(sources[0], changes, options))
+
+
+def _settings(source: Path, changes: Mapping[str, Any] | None, options: ReadOptions) -> Settings:
     if source.is_dir():
         recipe, provenance = RunFolder(source).read_recipe()
-        return predictions, evaluate_as(recipe, predictions, provenance.positive_class)
-    evaluation = evaluate(predictions, positive_name=options.get("positive"))
-    warnings = [*predictions.notes, *evaluation.warnings]
-    return predictions, evaluation.model_copy(update={"warnings": warnings})
+        found = settings_of(recipe, provenance.positive_class)
+    else:
+        found = Settings(positive_name=options.get("positive"))
+    return replace(found, **(changes or {}))
 
 
 def read_source(source: Path, **options: Unpack[ReadOptions]) -> Predictions:

@@ -1,0 +1,52 @@
+"""How the training went, as plotly.js specifications."""
+
+import numpy as np
+import pandas as pd
+
+from medauc.report.plots import _DASHES, BLUE, GREY, ORANGE, Spec, _axis, _line, _spec
+
+
+def history_plots(history: pd.DataFrame) -> list[tuple[str, str, Spec]]:
+    """Training curves that the columns allow: ``(title, description, figure)``."""
+    wanted = (
+        ("Loss", "training loss by epoch", ("loss",)),
+        ("AUC", "training and validation AUC by epoch", ("train_auc", "val_auc")),
+        ("Variables of the loss", "a, b and alpha by epoch", ("a", "b", "alpha")),
+        ("Learning rate", "learning rate by epoch", ("lr",)),
+    )
+    names = {"loss": "loss", "train_auc": "training", "val_auc": "validation", "lr": "learning rate"}
+    found = []
+    for title, description, columns in wanted:
+        traces = [
+            _line(
+                history["epoch"].to_numpy(),
+                history[column].to_numpy(dtype=np.float64),
+                names.get(column, column),
+                (BLUE, ORANGE, GREY)[place],
+                dash=_DASHES[place],
+            )
+            for place, column in enumerate(columns)
+            if column in history and history[column].notna().any()
+        ]
+        if "val_auc" in columns and len(traces) and history["val_auc"].notna().any():
+            traces.append(_best_epoch(history))
+        if traces:
+            spec = _spec(
+                traces, x=_axis("epoch"), y=_axis(names.get(columns[0], "") if len(columns) == 1 else "")
+            )
+            spec["layout"]["height"] = 280
+            found.append((title, description, spec))
+    return found
+
+
+def _best_epoch(history: pd.DataFrame) -> Spec:
+    auc = history["val_auc"].to_numpy(dtype=np.float64)
+    row = int(np.nanargmax(auc))
+    epoch = int(history["epoch"].to_numpy()[row])
+    return {
+        "x": [epoch],
+        "y": [round(float(auc[row]), 5)],
+        "mode": "markers",
+        "name": f"best validation, epoch {epoch}",
+        "marker": {"symbol": "star", "size": 13, "color": ORANGE},
+    }

@@ -1,0 +1,92 @@
+"""The methods paragraph says what was run and nothing else."""
+
+import re
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+
+from medauc.evaluation import Settings, evaluate
+from medauc.report import methods_paragraph as module
+from medauc.report.methods_paragraph import methods_paragraph
+from medauc.training.loss_sections import AnyLoss
+from medauc.training.optim_sections import AnyOptim
+from medauc.training.recipe import ModelName, parse_recipe
+
+
+def recipe_of(**sections):
+    return parse_recipe(sections, "a test")
+
+
+def names_of(union):
+    sections = get_args(get_args(union)[0])
+    return {section.model_fields["name"].default for section in sections}
+
+
+def test_every_choice_has_words():
+    assert names_of(AnyLoss) == set(module._LOSSES)
+    assert names_of(AnyOptim) == set(module._OPTIMIZERS)
+    assert set(get_args(ModelName)) == set(module._NETWORKS)
+
+
+@pytest.mark.parametrize("loss", sorted(module._LOSSES))
+def test_every_loss_makes_sentences(evaluation, loss):
+    found = methods_paragraph(evaluation, recipe_of(loss={"name": loss}), "X", 0)
+    assert "{" not in found.text
+    assert "None" not in found.text
+    cited = {int(number) for number in re.findall(r"\[(\d+)\]", found.text)}
+    assert cited == set(range(1, len(found.references) + 1))
+    assert len(set(found.references)) == len(found.references)
+
+
+def test_what_was_switched_on_is_said_and_what_was_not_is_not(evaluation):
+    plain = methods_paragraph(evaluation, recipe_of(), "X", 3).text
+    assert "Training images were not augmented." in plain
+    assert "random seed 3" in plain
+    for absent in ("mirror", "averaged weights", "never splitting", "ACS", "weights "):
+        assert absent not in plain.replace("weight decay", "")
+    rich = recipe_of(
+        augment={"flip": 0.5, "rotation": 15, "noise": 0.1},
+        model={"conversion": "acs", "weights": "/home/someone/start.safetensors"},
+        sampling={"keep_groups": True, "positive_share": 0.25, "batch_size": 32},
+        training={"weight_averaging": "ema", "patience": None, "max_epochs": 7},
+        optim={"schedule": {"name": "stages", "epochs": [3, 5]}},
+        evaluation={"test_time_augmentation": "flips"},
+    )
+    text = methods_paragraph(evaluation, rich, "X", 3).text
+    for present in (
+        "mirroring, rotation and noise",
+        "(ACS)",
+        "start.safetensors",
+        "Batches held 32 images, of which 25% were positive",
+        "never splitting a patient",
+        "at most 7 epochs (random seed 3)",
+        "exponentially averaged weights (decay 0.99)",
+        "lowered by a factor of 10 after epochs 3, 5",
+        "averaged over their mirror images",
+    ):
+        assert present in text
+    assert "/home" not in text
+
+
+def test_a_table_from_elsewhere_has_the_evaluation_half(predictions, evaluation):
+    found = methods_paragraph(evaluation, None, None, None).text
+    assert found.startswith("Discrimination on the 150 test samples")
+    assert evaluation.test.auroc.method in found
+    assert "Platt scaling" in found
+    bare = evaluate(predictions.select("test"))
+    text = methods_paragraph(bare, None, None, None).text
+    for absent in ("Thresholds", "Platt", "decision curves", "Subgroups"):
+        assert absent not in text
+
+
+def test_methods_follow_the_evaluation(predictions):
+    grouped = replace(
+        predictions,
+        frame=predictions.frame.assign(group=predictions.frame["id"].str[:-1], sex=["f", "m"] * 150),
+    )
+    found = methods_paragraph(evaluate(grouped, Settings(calibration="isotonic")), None, None, None)
+    assert "by group" in found.text
+    assert any("Obuchowski" in reference for reference in found.references)
+    assert "isotonic regression" in found.text
+    assert "Subgroups by sex" in found.text
