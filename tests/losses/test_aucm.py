@@ -323,7 +323,10 @@ def test_multilabel_saddle_point_is_that_of_each_label():
             torch.testing.assert_close(got[label], expected)
 
 
-@pytest.mark.parametrize("options", [{"num_labels": 0}, {"num_labels": 2, "prevalence": (0.1,)}])
+@pytest.mark.parametrize(
+    "options",
+    [{"num_labels": 0}, {"num_labels": 2, "prevalence": (0.1,)}, {"num_labels": 2, "prevalence": 0.1}],
+)
 def test_multilabel_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=r"num_labels|prevalence"):
         MultiLabelAUCMLoss(**options)

@@ -9,7 +9,7 @@ target, which contributes neither to the value nor to the gradient. Only torch i
 tensor(0.6931)
 """
 
-from medauc.losses.aucm import AUCMLoss
+from medauc.losses.aucm import AUCMLoss, prevalence_of
 from medauc.losses.average_precision import AveragePrecisionLoss
 from medauc.losses.base import Loss, MinMaxLoss, SaddlePoint
 from medauc.losses.compositional import CompositionalAUCLoss, MultiLabelCompositionalAUCLoss
@@ -43,4 +43,5 @@ __all__ = [
     "balanced_positive_weight",
     "build",
     "lookup",
+    "prevalence_of",
 ]

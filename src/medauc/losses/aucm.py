@@ -42,8 +42,9 @@ class AUCMLoss(MinMaxLoss):
             most 1.
         version: ``"v1"`` weighs with the prevalence, ``"v2"`` needs none (use class-balanced batches).
         prevalence: share of positives, in (0, 1), in what the batches are drawn from: that of the training
-            set, or the positive share of a class-balanced sampler. Used by v1 only, and then in every batch;
-            None takes the share found in each batch.
+            set for shuffled batches, ``the sampler's for balanced ones. Used by v1 only, and then in
+            every batch; None takes the share found in each batch. One below the batches' own share makes a
+            constant score a perfect solution: never give the training set's with a class-balanced sampler.
         activation: ``"sigmoid"`` compares sigmoid(score), ``"none"`` the raw score.
 
     Attributes:
@@ -87,16 +88,16 @@ class AUCMLoss(MinMaxLoss):
 
     @classmethod
     def for_targets(cls, targets: Tensor, **options: Any) -> Loss:
-        """Take the prevalence from the targets; several columns make a MultiLabelAUCMLoss.
+        """Several columns make a MultiLabelAUCMLoss; the prevalence, which is the sampler's, stays open.
 
-        >>> AUCMLoss.for_targets(torch.tensor([0, 0, 0, 1])).prevalence
-        0.25
+        >>> AUCMLoss.for_targets(torch.tensor([[0, 1], [1, 0]])).num_labels
+        2
         """
         if targets.ndim == 2 and targets.shape[1] > 1:
             from medauc.losses.multilabel_aucm import MultiLabelAUCMLoss  # it imports this module
 
             return MultiLabelAUCMLoss.for_targets(targets, **options)
-        return cls(**{"prevalence": prevalence_of(targets)[0], **options})
+        return cls(**options)
 
     def value(self, columns: Columns, index: Tensor | None) -> Tensor:
         """Value at the present a, b and alpha."""

@@ -61,12 +61,21 @@ def mean_of_known(values: Tensor, columns: Columns) -> Tensor:
 
 def checked_weight(positive_weight: float | Tensor | None) -> Tensor | None:
     """The weight as a tensor of its own; raise ValueError where it is not positive and finite."""
+    refuse_word("positive_weight", positive_weight)
     if positive_weight is None:
         return None
     weight = torch.as_tensor(positive_weight, dtype=torch.float32).detach().clone()
     if not ((weight > 0) & weight.isfinite()).all():
         raise ValueError(f"positive_weight must be positive and finite, got {weight.tolist()}")
     return weight
+
+
+def refuse_word(name: str, value: object) -> None:
+    """Raise ValueError for ``"balanced"``, which only the training set's targets can turn into a number."""
+    if isinstance(value, str):
+        raise ValueError(
+            f"{name}={value!r} needs the training set's targets: call for_targets(targets, {name}=...)"
+        )
 
 
 def weight_of(name: str, weight: Tensor | None, columns: Columns) -> Tensor | None:

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from medauc.losses.aucm import prevalence_of
 from medauc.losses.base import Columns, Loss
-from medauc.losses.cross_entropy import mean_of_known, weight_of
+from medauc.losses.cross_entropy import mean_of_known, refuse_word, weight_of
 
 
 class FocalLoss(Loss):
@@ -42,6 +42,7 @@ class FocalLoss(Loss):
         if not 0 <= gamma < float("inf"):
             raise ValueError(f"gamma must be >= 0, got {gamma}")
         self.gamma = float(gamma)
+        refuse_word("alpha", alpha)
         weight = None if alpha is None else torch.as_tensor(alpha, dtype=torch.float32).detach().clone()
         if weight is not None and not ((weight > 0) & (weight < 1)).all():
             raise ValueError(f"alpha must lie strictly between 0 and 1, got {weight.tolist()}")

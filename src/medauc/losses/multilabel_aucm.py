@@ -13,7 +13,6 @@ from medauc.losses.aucm import (
     aucm_value,
     check_margin,
     check_prevalence,
-    prevalence_of,
 )
 from medauc.losses.base import (
     Activation,
@@ -37,7 +36,7 @@ class MultiLabelAUCMLoss(MinMaxLoss):
         margin: as in AUCMLoss, the same for all labels.
         version: as in AUCMLoss.
         prevalence: share of positives of every label, L numbers in (0, 1), used by v1; None takes the
-            batch's.
+            batch's. As in AUCMLoss it must be that of the batches, such as ``sampler.prevalence``.
         activation: as in AUCMLoss.
 
     Attributes:
@@ -79,6 +78,10 @@ class MultiLabelAUCMLoss(MinMaxLoss):
         self.margin = margin
         self.version: Version = version
         self.activation: Activation = activation
+        if isinstance(prevalence, float):
+            raise ValueError(
+                f"prevalence must hold {num_labels} numbers, one a label, got the number {prevalence}"
+            )
         self.prevalence = None if prevalence is None else tuple(check_prevalence(p) for p in prevalence)
         if self.prevalence is not None and len(self.prevalence) != num_labels:
             raise ValueError(
@@ -92,9 +95,8 @@ class MultiLabelAUCMLoss(MinMaxLoss):
 
     @classmethod
     def for_targets(cls, targets: Tensor, **options: Any) -> Loss:
-        """Take number and prevalence of the labels from the targets."""
-        prevalence = prevalence_of(targets)
-        return cls(**{"num_labels": len(prevalence), "prevalence": prevalence, **options})
+        """Take the number of labels from the targets; the prevalence, which is the sampler's, stays open."""
+        return cls(**{"num_labels": 1 if targets.ndim == 1 else targets.shape[1], **options})
 
     def value(self, columns: Columns, index: Tensor | None) -> Tensor:
         """Value at the present a, b and alpha."""

@@ -1,8 +1,10 @@
 """Losses by name: what a recipe can ask for, and what each is trained with unless told otherwise."""
 
 import difflib
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 from medauc.losses.aucm import AUCMLoss
@@ -81,20 +83,19 @@ def lookup(name: str) -> Entry:
     return _ENTRIES[name]
 
 
-def build(name: str, targets: Tensor, **options: Any) -> Loss:
+def build(name: str, targets: Sequence[Any] | Tensor, **options: Any) -> Loss:
     """Make a loss by name for a training set.
 
     Args:
         name: one of :func:`available`.
-        targets: of the whole training set, (N,) or (N, L) in {0, 1}, -1 / NaN unknown: numbers of samples and
-            labels, prevalences and class counts are taken from them.
+        targets: of the whole training set, (N,) or (N, L) in {0, 1}, -1 / NaN unknown, a tensor or what makes
+            one: numbers of samples, labels and classes and the prevalence of average precision are taken from it.
         options: further arguments of the loss's constructor.
 
     Raises:
         ValueError: an unknown name, or an option out of range.
 
-    >>> import torch
-    >>> build("aucm", torch.tensor([[0, 1], [1, 0]]), version="v2").num_labels
+    >>> build("aucm", [[0, 1], [1, 0]], version="v2").num_labels
     2
     """
-    return lookup(name).loss.for_targets(targets, **options)
+    return lookup(name).loss.for_targets(torch.as_tensor(targets), **options)

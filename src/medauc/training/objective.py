@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR, OneCycleLR
 
 from medauc.errors import InputError
-from medauc.losses import Loss, MinMaxLoss, build
+from medauc.losses import Loss, MinMaxLoss, build, prevalence_of
 from medauc.optim import PDSCA, PESG, MinMax
 from medauc.training.loss_sections import AUCMargin, LossSection
 from medauc.training.optim_sections import AdamWSection, OptimSection, PDSCASection, PESGSection, SGDSection
@@ -33,11 +33,13 @@ def build_loss(
     Raises:
         InputError: the loss is not made for such targets.
     """
-    options = section.options()
-    if isinstance(section, AUCMargin) and positive_share is not None:
-        options["prevalence"] = positive_share
+    options, known = section.options(), torch.from_numpy(targets)
+    if isinstance(section, AUCMargin):
+        shares = prevalence_of(known)
+        own = shares[0] if len(shares) == 1 else shares
+        options["prevalence"] = own if positive_share is None else positive_share
     try:
-        return build(section.name, torch.from_numpy(targets), **options)
+        return build(section.name, known, **options)
     except ValueError as error:
         raise InputError(f"loss.name {section.name!r}: {error}") from None
 
