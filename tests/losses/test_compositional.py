@@ -2,6 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import distributed, nn
 from torch.nn import functional
 
 from medauc.losses import (
@@ -61,11 +62,35 @@ def test_inner_gradient_survives_scores_whose_sigmoid_is_one():
     torch.testing.assert_close(scores.grad, torch.tensor([0.5, -0.5]))
 
 
-def test_inner_phase_gives_the_variables_zero_gradient():
-    """Not None: DistributedDataParallel waits for the gradient of every parameter."""
-    loss = filled(CompositionalAUCLoss(), alpha=3.0)
-    loss(torch.randn(4), torch.tensor([0, 1, 1, 0])).backward()
-    assert [p.grad.item() for p in (loss.a, loss.b, loss.alpha)] == [0.0, 0.0, 0.0]
+class ScoresAndLoss(nn.Module):
+    """Network and loss in one module, as Lightning hands them to DistributedDataParallel."""
+
+    def __init__(self):
+        super().__init__()
+        self.network, self.loss = nn.Linear(3, 1), CompositionalAUCLoss()
+
+    def forward(self, features, targets):
+        return self.loss(self.network(features), targets[:, None])
+
+
+def test_inner_phase_asks_nothing_of_the_variables():
+    step = ScoresAndLoss()
+    step(torch.randn(4, 3), torch.tensor([0, 1, 1, 0])).backward()
+    assert [p.grad for p in (step.loss.a, step.loss.b, step.loss.alpha)] == [None] * 3
+    assert step.network.weight.grad.abs().sum() > 0
+
+
+def test_inner_phase_keeps_data_parallel_going():
+    """It waits for the gradient of every parameter, with a single process too."""
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        step = nn.parallel.DistributedDataParallel(ScoresAndLoss())
+        for _ in range(2):  # the second call is where it notices
+            step(torch.randn(4, 3), torch.tensor([0, 1, 1, 0])).backward()
+        loss = step.module.loss
+        assert [p.grad.item() for p in (loss.a, loss.b, loss.alpha)] == [0.0, 0.0, 0.0]
+    finally:
+        distributed.destroy_process_group()
 
 
 @pytest.mark.parametrize("phase", ["inner", "outer"])
@@ -140,7 +165,7 @@ def test_name_leads_to_a_loss_that_fits_the_targets():
     one = build("compositional", torch.tensor([0, 0, 0, 1]))
     several = build("compositional", torch.tensor([[0, 1], [1, 0], [0, 0], [0, 0]]), margin=0.5)
     assert isinstance(one, CompositionalAUCLoss)
-    assert one.prevalence == 0.25
+    assert one.prevalence is None
     assert isinstance(several, MultiLabelCompositionalAUCLoss)
     assert (several.num_labels, several.margin) == (2, 0.5)
 

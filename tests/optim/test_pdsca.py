@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from medauc.losses import AUCMLoss, CompositionalAUCLoss
-from medauc.optim import PDSCA, PESG
+from medauc.optim import PDSCA, PESG, MinMax
 
 MARGIN = 1.5
 
@@ -306,3 +306,11 @@ def test_options_out_of_range_are_refused(options):
 def test_loss_without_phase_is_refused():
     with pytest.raises(ValueError, match="AUCMLoss has no phase"):
         PDSCA(linear().parameters(), AUCMLoss())
+
+
+@pytest.mark.parametrize(
+    "make", [PESG, lambda params, loss: MinMax(torch.optim.AdamW(params), loss)], ids=["pesg", "minmax"]
+)
+def test_other_optimizers_refuse_the_loss_whose_phase_they_would_never_turn(make):
+    with pytest.raises(ValueError, match="PDSCA"):
+        make(nn.Linear(2, 1).parameters(), CompositionalAUCLoss())

@@ -7,7 +7,7 @@ from torch import Tensor
 from medauc.losses.aucm import AUCMLoss
 from medauc.losses.base import Loss, MinMaxLoss, as_columns
 from medauc.losses.cross_entropy import CrossEntropyLoss
-from medauc.losses.distributed import gather_batch, is_distributed
+from medauc.losses.distributed import gather_batch, has_process_group, is_distributed
 from medauc.losses.multilabel_aucm import MultiLabelAUCMLoss
 
 Phase = Literal["inner", "outer"]
@@ -30,13 +30,12 @@ class Compositional(MinMaxLoss):
         """Cross-entropy or AUC loss of one batch, as :attr:`phase` says; arguments as for every loss."""
         if self.phase == "outer" or not self.training:
             return super().forward(scores, targets, index)
-        several = is_distributed()
-        if several:
+        if is_distributed():
             scores, targets, _ = gather_batch(scores, targets, None)
         columns = as_columns(scores, targets)
         self.check_labels(columns)
         value = _cross_entropy.value(columns, None)
-        if not several:
+        if not has_process_group():
             return value
         # Zero, but it gives a, b and alpha the gradient that DistributedDataParallel waits for.
         return value + 0.0 * sum(parameter.sum().to(value) for parameter in self.parameters())
@@ -81,7 +80,7 @@ class CompositionalAUCLoss(Compositional, AUCMLoss):
 
     @classmethod
     def for_targets(cls, targets: Tensor, **options: Any) -> Loss:
-        """Take the prevalence from the targets; several columns make a MultiLabelCompositionalAUCLoss."""
+        """Several columns make a MultiLabelCompositionalAUCLoss."""
         if targets.ndim == 2 and targets.shape[1] > 1:
             return MultiLabelCompositionalAUCLoss.for_targets(targets, **options)
         return super().for_targets(targets, **options)

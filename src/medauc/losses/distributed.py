@@ -6,9 +6,14 @@ import torch
 from torch import Tensor, distributed
 
 
+def has_process_group() -> bool:
+    """Whether this process belongs to a group, be it the only one: DistributedDataParallel may be at work."""
+    return distributed.is_available() and distributed.is_initialized()
+
+
 def is_distributed() -> bool:
     """Whether this process is one of several that train together."""
-    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+    return has_process_group() and distributed.get_world_size() > 1
 
 
 def gather_batch(

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer, StateDict
 
-from medauc.optim.variables import variables_of, without
+from medauc.optim.variables import require_one_phase, variables_of, without
 
 
 class MinMax(Optimizer):
@@ -29,7 +29,7 @@ class MinMax(Optimizer):
             unless ``max_lr`` is a list.
 
     Raises:
-        ValueError: the loss has no dual variable, or the optimizer cannot maximise.
+        ValueError: the loss has no dual variable or is one for PDSCA, or the optimizer cannot maximise.
 
     >>> from medauc.losses import AUCMLoss
     >>> net, loss = torch.nn.Linear(3, 1), AUCMLoss(version="v2")
@@ -43,6 +43,7 @@ class MinMax(Optimizer):
     optimizer: Optimizer
 
     def __init__(self, optimizer: Optimizer, loss: nn.Module, loss_lr: float | None = None) -> None:
+        require_one_phase(loss)
         primal, dual = variables_of(loss)
         if "maximize" not in optimizer.defaults:
             raise ValueError(

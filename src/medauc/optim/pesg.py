@@ -9,6 +9,7 @@ from torch.optim.adam import adam
 from torch.optim.optimizer import StateDict
 
 from medauc.optim.proximal import ProximalMinMax, can_fuse, sgd_step
+from medauc.optim.variables import require_one_phase
 
 Mode = Literal["sgd", "adam"]
 MomentumStyle = Literal["torch", "libauc"]
@@ -56,7 +57,7 @@ class PESG(ProximalMinMax):
             plainly, needs hundreds of steps to arrive: give about 0.1 there.
 
     Raises:
-        ValueError: an argument out of range, or a loss without the variables that are needed.
+        ValueError: an argument out of range, or a loss without the variables that are needed or for PDSCA.
 
     Reference:
         Yuan, Yan, Sonka, Yang: Large-scale Robust Deep AUC Maximization, ICCV 2021, arXiv 2012.03173;
@@ -99,6 +100,8 @@ class PESG(ProximalMinMax):
             "betas": betas,
             "eps": eps,
         }
+        if loss is not None:
+            require_one_phase(loss)
         super().__init__(params, loss, defaults, loss_lr)
         if loss is not None and momentum_style == "libauc":
             sizes = [len(group["params"]) for group in self._groups_of_role("primal", "dual")]

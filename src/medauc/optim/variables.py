@@ -30,6 +30,12 @@ def variables_of(loss: nn.Module) -> Variables:
     return found
 
 
+def require_one_phase(loss: nn.Module) -> None:
+    """Raise ValueError for a loss that takes turns: without PDSCA it would stay cross-entropy for ever."""
+    if hasattr(loss, "phase"):
+        raise ValueError(f"{type(loss).__name__} has an inner and an outer phase: train it with PDSCA")
+
+
 def without(params: Iterable[Tensor], excluded: Iterable[Tensor]) -> list[Tensor]:
     """The params that are not, by identity, among the excluded ones."""
     identities = {id(tensor) for tensor in excluded}
