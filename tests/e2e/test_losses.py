@@ -75,7 +75,7 @@ def test_what_a_file_leaves_out_follows_the_loss(invoke, tmp_path, tiny_phantom)
     assert invoke("train", "phantom2d", "--recipe", "mine.yaml", *tiny_phantom, "--out", "run").status == 0
     written = recipe_of(tmp_path / "run")
     assert written["optim"]["name"] == "pdsca"
-    assert written["optim"]["inner_lr"] == 0.1
+    assert written["optim"]["inner_lr"] == 0.01
     again = invoke("train", "phantom2d", "--resume", "--out", "run")
     assert again.status == 0, again.err
 
