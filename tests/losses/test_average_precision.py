@@ -192,6 +192,7 @@ def test_extreme_raw_scores_stay_finite(surrogate):
     "options",
     [
         {"prevalence": 0.0},
+        {"prevalence": 1},
         {"prevalence": (0.1, 0.2)},
         {"gamma": 0.0},
         {"gamma": 1.01},

@@ -1,7 +1,7 @@
 """Average precision, smoothed: for each positive, the share of positives among the samples ranked above it."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import torch
@@ -70,7 +70,7 @@ class AveragePrecisionLoss(SampleStateLoss):
         self.gamma = check_rate("gamma", gamma)
         self.prevalence: tuple[float, ...] | None = None
         if prevalence is not None:
-            given = (prevalence,) * num_labels if isinstance(prevalence, float) else prevalence
+            given = tuple(prevalence) if isinstance(prevalence, Iterable) else (prevalence,) * num_labels
             self.prevalence = tuple(check_prevalence(share) for share in given)
             if len(given) != num_labels:
                 raise ValueError(f"prevalence must hold {num_labels} numbers, one a label, got {len(given)}")
