@@ -19,8 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install
 	$(BIN)/medauc demo
 
+# One process a core, one thread each: two that compute with both cores get in each other's way.
 test: install
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal
 
 test-slow: install
 	$(BIN)/pytest -m slow
