@@ -1,5 +1,6 @@
 import pytest
 
+from medauc.errors import InputError
 from medauc.training import parse_recipe
 from medauc.training.overrides import apply_overrides
 from medauc.training.plan import read_shipped
@@ -59,6 +60,12 @@ def test_a_name_that_is_none_is_refused_in_one_line(name: object) -> None:
     with pytest.raises(ValueError, match=r"loss\.name") as error:
         recipe_after("default", "2d", f"loss.name={name}")
     assert "\n" not in str(error.value)
+
+
+def test_one_value_for_a_whole_section_is_answered_with_a_key() -> None:
+    with pytest.raises(InputError, match=r"loss is a section of the recipe; .* --set loss.name=pairwise"):
+        recipe_after("default", "2d", "loss=pairwise")
+    assert recipe_after("default", "2d", "augment=none").augment is None
 
 
 def test_what_is_left_out_follows_the_loss() -> None:

@@ -11,6 +11,9 @@ def has_process_group() -> bool:
     return distributed.is_available() and distributed.is_initialized()
 
 
+_NARROW = (torch.bool, torch.int16)  # which the gloo backend does not send
+
+
 def is_distributed() -> bool:
     """Whether this process is one of several that train together."""
     return has_process_group() and distributed.get_world_size() > 1
@@ -60,6 +63,7 @@ def _sizes(scores: Tensor) -> list[int]:
 
 def _gather(values: Tensor, sizes: list[int]) -> Tensor:
     """All processes' rows; shorter batches travel padded, since all_gather wants equal shapes."""
+    values = values.to(torch.int64) if values.dtype in _NARROW else values
     padded = values.new_zeros((max(sizes), *values.shape[1:]))
     padded[: len(values)] = values.detach()
     found = [torch.empty_like(padded) for _ in sizes]

@@ -10,6 +10,15 @@ from medauc.training.loss_sections import section_of
 
 # Naming another loss or optimizer replaces keys that belong to the old one, so these come before all others.
 _SWITCHES = ("loss.name", "optim.name")
+_SECTIONS = {  # and an assignment to show
+    "data": "size=28",
+    "model": "width=32",
+    "loss": "name=pairwise",
+    "optim": "lr=0.01",
+    "sampling": "batch_size=32",
+    "training": "max_epochs=50",
+    "evaluation": "calibration=beta",
+}
 
 
 def apply_overrides(values: dict[str, Any], assignments: Sequence[str]) -> None:
@@ -24,7 +33,7 @@ def apply_overrides(values: dict[str, Any], assignments: Sequence[str]) -> None:
         assignments: ``key.path=value`` texts, the value in YAML.
 
     Raises:
-        InputError: a text that is no assignment, or a value that is not YAML.
+        InputError: a text that is no assignment, a value that is not YAML, or one value for a whole section.
 
     >>> values = {"loss": {"name": "aucm", "margin": 0.5}, "optim": {"name": "pesg", "lr": 0.1}}
     >>> apply_overrides(values, ["loss.gamma=1.0", "loss.name=focal"])
@@ -32,6 +41,12 @@ def apply_overrides(values: dict[str, Any], assignments: Sequence[str]) -> None:
     {'loss': {'name': 'focal', 'gamma': 1.0}, 'optim': {}}
     """
     parsed = [_parse(assignment) for assignment in assignments]
+    for key, value in parsed:
+        if key in _SECTIONS and not isinstance(value, dict):
+            example = f"--set {key}.{_SECTIONS[key]}"
+            raise InputError(
+                f"--set {key}={value}: {key} is a section of the recipe; set one of its keys, as in {example}"
+            )
     for switch in _SWITCHES:
         for key, value in parsed:
             if key == switch:
