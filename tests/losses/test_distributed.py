@@ -29,7 +29,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Result]:
 
 
 @pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("name", map(str, CASES))
+@pytest.mark.parametrize("name", [str(case) for case in CASES])
 def test_two_parts_are_as_good_as_the_whole(results: tuple[Result, Result], name: str, cut: str) -> None:
     case = case_by_name(name)
     step = Step(case, training_targets())
@@ -41,14 +41,14 @@ def test_two_parts_are_as_good_as_the_whole(results: tuple[Result, Result], name
 
 
 @pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("name", map(str, CASES))
+@pytest.mark.parametrize("name", [str(case) for case in CASES])
 def test_processes_agree_to_the_bit(results: tuple[Result, Result], name: str, cut: str) -> None:
     first, second = (ranks[f"{name} {cut}"] for ranks in results)
     for key, value in first.items():
         torch.testing.assert_close(second[key], value, rtol=0, atol=0, equal_nan=True, msg=key)
 
 
-@pytest.mark.parametrize("name", map(str, CASES))
+@pytest.mark.parametrize("name", [str(case) for case in CASES])
 def test_evaluation_is_each_process_own(results: tuple[Result, Result], name: str) -> None:
     case = case_by_name(name)
     step = Step(case, training_targets())
