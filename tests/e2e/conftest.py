@@ -29,6 +29,7 @@ RUN_FILES = (
     "predictions.csv",
     "evaluation.json",
     "report.html",
+    "model_card.md",
 )
 
 

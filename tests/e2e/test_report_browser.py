@@ -333,6 +333,20 @@ def test_paper_holds_text_and_opened_parts(browser):
     assert browser.run("document.querySelectorAll('details[open]').length") == 0
 
 
+def test_paper_from_a_narrow_window_holds_its_figures(browser):
+    browser.resize(800, 740)
+    browser.run("new Promise(resolve => setTimeout(resolve, 500))")
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    browser.send("Emulation.setEmulatedMedia", media="print")
+    right = "getBoundingClientRect().right"
+    outside = (
+        f"[...document.querySelectorAll('.plots svg')].filter(e => e.{right} > e.closest('figure').{right})"
+    )
+    assert browser.run(f"{outside}.length") == 0
+    browser.run("dispatchEvent(new Event('afterprint'))")
+    browser.send("Emulation.setEmulatedMedia", media="")
+
+
 def test_the_methods_can_be_copied(browser):
     browser.run("document.querySelector('.copy').click()")
     browser.run("new Promise(resolve => setTimeout(resolve, 100))")

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from medauc.evaluation import Settings, evaluate
+from medauc.evaluation import Settings, evaluate, evaluate_runs
 from medauc.report import methods_paragraph as module
 from medauc.report.methods_paragraph import methods_paragraph
 from medauc.training.loss_sections import AnyLoss
@@ -78,6 +78,12 @@ def test_a_table_from_elsewhere_has_the_evaluation_half(predictions, evaluation)
     text = methods_paragraph(bare, None, None, None).text
     for absent in ("Thresholds", "Platt", "decision curves", "Subgroups"):
         assert absent not in text
+
+
+def test_runs_say_on_which_split_their_scale_was_taken(predictions):
+    for part, where in ((predictions, "validation"), (predictions.select("test"), "test")):
+        _, ensemble = evaluate_runs({"a": part, "b": part})
+        assert f"standard deviation on {where} and" in methods_paragraph(ensemble, None, None, None).text
 
 
 def test_methods_follow_the_evaluation(predictions):

@@ -1,10 +1,12 @@
 """What a reader must know to judge an evaluation, as sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 from medauc.evaluation.figures import Calibration
 from medauc.evaluation.predictions import Predictions
+from medauc.evaluation.ranking import can_average
+from medauc.metrics.clustered import carriers
 
 SMALL_CLASS = 50  # fewer test samples of a class than this leave intervals wide
 
@@ -23,6 +25,7 @@ def caveats(predictions: Predictions, maps: Sequence[Calibration]) -> list[str]:
     val, test = predictions.select("val"), predictions.select("test")
     return [
         *_validation(val, labels),
+        *_scores(predictions, labels),
         *_test_size(test, labels),
         *_dependence(test),
         *_uncalibrated(maps),
@@ -42,17 +45,47 @@ def _validation(val: Predictions, labels: Sequence[str | None]) -> list[str]:
     return [f"Validation lacks a class{of}: {consequence}{of and ' there'}."]
 
 
+def _scores(predictions: Predictions, labels: Sequence[str | None]) -> Iterator[str]:
+    """Scores that cannot be what they seem to be."""
+    for label in labels:
+        of = "" if label is None else f" of {label}"
+        if predictions.select("val").has_both_classes(label):
+            fitted = predictions.select("val").known(label)[1]
+            if fitted.min() == fitted.max():
+                yield f"All validation scores{of} are equal: thresholds and calibration{of} mean nothing."
+        score = predictions.score(label)
+        if score.min() >= 0.0 and 50.0 < score.max() <= 100.0:
+            yield (
+                f"Scores{of} lie between {score.min():g} and {score.max():g}: if they are percentages, divide them by "
+                "100, so that they count as probabilities."
+            )
+
+
 def _test_size(test: Predictions, labels: Sequence[str | None]) -> list[str]:
     found = []
-    skipped = [label for label in labels if label is not None and min(test.class_sizes(label)) < 2]
+    skipped = [label for label in labels if label is not None and not can_average(test, label)]
     if skipped:
-        found.append(f"Left out of the mean AUROC, with under two test cases of a class: {_names(skipped)}.")
-    small = [label for label in labels if 0 < min(test.class_sizes(label)) < SMALL_CLASS]
+        names = _names(skipped)
+        found.append(
+            f"Left out of the mean AUROC, with under two test cases or patients of a class: {names}."
+        )
+    by_group = test.has_repeated_groups
+    units = {
+        label: carriers(test.known(label)[0], test.known_groups(label) if by_group else None)
+        for label in labels
+        if test.class_sizes(label) != (0, 0)
+    }
+    small = [label for label, of_classes in units.items() if 0 < min(of_classes) < SMALL_CLASS]
     if small == [None]:
-        positives, negatives = test.class_sizes(None)
-        found.append(f"Test holds only {positives} positives and {negatives} negatives: heed the intervals.")
+        positives, negatives = units[None]
+        found.append(
+            f"Test has positives of only {positives} groups and negatives of {negatives}: heed the intervals."
+            if by_group
+            else f"Test holds only {positives} positives and {negatives} negatives: heed the intervals."
+        )
     elif small:
-        found.append(f"Under {SMALL_CLASS} test cases of a class, so heed the intervals: {_names(small)}.")
+        cases = "groups with" if by_group else "test cases of"
+        found.append(f"Under {SMALL_CLASS} {cases} a class, so heed the intervals: {_names(small)}.")
     return found
 
 

@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 from medauc.errors import InputError
 from medauc.evaluation import methods
 from medauc.evaluation.alignment import Aligned
+from medauc.evaluation.areas import (
+    auprc_figure,
+    auroc_figure,
+    has_variance,
+    known_rows,
+    macro_figure,
+)
 from medauc.evaluation.comparison import (
     AucDifference,
     CallDifference,
@@ -25,13 +32,9 @@ from medauc.evaluation.methods import figure
 from medauc.metrics import (
     AucTests,
     average_precision_difference,
-    average_precision_interval,
-    clustered_interval,
     clustered_proportion,
-    delong_interval,
     delong_tests,
     holm,
-    macro_auc_interval,
     macro_auc_tests,
     paired_proportions,
     threshold_at_sensitivity,
@@ -85,7 +88,7 @@ def compare(
     for name, share in (shares | ({} if margin is None else {"margin": margin})).items():
         if not 0.0 < share < 1.0:
             raise InputError(f"compare: {name} must lie between 0 and 1, got {share}")
-    usable = [label for label in aligned.labels if _is_usable(aligned, label)]
+    usable = [label for label in aligned.labels if has_variance(*_known_units(aligned, label))]
     if not usable:
         raise InputError("compare: the patients of one class are fewer than two; nothing can be tested")
     wanted = (target_specificity, target_sensitivity)
@@ -101,7 +104,11 @@ def compare(
             n_negative=int((aligned.target(label) == 0).sum()),
             ranking=Ranking(
                 models=_models(aligned, label, level),
-                differences=_with_auprc(aligned, label, _differences(aligned, test, p_holm, level, margin)),
+                differences=_with_auprc(
+                    aligned,
+                    label,
+                    _differences(aligned, test, p_holm, int(aligned.known(label).sum()), level, margin),
+                ),
                 overall=_overall(test),
             ),
             points=points[place],
@@ -124,11 +131,10 @@ def compare(
     )
 
 
-def _is_usable(aligned: Aligned, label: Label) -> bool:
-    """Whether each class has two samples, and two groups where groups repeat."""
-    target, groups = aligned.target(label), aligned.groups
-    units = np.arange(target.size) if groups is None else groups
-    return min(np.unique(units[target == value]).size for value in (0, 1)) >= 2
+def _known_units(aligned: Aligned, label: Label) -> tuple[NDArray[np.int8], NDArray[np.intp] | None]:
+    """Targets and groups of the samples whose target is known."""
+    target, _, groups = _rows(aligned, label)
+    return target, groups
 
 
 def _rows(
@@ -149,17 +155,14 @@ def _tests(aligned: Aligned, label: Label, level: float) -> AucTests:
 
 def _models(aligned: Aligned, label: Label, level: float) -> list[ModelFigures]:
     target, scores, groups = _rows(aligned, label)
-    n, found = int(target.size), []
-    for name, score in zip(aligned.names, scores, strict=True):
-        if groups is None:
-            auroc = figure(delong_interval(target, score, level), level, n, methods.DELONG)
-        else:
-            area = clustered_interval(target, score, groups, level)
-            auroc = figure(area, level, n, methods.OBUCHOWSKI)
-        interval = average_precision_interval(target, score, level, groups)
-        auprc = figure(interval, level, n, methods.AUPRC if groups is None else methods.AUPRC_BY_GROUP)
-        found.append(ModelFigures(name=name, auroc=auroc, auprc=auprc))
-    return found
+    return [
+        ModelFigures(
+            name=name,
+            auroc=auroc_figure(target, score, groups, level),
+            auprc=auprc_figure(target, score, groups, level),
+        )
+        for name, score in zip(aligned.names, scores, strict=True)
+    ]
 
 
 def _with_auprc(aligned: Aligned, label: Label, differences: list[AucDifference]) -> list[AucDifference]:
@@ -180,7 +183,12 @@ def _with_auprc(aligned: Aligned, label: Label, differences: list[AucDifference]
 
 
 def _differences(
-    aligned: Aligned, tests: AucTests, p_holm: NDArray[np.float64], level: float, margin: float | None
+    aligned: Aligned,
+    tests: AucTests,
+    p_holm: NDArray[np.float64],
+    n: int,
+    level: float,
+    margin: float | None,
 ) -> list[AucDifference]:
     method = methods.PAIRED_DELONG if aligned.groups is None else methods.PAIRED_OBUCHOWSKI
     found = []
@@ -190,9 +198,7 @@ def _differences(
             AucDifference(
                 first=aligned.names[first],
                 second=aligned.names[second],
-                difference=figure(
-                    (tests.difference[k], tests.low[k], high), level, aligned.parts[0].n, method
-                ),
+                difference=figure((tests.difference[k], tests.low[k], high), level, n, method),
                 z=float(tests.z[k]),
                 p=float(tests.p[k]),
                 p_holm=float(p_holm[k]),
@@ -215,13 +221,11 @@ def _mean(aligned: Aligned, labels: Sequence[Label], level: float, margin: float
     targets = np.column_stack([aligned.target(label) for label in labels])
     scores = np.stack([aligned.scores(label) for label in labels], axis=-1)
     tests = macro_auc_tests(targets, scores, aligned.groups, level)
-    models = []
-    for name, table in zip(aligned.names, scores, strict=True):
-        found = macro_auc_interval(targets, table, level, groups=aligned.groups)
-        models.append(
-            ModelFigures(name=name, auroc=figure(found, level, len(targets), methods.MACRO), auprc=None)
-        )
-    differences = _differences(aligned, tests, tests.p_holm, level, margin)
+    models = [
+        ModelFigures(name=name, auroc=macro_figure(targets, table, aligned.groups, level), auprc=None)
+        for name, table in zip(aligned.names, scores, strict=True)
+    ]
+    differences = _differences(aligned, tests, tests.p_holm, known_rows(targets), level, margin)
     return Ranking(models=models, differences=differences, overall=_overall(tests))
 
 

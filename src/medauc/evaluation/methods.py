@@ -20,14 +20,14 @@ DELONG = Method(
 )
 OBUCHOWSKI = Method("Obuchowski's variance by group, score interval", "Obuchowski, Biometrics 53 (1997) 567")
 HOEFFDING = Method(
-    "Hoeffding bound, since DeLong's variance is 0 or rests on one case",
+    "Hoeffding bound, since the variance is 0 or rests on one case or group",
     "Hoeffding, J. Am. Stat. Assoc. 58 (1963) 13",
 )
 AUPRC = Method("influence function, Student's t on the logit scale", "Boyd, Eng & Page, ECML PKDD 2013")
 AUPRC_BY_GROUP = Method("influence function summed by group, Student's t on the logit scale", AUPRC.reference)
-PAIRED_AUPRC = Method("influences, normal interval of the paired difference", AUPRC.reference)
+PAIRED_AUPRC = Method("influences, Student's t interval of the paired difference", AUPRC.reference)
 PAIRED_AUPRC_BY_GROUP = Method(
-    "influences summed by group, normal interval of the paired difference", AUPRC.reference
+    "influences summed by group, Student's t interval of the paired difference", AUPRC.reference
 )
 LEAST_AUPRC = Method(
     "least AUPRC at the Hoeffding bound of the AUROC, since cases are too few or the ranking is perfect",
@@ -39,7 +39,7 @@ PARTIAL = Method(
 )
 RATE_AT = Method("Wilson, widened by the noise of the threshold", "Linnet, Clin. Chem. 33 (1987) 251")
 SEEDS = Method(
-    "cases and seeds both vary, Student's t on the logit scale",
+    "cases and seeds both vary, score interval with Student's t",
     "Obuchowski & Rockette, Commun. Stat. Simul. 24 (1995) 285",
 )
 PAIRED_DELONG = Method("DeLong covariance, normal interval of the paired difference", DELONG.reference)
@@ -49,10 +49,15 @@ PAIRED_OBUCHOWSKI = Method(
 PAIRED_RATES = Method("Newcombe's interval of a paired difference", "Newcombe, Stat. Med. 17 (1998) 2635")
 PAIRED_RATES_BY_GROUP = Method("Newcombe's interval of a paired difference, by group", PAIRED_RATES.reference)
 MACRO = Method("mean over labels, DeLong influences summed by sample", DELONG.reference)
+MACRO_BY_GROUP = Method("mean over labels, DeLong influences summed by group", DELONG.reference)
 MICRO = Method("all labels pooled, Obuchowski's variance by sample", OBUCHOWSKI.reference)
+MICRO_BY_GROUP = Method("all labels pooled, Obuchowski's variance by group", OBUCHOWSKI.reference)
 HAND_TILL = Method(
     "mean over pairs of classes, DeLong influences summed by sample",
     "Hand & Till, Mach. Learn. 45 (2001) 171",
+)
+HAND_TILL_BY_GROUP = Method(
+    "mean over pairs of classes, DeLong influences summed by group", HAND_TILL.reference
 )
 CLUSTERED_WILSON = Method(
     "Wilson with the effective number of samples, by group",

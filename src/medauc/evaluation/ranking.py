@@ -4,15 +4,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medauc.evaluation import methods
+from medauc.evaluation.areas import (
+    auprc_figure,
+    auroc_figure,
+    has_variance,
+    known_rows,
+    macro_figure,
+    mean_figure,
+)
 from medauc.evaluation.figures import Discrimination, Figure, PartialArea, RateAt, SplitEvaluation
 from medauc.evaluation.methods import figure
 from medauc.evaluation.predictions import Predictions
 from medauc.metrics import (
-    average_precision_interval,
-    clustered_interval,
-    delong_interval,
-    delong_variance,
-    macro_auc_interval,
     micro_auc_interval,
     multiclass_auc,
     partial_auc_interval,
@@ -36,7 +39,7 @@ def evaluate_split(part: Predictions, level: float, whole: bool) -> SplitEvaluat
     if not part.labels:
         return SplitEvaluation(**discrimination(part, None, level, whole).model_dump())
     each = {label: discrimination(part, label, level, whole) for label in part.labels}
-    macro = [label for label, found in each.items() if min(found.n_positive, found.n_negative) >= 2]
+    macro = [label for label in part.labels if can_average(part, label)]
     positive = int(np.any([part.target(label) == 1 for label in part.labels], axis=0).sum())
     return SplitEvaluation(
         n=part.n,
@@ -44,7 +47,7 @@ def evaluate_split(part: Predictions, level: float, whole: bool) -> SplitEvaluat
         n_negative=part.n - positive,
         n_groups=n_groups,
         prevalence=positive / part.n,
-        auroc=_macro(part, macro, level) if macro else None,
+        auroc=macro_figure(*_tables(part, macro), _all_groups(part), level) if macro else None,
         auprc=None,
         labels=each,
         macro_labels=macro,
@@ -64,7 +67,7 @@ def discrimination(part: Predictions, label: str | None, level: float, whole: bo
         n_groups=len(np.unique(part.known_groups(label))),
         prevalence=positives / max(1, positives + negatives),
         auroc=auroc(part, label, level) if both else None,
-        auprc=_auprc(part, label, level) if both else None,
+        auprc=auprc_figure(*part.known(label), _groups(part, label), level) if both else None,
         partial=_partial(part, label, level) if both and whole else [],
         rates=_rates(part, label, level) if both and whole else [],
     )
@@ -72,32 +75,17 @@ def discrimination(part: Predictions, label: str | None, level: float, whole: bo
 
 def auroc(part: Predictions, label: str | None, level: float) -> Figure:
     """Area under the ROC curve; by group where groups have several samples."""
-    target, score = part.known(label)
-    groups = _groups(part, label)
-    if groups is not None:
-        found = clustered_interval(target, score, groups, level)
-        return figure(found, level, int(target.size), methods.OBUCHOWSKI)
-    smaller = min(part.class_sizes(label))
-    usable = smaller > 1 and delong_variance(target, score) > 0.0
-    return figure(
-        delong_interval(target, score, level),
-        level,
-        int(target.size),
-        methods.DELONG if usable else methods.HOEFFDING,
-    )
+    return auroc_figure(*part.known(label), _groups(part, label), level)
+
+
+def can_average(part: Predictions, label: str | None) -> bool:
+    """Whether a label has the two cases, or patients, of each class that a mean over labels or runs needs."""
+    return has_variance(part.known(label)[0], _groups(part, label))
 
 
 def _groups(part: Predictions, label: str | None) -> NDArray[np.str_] | None:
     """Groups of the known rows where some group has several rows, else None."""
     return part.known_groups(label) if part.has_repeated_groups else None
-
-
-def _auprc(part: Predictions, label: str | None, level: float) -> Figure:
-    target, score = part.known(label)
-    groups = _groups(part, label)
-    found = average_precision_interval(target, score, level, groups)
-    usual = methods.AUPRC if groups is None else methods.AUPRC_BY_GROUP
-    return figure(found, level, int(target.size), methods.LEAST_AUPRC if found.high == 1.0 else usual)
 
 
 def _partial(part: Predictions, label: str | None, level: float) -> list[PartialArea]:
@@ -125,20 +113,21 @@ def _rates(part: Predictions, label: str | None, level: float) -> list[RateAt]:
     return made
 
 
-def _macro(part: Predictions, labels: list[str], level: float) -> Figure:
-    found = macro_auc_interval(*_tables(part, labels), level, groups=_all_groups(part))
-    return figure(found, level, part.n, methods.MACRO)
-
-
 def _micro(part: Predictions, labels: list[str], level: float) -> Figure:
-    found = micro_auc_interval(*_tables(part, labels), level, groups=_all_groups(part))
-    return figure(found, level, part.n, methods.MICRO)
+    targets, scores = _tables(part, labels)
+    groups = _all_groups(part)
+    found = micro_auc_interval(targets, scores, level, groups=groups)
+    usual = methods.MICRO if groups is None else methods.MICRO_BY_GROUP
+    return mean_figure(found, level, known_rows(targets), usual)
 
 
 def _hand_till(part: Predictions, level: float) -> Figure:
     targets, scores = _tables(part, list(part.labels))
-    found = multiclass_auc(targets.argmax(axis=1), scores, "ovo", level=level, groups=_all_groups(part))
-    return figure(found, level, part.n, methods.HAND_TILL)
+    groups = _all_groups(part)
+    found = multiclass_auc(targets.argmax(axis=1), scores, "ovo", level=level, groups=groups)
+    return mean_figure(
+        found, level, part.n, methods.HAND_TILL if groups is None else methods.HAND_TILL_BY_GROUP
+    )
 
 
 def _all_groups(part: Predictions) -> NDArray[np.str_] | None:

@@ -8,11 +8,12 @@ import numpy as np
 from medauc.errors import InputError
 from medauc.evaluation import methods
 from medauc.evaluation.alignment import Aligned, align
+from medauc.evaluation.areas import mean_figure
 from medauc.evaluation.columns import pair
 from medauc.evaluation.evaluate import evaluate
 from medauc.evaluation.figures import Evaluation, Runs
-from medauc.evaluation.methods import figure
 from medauc.evaluation.predictions import Predictions
+from medauc.evaluation.ranking import can_average
 from medauc.evaluation.settings import Settings
 from medauc.metrics import seed_interval
 
@@ -42,11 +43,17 @@ def evaluate_runs(
     if any(other.splits != first.splits for other in others):
         held = "; ".join(f"{name} has {', '.join(part.splits)}" for name, part in runs.items())
         raise InputError(f"the runs are not about the same splits: {held}")
+    if "test" not in first.splits:
+        raise InputError("the runs have no row with split 'test'; an evaluation needs test data")
     aligned = {split: align(runs, split) for split in first.splits}
     joined = _ensemble(aligned)
-    evaluation = evaluate(joined, settings)
+    evaluation, test = evaluate(joined, settings), aligned["test"]
+    spreads = [
+        _spread(test, label, settings.level) for label in test.labels if can_average(test.parts[0], label)
+    ]
+    lacking = [] if spreads else ["No mean over runs: a class has under two test cases or patients."]
     return joined, evaluation.model_copy(
-        update={"runs": [_spread(aligned["test"], label, settings.level) for label in aligned["test"].labels]}
+        update={"runs": spreads, "warnings": [*evaluation.warnings, *lacking]}
     )
 
 
@@ -71,6 +78,6 @@ def _spread(test: Aligned, label: str | None, level: float) -> Runs:
         names=list(test.names),
         label=label,
         auroc=found.aucs.tolist(),
-        mean=figure(found.auc, level, int(target.size), methods.SEEDS),
+        mean=mean_figure(found.auc, level, int(target.size), methods.SEEDS),
         spread=found.spread,
     )

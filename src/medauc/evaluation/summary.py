@@ -17,6 +17,9 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
     if test.auroc is not None:
         name = "mean AUROC" if evaluation.label_names else "AUROC"
         lines.append(f"{name}  {test.auroc.text()}   {percent} interval, {test.auroc.method}")
+    for name, pooled in (("labels pooled", test.micro_auroc), ("pairs of classes", test.hand_till)):
+        if pooled is not None:
+            lines.append(f"AUROC, {name}  {pooled.text()}")
     if test.auprc is not None:
         lines.append(f"AUPRC  {test.auprc.text()}   a useless score has {test.prevalence:.3f}")
     for found in evaluation.runs:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from medauc.metrics._inputs import FloatArray, IntArray
 from medauc.metrics.auc_interval import normal_interval
+from medauc.metrics.clustered import independent_pairs
 from medauc.metrics.delong import delong_influence
 from medauc.metrics.estimate import Estimate
 from medauc.metrics.multilabel import summed_squares
@@ -71,13 +72,13 @@ def multiclass_auc(
         terms = [(c, (classes == c) | (classes == d)) for c, d in pairs]
         weights = np.array([sizes[c] + sizes[d] for c, d in pairs], dtype=np.float64)
     weights = weights / weights.sum() if average == "weighted" else np.full(len(terms), 1.0 / len(terms))
-    value, influence = 0.0, np.zeros(classes.size)
+    owner = np.arange(classes.size) if groups is None else np.asarray(groups)
+    value, influence, fewest = 0.0, np.zeros(classes.size), classes.size
     for weight, (c, chosen) in zip(weights, terms, strict=True):
         value += float(weight) * roc_auc(classes[chosen] == c, table[chosen, c])
         influence[chosen] += weight * delong_influence(classes[chosen] == c, table[chosen, c])
-    return normal_interval(
-        min(value, 1.0), summed_squares(influence, groups), int(sizes.min()), level, "logit"
-    )
+        fewest = min(fewest, independent_pairs(classes[chosen] == c, owner[chosen]))
+    return normal_interval(min(value, 1.0), summed_squares(influence, groups), fewest, level, "logit")
 
 
 def _check_classes(target: ArrayLike, scores: ArrayLike) -> tuple[IntArray, FloatArray, IntArray]:

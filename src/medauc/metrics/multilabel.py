@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from medauc.metrics._inputs import FloatArray
 from medauc.metrics.auc_interval import Scale, check_scale, normal_interval
-from medauc.metrics.clustered import clustered_interval
+from medauc.metrics.clustered import clustered_interval, independent_pairs
 from medauc.metrics.delong import delong_influence, delong_interval
 from medauc.metrics.estimate import Estimate
 from medauc.metrics.proportion import group_index
@@ -53,15 +53,16 @@ def macro_auc_interval(
         if groups is None:
             return delong_interval(target, score, level, scale)
         return clustered_interval(target, score, np.asarray(groups)[known], level, scale)
-    aucs, smaller = [], []
+    owner = np.arange(len(target_table)) if groups is None else np.asarray(groups)
+    aucs, pairs = [], []
     influence = np.zeros(len(target_table))
     for target, score in zip(target_table.T, score_table.T, strict=True):
         known = target != -1
         aucs.append(roc_auc(target[known], score[known]))
         influence[known] += delong_influence(target[known], score[known]) / target_table.shape[1]
-        smaller.append(min(int((target == 1).sum()), int((target == 0).sum())))
+        pairs.append(independent_pairs(target[known], owner[known]))
     variance = summed_squares(influence, groups)
-    return normal_interval(float(np.mean(aucs)), variance, min(smaller), level, scale)
+    return normal_interval(float(np.mean(aucs)), variance, min(pairs), level, scale)
 
 
 def micro_auc_interval(

@@ -72,6 +72,7 @@ def build_comparison_report(comparison: Comparison, aligned: Aligned, differing:
             p_text=p_text,
             version=__version__,
             style=asset("report.css"),
+            script=asset("report.js"),
             plotly=plotly_script(),
         )
     )

@@ -219,7 +219,8 @@ def _evaluation(evaluation: Evaluation, recipe: Recipe | None, cite: Cite) -> It
     test, percent = evaluation.test, f"{100 * evaluation.level:g}%"
     if evaluation.runs:
         names = len(evaluation.runs[0].names)
-        yield f"Scores of {names} trainings were divided by their standard deviation on validation and averaged."
+        where = "validation" if "val" in evaluation.splits else "test"
+        yield f"Scores of {names} trainings were divided by their standard deviation on {where} and averaged."
     if test.auroc is not None:
         of = "averaged over labels " if evaluation.label_names else ""
         yield (
@@ -227,6 +228,10 @@ def _evaluation(evaluation: Evaluation, recipe: Recipe | None, cite: Cite) -> It
             f"with its {percent} confidence interval ({_how(test.auroc, cite)})"
             + (f" and as average precision ({_how(test.auprc, cite)})." if test.auprc is not None else ".")
         )
+    if test.micro_auroc is not None:
+        yield f"All labels pooled have an area of their own ({_how(test.micro_auroc, cite)})."
+    if test.hand_till is not None:
+        yield f"Classes are also compared pair by pair ({_how(test.hand_till, cite)})."
     ranked = [test, *test.labels.values()]
     partial = next((found.partial[0].standardized for found in ranked if found.partial), None)
     rate = next((found.rates[0].figure for found in ranked if found.rates), None)

@@ -114,9 +114,12 @@ document.querySelectorAll(".copy").forEach((button) => {
   });
 });
 
-// On paper nothing can be opened.
+// On paper nothing can be opened, and a figure as wide as a narrow window has no room beside another.
+const WIDEST_BESIDE = 515; // pixels, before print shrinks them
 let opened = [];
 addEventListener("beforeprint", () => {
+  const wide = [...document.querySelectorAll(".plots .plot")].some((plot) => plot.offsetWidth > WIDEST_BESIDE);
+  document.body.classList.toggle("stacked", wide);
   opened = [...document.querySelectorAll("details:not([open])")];
   opened.forEach((part) => {
     part.open = true;

@@ -92,7 +92,7 @@ def card_of(page: Path) -> Path:
 
 
 def write_run_report(run: RunFolder, dataset: Dataset) -> Path:
-    """Write ``report.html`` of a finished run whose data set is at hand.
+    """Write ``report.html`` and ``model_card.md`` of a finished run whose data set is at hand.
 
     Raises:
         InputError: The run is not finished, or the page cannot be written.
@@ -100,6 +100,7 @@ def write_run_report(run: RunFolder, dataset: Dataset) -> Path:
     predictions, evaluation = Predictions.read(run.predictions), Evaluation.read(run.evaluation)
     title, material = _describe(run, dataset, predictions, evaluation)
     write_report(run.report, evaluation, predictions, title=title, material=material)
+    write_model_card(card_of(run.report), evaluation, predictions, title=title, material=material)
     return run.report
 
 
