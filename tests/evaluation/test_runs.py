@@ -5,6 +5,7 @@ from medauc.errors import InputError
 from medauc.evaluation import Predictions, evaluate
 from medauc.evaluation.runs import evaluate_runs
 from medauc.metrics import roc_auc, seed_interval
+from medauc.report import build_report
 
 
 @pytest.fixture
@@ -57,3 +58,19 @@ def test_equal_runs_have_no_spread_and_the_interval_of_one(both):
     _, result = evaluate_runs({"a": both, "b": both})
     assert result.runs[0].spread == 0.0
     assert result.test.auroc.value == pytest.approx(evaluate(both).test.auroc.value)
+
+
+def test_several_classes_stay_classes_and_notes_stay_told(tmp_path):
+    rng, tables = np.random.default_rng(0), {}
+    targets = np.arange(90) % 3
+    for name in ("a", "b"):
+        scores = np.eye(3)[targets] + rng.normal(size=(90, 3))
+        rows = [f"{target},{','.join(map(str, row))}" for target, row in zip(targets, scores, strict=True)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["target,score_x,score_y,score_z", *rows]))
+        tables[name] = Predictions.read(tmp_path / f"{name}.csv")
+    joined, found = evaluate_runs(tables)
+    assert joined.is_multiclass
+    assert found.test.hand_till is not None
+    assert found.test.micro_auroc is None
+    assert any("Ids are row numbers" in warning for warning in found.warnings)
+    assert "With any label" not in build_report(found, joined, title="x")

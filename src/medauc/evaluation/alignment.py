@@ -104,7 +104,12 @@ def align(tables: Mapping[str, Predictions], split: str = "test", *, common: boo
     _require_equal_targets(frames, labels)
     groups = _common_groups(frames)
     aligned = [
-        Predictions(frame.assign(group=groups).reset_index(drop=True), labels) for frame in frames.values()
+        Predictions(
+            frame.assign(group=groups).reset_index(drop=True),
+            labels,
+            is_multiclass=all(table.is_multiclass for table in tables.values()),
+        )
+        for frame in frames.values()
     ]
     for name, part in zip(names, aligned, strict=True):
         require_evaluable(part, name, split)

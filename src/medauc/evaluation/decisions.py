@@ -84,7 +84,8 @@ def _guaranteed(
         return [], [f"No {name}{'' if label is None else f' of {label}'}: {few}."]
     promise = (
         f"sensitivity of at least {settings.target_sensitivity:g} in the population that validation was drawn from, "
-        f"with {100 * confidence:g}% confidence (Wilks, Ann. Math. Stat. 12 (1941) 91)"
+        f"with {100 * confidence:g}% confidence, unless validation also chose what made the scores, such as the epoch "
+        "(Wilks, Ann. Math. Stat. 12 (1941) 91)"
     )
     return [Rule(name, found.threshold, promise)], []
 

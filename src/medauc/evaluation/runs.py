@@ -67,7 +67,8 @@ def _ensemble(aligned: Mapping[str, Aligned]) -> Predictions:
             spread = reference.scores(label).std(axis=1, keepdims=True)
             scores[pair(label)[1]] = (found.scores(label) / np.where(spread > 0, spread, 1.0)).mean(axis=0)
         parts.append(replace(table, frame=table.frame.assign(**scores)))
-    return Predictions.concatenate(parts)
+    notes = dict.fromkeys(note for found in aligned.values() for note in found.notes)
+    return replace(Predictions.concatenate(parts), notes=tuple(notes))
 
 
 def _spread(test: Aligned, label: str | None, level: float) -> Runs:

@@ -94,6 +94,7 @@ def build_report(
             overview=_overview(evaluation),
             panels=panels,
             flow=flow(predictions, material.unscored),
+            multiclass=predictions.is_multiclass,
             history=_history(material),
             cards=cards,
             methods=methods_paragraph(evaluation, material.recipe, material.data_name, material.seed),
