@@ -52,3 +52,10 @@ def test_labels_that_may_occur_together_have_a_micro_mean(make_split):
     )
     assert test.micro_auroc.value == pytest.approx(pooled)
     assert test.hand_till is None
+
+
+def test_a_positive_class_is_refused_where_each_is_one_in_turn(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("target,score_a,score_b\na,1,0\nb,0,1\n")
+    with pytest.raises(InputError, match="scores the classes a, b"):
+        Predictions.read(path, positive="a")

@@ -74,6 +74,10 @@ class Predictions:
         where = str(path)
         frame, liberties = read_table(Path(path), columns or {})
         classes = find_classes(list(frame.columns))
+        if classes and positive is not None:
+            raise InputError(
+                f"{where} scores the classes {', '.join(classes)}: each is positive once, so no --positive"
+            )
         if classes:
             frame = one_against_rest(frame, classes, where)
         labels = classes or find_labels(list(frame.columns), where)
