@@ -43,7 +43,7 @@ def test_two_tables(invoke, write, tmp_path: Path) -> None:
     figures = json.loads((tmp_path / "comparison.json").read_text())
     assert figures["names"] == ["a", "b"]
     assert (
-        (tmp_path / "disagreements.csv")
+        (tmp_path / "comparison_cases.csv")
         .read_text()
         .startswith("id,group,target,spread,score a,rank a,call a,score b")
     )
@@ -51,7 +51,7 @@ def test_two_tables(invoke, write, tmp_path: Path) -> None:
         "a.csv",
         "b.csv",
         "comparison.json",
-        "disagreements.csv",
+        "comparison_cases.csv",
     }
 
 

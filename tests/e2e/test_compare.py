@@ -19,4 +19,4 @@ def test_two_runs(invoke, command, tmp_path: Path, tiny_phantom) -> None:
         assert abs(model["auroc"]["value"] - run["splits"]["test"]["auroc"]["value"]) < 1e-12
     page = (tmp_path / "page.html").read_text()
     assert "seed0, seed1" in page
-    assert page.count("http") == page.split("<script>")[1].count("http")  # only inside plotly.js
+    assert page.count("://") == page.split("<script>")[1].count("://")  # only inside plotly.js

@@ -277,6 +277,9 @@ def test_costs_and_prevalence_are_heeded(both):
     expected = 0.02 * rate / (0.02 * rate + 0.98 * alarm)
     assert point.at_prevalence.ppv.value == pytest.approx(expected)
     assert point.at_prevalence.ppv.low < expected < point.at_prevalence.ppv.high
+    text = "\n".join(summary_lines(result))
+    assert "PPV at 2%" in text
+    assert point.at_prevalence.ppv.text(2) in text
     assert result.net_benefit[0].prevalence == 0.02
 
 

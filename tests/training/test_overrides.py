@@ -76,3 +76,8 @@ def test_what_is_left_out_follows_the_loss() -> None:
     assert parse_recipe(given, "x").sampling.positive_share == 0.25
     named = {"loss": {"name": "focal"}, "sampling": {"name": "class_balanced"}}
     assert parse_recipe(named, "x").sampling.name == "class_balanced"
+
+
+def test_the_description_of_another_objective_goes() -> None:
+    assert recipe_after("default", "breastmnist", "loss.name=pairwise").description == ""
+    assert recipe_after("default", "breastmnist", "optim.lr=0.01").description != ""

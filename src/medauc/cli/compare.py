@@ -38,7 +38,7 @@ def compare(
         typer.Option(
             "--cases",
             metavar="FILE.CSV",
-            help="File for the cases on which models disagree. Default: disagreements.csv beside --out.",
+            help="File for the cases on which models disagree. Default: <out>_cases.csv.",
             show_default=False,
         ),
     ] = None,
@@ -62,7 +62,7 @@ def compare(
     aligned = align(tables, split, common=common)
     comparison = compare_models(aligned, margin=margin)
     differing = disagreements(aligned, comparison)
-    listed = cases or out.with_name("disagreements.csv")
+    listed = cases or out.with_name(f"{out.stem}_cases.csv")
     comparison.write(out)
     write_table(differing, listed)
     written = [f"written: {out}", f"written: {listed} ({len(differing)} cases)"]

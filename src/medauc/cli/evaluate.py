@@ -40,8 +40,8 @@ def evaluate(
 ) -> None:
     """Compute every figure with its interval; print the main ones and write evaluation.json.
 
-    Several runs of the same data (training seeds) are evaluated as one model, the mean of their scores; the mean
-    and spread of the runs stand beside it, and the mean scores go to predictions.csv beside --out.
+    Several runs of the same data (training seeds) are evaluated as one model, the mean of their standardised
+    scores, which go to <out>_predictions.csv; the mean and spread of the single runs stand beside it.
     """
     from medauc.errors import InputError
     from medauc.evaluation import ReadOptions, parse_columns, summary_lines
@@ -59,7 +59,7 @@ def evaluate(
         raise InputError("evaluate: several runs need --out, the file to write")
     else:
         ensemble, evaluation = evaluate_paths(sources, changes, **options)
-        target, scores = out, out.with_name("predictions.csv")
+        target, scores = out, out.with_name(f"{out.stem}_predictions.csv")
         ensemble.write(scores)
         written.append(f"written: {scores}")
     evaluation.write(target)

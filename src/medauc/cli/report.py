@@ -42,7 +42,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML page that opens offline in any browser, and a model card beside it.
 
-    Several runs of the same data (training seeds) are shown as one model, the mean of their scores.
+    Several runs of the same data (training seeds) are shown as one model, the mean of their standardised scores.
     """
     from medauc.errors import InputError
     from medauc.evaluation import ReadOptions, parse_columns

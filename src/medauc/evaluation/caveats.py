@@ -102,7 +102,8 @@ def _dependence(test: Predictions) -> list[str]:
 
 def _reversed(maps: Sequence[Calibration]) -> list[str]:
     return [
-        f"The score{'' if fit.label is None else f' of {fit.label}'} ranks validation the wrong way round."
+        f"The score{'' if fit.label is None else f' of {fit.label}'} ranks validation the wrong way round: turn its "
+        "sign, or name the other class as positive."
         for fit in maps
         if fit.method == "platt" and float(cast(float, fit.map["slope"])) < 0
     ]

@@ -1,6 +1,6 @@
 """An evaluation in a few lines of text."""
 
-from medauc.evaluation.figures import Evaluation, OperatingPoint, SplitEvaluation, Subgroup
+from medauc.evaluation.figures import Evaluation, Figure, OperatingPoint, SplitEvaluation, Subgroup
 
 
 def summary_lines(evaluation: Evaluation) -> list[str]:
@@ -24,8 +24,8 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
         lines.append(f"AUPRC  {test.auprc.text()}   a useless score has {test.prevalence:.3f}")
     for found in evaluation.runs:
         of = "" if found.label is None else f" for {found.label}"
-        each = f"single runs: mean {found.mean.text()}, SD {found.spread:.3f}"
-        lines.append(f"  the mean score of {len(found.names)} runs{of}; {each}")
+        each = f"single runs: mean AUROC {found.mean.text()}, SD {found.spread:.3f}"
+        lines.append(f"  mean of the standardised scores of {len(found.names)} runs{of}; {each}")
     lines += _label_lines(test)
     lines += _point_lines([point for point in evaluation.operating_points if point.label is None])
     for fit in evaluation.calibration:
@@ -42,6 +42,8 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
 def _sizes(test: SplitEvaluation, evaluation: Evaluation) -> str:
     positive = evaluation.positive_name or "positive"
     if evaluation.label_names:
+        if test.hand_till is not None:
+            return f"{test.n} samples, {len(evaluation.label_names)} classes"
         return f"{test.n} samples, {len(evaluation.label_names)} labels, {test.n_positive} with any of them"
     return f"{test.n} samples, {test.n_positive} {positive} ({100 * test.prevalence:.1f}%)"
 
@@ -61,19 +63,28 @@ def _point_lines(points: list[OperatingPoint]) -> list[str]:
     first = f"threshold from {points[0].chosen_on}"
     width = max(len(first), *(len(point.name) for point in points))
     header = f"{first:<{width}}{'':>10}"
-    header += "".join(f"  {name:<17}" for name in ("sensitivity", "specificity", "PPV", "NPV"))
+    stated = points[0].at_prevalence
+    at = "" if stated is None else f" at {100 * stated.prevalence:g}%"
+    header += "".join(f"  {name:<17}" for name in ("sensitivity", "specificity", f"PPV{at}", f"NPV{at}"))
     rows = [
-        f"{point.name:<{width}}{point.threshold:>10.4g}"
-        + "".join(
-            f"  {figure.text(2):<17}"
-            for figure in (point.sensitivity, point.specificity, point.ppv, point.npv)
-        )
+        f"{point.name:<{width}}{_threshold(point):>10}"
+        + "".join(f"  {figure.text(2):<17}" for figure in _rates(point))
         for point in points
     ]
     return [line.rstrip() for line in (header, *rows)]
 
 
 def _flag_line(found: Subgroup) -> str:
-    flagged = "; ".join(f"{d.name} {d.difference.text()}" for d in found.differences if d.flagged)
+    flagged = "; ".join(f"{d.name} by {d.difference.text()}" for d in found.differences if d.flagged)
     of = "" if found.label is None else f" ({found.label})"
     return f"subgroup {found.column} {found.value}{of} differs from the rest: {flagged}"
+
+
+def _rates(point: OperatingPoint) -> tuple[Figure, Figure, Figure, Figure]:
+    """Sensitivity, specificity, PPV and NPV, the latter two at the stated prevalence if there is one."""
+    predictive = point if point.at_prevalence is None else point.at_prevalence
+    return point.sensitivity, point.specificity, predictive.ppv, predictive.npv
+
+
+def _threshold(point: OperatingPoint) -> str:
+    return "no call" if point.tp + point.fp == 0 else f"{point.threshold:.4g}"

@@ -21,7 +21,7 @@ def answer(evaluation: Evaluation, data_name: str | None) -> str:
     area = test.auroc.text() if test.auroc else "undefined"
     sentence = (
         f"On {test.n} test samples{of} ({test.n_positive} {positive}, {100 * test.prevalence:.1f}%), a random "
-        f"{positive} sample scores above a random other sample with probability {area} (AUROC, {percent} interval)."
+        f"{positive} sample scores above a random negative one with probability {area} (AUROC, {percent} interval)."
     )
     return " ".join([sentence, *map(_at_point, evaluation.operating_points[:1])])
 
@@ -42,7 +42,7 @@ def _at_point(point: OperatingPoint) -> str:
 def _flagged(evaluation: Evaluation) -> list[str]:
     return [
         f"Subgroup {part.column} {part.value}{'' if part.label is None else f' ({part.label})'} differs from the rest: "
-        f"{item.name} {item.difference.text()}, adjusted p {p_text(item.p_adjusted)}."
+        f"{item.name} by {item.difference.text()}, adjusted p {p_text(item.p_adjusted)}."
         for part in evaluation.subgroups
         for item in part.differences
         if item.flagged

@@ -11,7 +11,7 @@ from medauc.evaluation.cells import UNKNOWN
 
 _USES = {
     "train": "fits the network",
-    "val": "chooses epoch, thresholds and calibration",
+    "val": "chooses thresholds and calibration, and the epoch of a training",
     "test": "is reported",
 }
 

@@ -137,18 +137,22 @@ def _points(evaluation: Evaluation) -> Iterator[str]:
         return
     yield "## Operating points"
     yield "Thresholds were chosen on validation and applied to test; a score at or above one counts as positive."
-    header = ["point", "threshold", "sensitivity", "specificity", "PPV", "NPV", "flagged per 1,000"]
+    stated = evaluation.operating_points[0].at_prevalence
+    at = "" if stated is None else f" at {100 * stated.prevalence:g}% positive"
+    header = ["point", "threshold", "sensitivity", "specificity"]
+    header += [f"{name}{at}" for name in ("PPV", "NPV", "flagged per 1,000")]
     yield _table(header, [_point(point) for point in evaluation.operating_points])
 
 
 def _point(point: OperatingPoint) -> list[str]:
-    rates = (point.sensitivity, point.specificity, point.ppv, point.npv)
+    predictive = point if point.at_prevalence is None else point.at_prevalence
+    rates = (point.sensitivity, point.specificity, predictive.ppv, predictive.npv)
     name = point.name if point.label is None else f"{point.label}: {point.name}"
     return [
         name,
         f"{point.threshold:.4g}",
         *(rate.text() for rate in rates),
-        point.flagged_per_1000.text(0),
+        predictive.flagged_per_1000.text(0),
     ]
 
 

@@ -70,6 +70,8 @@ def _switch(values: dict[str, Any], key: str, name: Any) -> None:
         values["loss"] = {"name": name}
         if optim not in section_of(name).optimizers:
             values["optim"] = _schedule_of(values)
+    if (key == "loss.name" and name != loss) or (key == "optim.name" and name != optim):
+        values.pop("description", None)  # it tells of the loss and optimizer that are replaced
     if key == "optim.name" and name != optim:
         values["optim"] = {"name": name, **_schedule_of(values)}
     _set(values, key, name)

@@ -15,7 +15,7 @@ from medauc.evaluation import (
     evaluate_runs,
     require_evaluable,
 )
-from medauc.training.recipe import Recipe
+from medauc.training.recipe import Recipe, differing_keys
 from medauc.training.run_folder import RunFolder
 
 
@@ -70,7 +70,26 @@ def evaluate_paths(
     runs = read_sources(sources, **options)
     for name, table in runs.items():
         require_evaluable(table, name)
-    return evaluate_runs(runs, _settings(sources[0], changes, options))
+    joined, evaluation = evaluate_runs(runs, _settings(sources[0], changes, options))
+    told = [*evaluation.warnings, *_not_just_seeds(dict(zip(runs, sources, strict=True)))]
+    return joined, evaluation.model_copy(update={"warnings": told})
+
+
+def _not_just_seeds(sources: Mapping[str, Path]) -> list[str]:
+    """Say when run folders are no repetitions of one training with different seeds."""
+    read = {name: RunFolder(path).read_recipe() for name, path in sources.items() if path.is_dir()}
+    found: list[str] = []
+    for name, (recipe, _) in list(read.items())[1:]:
+        first, (reference, _) = next(iter(read.items()))
+        if keys := differing_keys(reference, recipe):
+            shown = ", ".join(keys[:3])
+            found.append(
+                f"Run {name} differs from {first} in more than the seed, so the spread is not that of seeds: {shown}."
+            )
+    seeds = [provenance.seed for _, provenance in read.values()]
+    if not found and len(set(seeds)) < len(seeds):
+        found.append(f"Some runs have the same seed ({', '.join(map(str, seeds))}): the spread is too small.")
+    return found
 
 
 def _settings(source: Path, changes: Mapping[str, Any] | None, options: ReadOptions) -> Settings:
