@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import norm
 
 from medauc.errors import InputError
-from medauc.evaluation import Discrimination, Predictions, Settings, evaluate
-from medauc.metrics import confusion, delong_variance, roc_auc
+from medauc.evaluation import Discrimination, Predictions, Settings, calibrated, evaluate
+from medauc.metrics import brier_score, confusion, delong_variance, net_benefit, roc_auc
 
 
 def with_columns(table: Predictions, **columns: object) -> Predictions:
@@ -42,7 +42,11 @@ def test_each_value_has_every_figure_of_its_own_samples(scanners):
         expected = confusion(part.target(), part.score(), result.operating_points[0].threshold)
         assert (point.tp, point.fn) == (expected.counts.tp, expected.counts.fn)
         assert point.sensitivity.value == pytest.approx(expected.sensitivity.value)
-        assert found.calibration_intercept.n == part.n
+        assert found.calibration.intercept.n == part.n
+        probability = calibrated(part.score(), result.calibration[0])
+        assert found.calibration.brier.value == pytest.approx(brier_score(part.target(), probability))
+        curve = net_benefit(part.target(), probability)
+        assert found.net_benefit.net_benefit == pytest.approx(curve.net_benefit)
 
 
 def test_a_real_difference_is_flagged_and_has_the_size_of_the_parts(scanners):

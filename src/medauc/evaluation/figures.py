@@ -218,7 +218,8 @@ class Subgroup(Strict):
     label: str | None = None
     discrimination: Discrimination
     operating_points: list[OperatingPoint] = []
-    calibration_intercept: Figure | None = None
+    calibration: ProbabilityFigures | None = None
+    net_benefit: NetBenefit | None = None
     differences: list[Difference] = []
     note: str | None = None
 

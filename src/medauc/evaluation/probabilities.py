@@ -68,11 +68,10 @@ def uncalibrated(score: FloatArray, calibration: Calibration) -> FloatArray:
     return score if calibration.uncalibrated == "score" else np.asarray(expit(score))
 
 
-def calibration_in_the_large(part: Predictions, fit: Calibration, level: float) -> Figure:
-    """Intercept of the calibrated probabilities of some rows: above 0 they are too low there."""
+def judge_part(part: Predictions, fit: Calibration, level: float) -> ProbabilityFigures:
+    """How good the calibrated probabilities of some rows are, by the map that was fitted for all."""
     target, score = part.known(fit.label)
-    found = calibration_intercept(target, calibrated(score, fit), level)
-    return figure(found, level, int(target.size), methods.COX)
+    return _judge(target, calibrated(score, fit), level)
 
 
 def _reading(scores: FloatArray) -> Literal["score", "logistic(score)"]:

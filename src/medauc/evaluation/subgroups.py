@@ -10,11 +10,11 @@ from scipy.stats import norm
 
 from medauc.errors import InputError
 from medauc.evaluation import methods
-from medauc.evaluation.decisions import Rule, operating_point
+from medauc.evaluation.decisions import Rule, decision_curve, operating_point
 from medauc.evaluation.figures import Calibration, Difference, Figure, OperatingPoint, Subgroup
 from medauc.evaluation.methods import figure
 from medauc.evaluation.predictions import Predictions
-from medauc.evaluation.probabilities import calibration_in_the_large
+from medauc.evaluation.probabilities import judge_part
 from medauc.evaluation.ranking import discrimination
 from medauc.evaluation.settings import Settings
 from medauc.metrics import holm, mover
@@ -46,7 +46,7 @@ def find_groupings(test: Predictions, settings: Settings) -> tuple[list[Grouping
         values = _as_values(test.frame[name])
         if 2 <= values.nunique() <= MOST_VALUES:
             found.append(Grouping(name, values))
-        elif settings.subgroups is not None:
+        elif settings.subgroups is not None or MOST_VALUES < values.nunique() < len(values):
             notes.append(
                 f"Column {name} makes no subgroups: it has {values.nunique()} values, wanted are 2 to {MOST_VALUES}."
             )
@@ -143,7 +143,7 @@ def _subgroup(
         bare = found.model_copy(update={"auroc": None, "auprc": None, "partial": [], "rates": []})
         return Subgroup(column=grouping.column, value=value, label=label, discrimination=bare, note=note)
     points = [operating_point(rule, part, label, settings) for rule in rules]
-    others = discrimination(rest, label, settings.level)
+    others = discrimination(rest, label, settings.level, whole=False)
     pairs: list[tuple[str, Figure | None, Figure | None]] = [("AUROC", found.auroc, others.auroc)]
     if rules and rest.has_both_classes(label):
         pairs += _rates(points[0], operating_point(rules[0], rest, label, settings))
@@ -153,7 +153,8 @@ def _subgroup(
         label=label,
         discrimination=found,
         operating_points=points,
-        calibration_intercept=None if fit is None else calibration_in_the_large(part, fit, settings.level),
+        calibration=None if fit is None else judge_part(part, fit, settings.level),
+        net_benefit=None if fit is None else decision_curve(part, fit, settings),
         differences=list(_differences(pairs, settings.level)),
     )
 
