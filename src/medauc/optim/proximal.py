@@ -167,7 +167,11 @@ def buckets(params: list[Tensor]) -> Iterator[list[Tensor]]:
 
 def clipped_gradients(params: list[Tensor], clip_value: float) -> list[Tensor]:
     """New tensors: each gradient with its elements limited to +-clip_value."""
-    directions = list(torch._foreach_clamp_min([_aligned_gradient(param) for param in params], -clip_value))
+    gradients = [_aligned_gradient(param) for param in params]
+    if all(gradient.device.type == "cpu" for gradient in gradients):
+        # One pass over the memory; foreach, which saves launches on other devices, has no clamp of both sides.
+        return [gradient.clamp(-clip_value, clip_value) for gradient in gradients]
+    directions = list(torch._foreach_clamp_min(gradients, -clip_value))
     torch._foreach_clamp_max_(directions, clip_value)
     return directions
 
