@@ -42,6 +42,26 @@ def test_the_answer_without_validation_names_no_operating_point():
     assert "of X (" in answer(evaluate(table), "X")
 
 
+def test_several_labels_name_the_ends_of_their_rates():
+    rng = np.random.default_rng(0)
+    parts = []
+    for name in ("val", "test"):
+        targets = rng.integers(0, 2, (300, 2))
+        scores = targets * [3.0, 1.0] + rng.normal(size=(300, 2))
+        ids = [f"{name}{row}" for row in range(300)]
+        parts.append(
+            Predictions.from_arrays(
+                split=name, ids=ids, targets=targets, scores=scores, label_names=["easy", "hard"]
+            )
+        )
+    evaluation = evaluate(Predictions.concatenate(parts))
+    easy, hard = (point for point in evaluation.operating_points if point.name == "youden")
+    expected = (
+        f"sensitivity runs from {hard.sensitivity.value:.2f} (hard) to {easy.sensitivity.value:.2f} (easy)"
+    )
+    assert expected in answer(evaluation, None)
+
+
 def test_flow_counts_everyone_once(predictions):
     unscored = {"train": split_flow("train", np.array([0, 1, 1]), np.array(["a", "b", "b"]))}
     found = flow(predictions, unscored)

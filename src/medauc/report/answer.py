@@ -13,10 +13,11 @@ def answer(evaluation: Evaluation, data_name: str | None) -> str:
     if evaluation.label_names:
         area = test.auroc.text() if test.auroc else "undefined"
         kind = f"AUROC averaged over {len(test.macro_labels)} labels, {percent} interval"
-        return (
+        sentence = (
             f"On {test.n} test samples{of} with {len(evaluation.label_names)} labels, a random positive scores above "
             f"a random negative with a mean probability of {area} ({kind})."
         )
+        return " ".join([sentence, *_over_labels(evaluation.operating_points)])
     positive = evaluation.positive_name or "positive"
     area = test.auroc.text() if test.auroc else "undefined"
     sentence = (
@@ -37,6 +38,25 @@ def _at_point(point: OperatingPoint) -> str:
         f"At the threshold that validation chose ({point.name}), sensitivity is {point.sensitivity.text(2)} and "
         f"specificity {point.specificity.text(2)}."
     )
+
+
+def _over_labels(points: Sequence[OperatingPoint]) -> list[str]:
+    """From where to where sensitivity and specificity go over the labels, at each one's first point."""
+    first = [point for point in points if point.name == points[0].name]
+    ranges = []
+    for rate in ("sensitivity", "specificity"):
+        known = sorted(
+            (figure.value, point.label)
+            for point in first
+            for figure in [getattr(point, rate)]
+            if figure.value is not None
+        )
+        if known:
+            (low, worst), (high, best) = known[0], known[-1]
+            ranges.append(f"{rate} runs from {low:.2f} ({worst}) to {high:.2f} ({best})")
+    if not ranges:
+        return []
+    return [f"At the thresholds that validation chose ({points[0].name}), {' and '.join(ranges)}."]
 
 
 def _flagged(evaluation: Evaluation) -> list[str]:
