@@ -1,13 +1,8 @@
 """The form of ``comparison.json``: models on the same samples, and every paired difference."""
 
-from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import ValidationError
-
-from medauc.errors import InputError
-from medauc.evaluation.figures import Figure, Strict
-from medauc.files import write_text_atomically
+from medauc.evaluation.figures import Document, Figure, Strict
 
 
 class ModelFigures(Strict):
@@ -103,8 +98,10 @@ class LabelComparison(Strict):
     calls: list[CallDifference]
 
 
-class Comparison(Strict):
+class Comparison(Document):
     """Models compared on the samples of one split; ``mean`` is over labels, null for one target without a name."""
+
+    kind = "a comparison"
 
     split: str
     level: float
@@ -115,30 +112,3 @@ class Comparison(Strict):
     labels: list[LabelComparison]
     mean: Ranking | None
     warnings: list[str]
-
-    def write(self, path: Path | str) -> None:
-        """Write ``comparison.json``, whole or not at all.
-
-        Raises:
-            InputError: The file cannot be written.
-        """
-        try:
-            write_text_atomically(Path(path), self.model_dump_json(indent=2) + "\n")
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
-
-    @classmethod
-    def read(cls, path: Path | str) -> Self:
-        """Read ``comparison.json``.
-
-        Raises:
-            InputError: The file cannot be read or is not a comparison.
-        """
-        try:
-            return cls.model_validate_json(Path(path).read_bytes())
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise InputError(f"{path} is not a comparison of medauc: {where}: {first['msg']}") from None

@@ -1,7 +1,7 @@
 """The form of ``evaluation.json``: every figure with its interval, its size, its method and its source."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,6 +13,39 @@ class Strict(BaseModel):
     """Refuses unknown keys and changes after the fact."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Document(Strict):
+    """What is written to a JSON file of its own and read back; ``kind`` is what an error calls it."""
+
+    kind: ClassVar[str]
+
+    def write(self, path: Path | str) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        try:
+            write_text_atomically(Path(path), self.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read the file.
+
+        Raises:
+            InputError: The file cannot be read or is none of this kind.
+        """
+        try:
+            return cls.model_validate_json(Path(path).read_bytes())
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the file"
+            raise InputError(f"{path} is not {cls.kind} of medauc: {where}: {first['msg']}") from None
 
 
 class Figure(Strict):
@@ -234,8 +267,10 @@ class Runs(Strict):
     spread: float
 
 
-class Evaluation(Strict):
+class Evaluation(Document):
     """All figures computed from one table of predictions."""
+
+    kind = "an evaluation"
 
     level: float
     positive_name: str | None = None
@@ -252,30 +287,3 @@ class Evaluation(Strict):
     def test(self) -> SplitEvaluation:
         """The figures that count."""
         return self.splits["test"]
-
-    def write(self, path: Path | str) -> None:
-        """Write ``evaluation.json``, whole or not at all.
-
-        Raises:
-            InputError: The file cannot be written.
-        """
-        try:
-            write_text_atomically(Path(path), self.model_dump_json(indent=2) + "\n")
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
-
-    @classmethod
-    def read(cls, path: Path | str) -> Self:
-        """Read ``evaluation.json``.
-
-        Raises:
-            InputError: The file cannot be read or is not an evaluation.
-        """
-        try:
-            return cls.model_validate_json(Path(path).read_bytes())
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise InputError(f"{path} is not an evaluation of medauc: {where}: {first['msg']}") from None
