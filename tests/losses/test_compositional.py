@@ -86,7 +86,7 @@ def test_inner_phase_asks_nothing_of_the_variables():
 ONE_PROCESS = """
 import os
 import torch
-from torch import nn
+from torch import distributed, nn
 from medauc.losses import CompositionalAUCLoss
 
 class ScoresAndLoss(nn.Module):
