@@ -15,7 +15,7 @@ from medauc.sampling import (
     LabelBalancedBatchSampler,
     ShuffledBatchSampler,
 )
-from medauc.training.recipe import SamplingSection
+from medauc.training.sections.sampling import SamplingSection
 
 DATA = load_dataset("phantom2d", 12, phantom=PhantomSpec(n_train=50, n_val=13, n_test=10, prevalence=0.2))
 

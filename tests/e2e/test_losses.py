@@ -9,7 +9,7 @@ import yaml
 from fixtures.every_loss import ONE_LABEL_ONLY
 from fixtures.medmnist_format import write_generated
 from medauc.losses import available, lookup
-from medauc.training.loss_sections import LOSSES
+from medauc.training.sections.loss import LOSSES
 
 EVERY = pytest.mark.parametrize("name", available())
 

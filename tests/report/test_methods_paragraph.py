@@ -9,9 +9,10 @@ import pytest
 from medauc.evaluation import Settings, evaluate, evaluate_runs
 from medauc.report import methods_paragraph as module
 from medauc.report.methods_paragraph import methods_paragraph
-from medauc.training.loss_sections import AnyLoss
-from medauc.training.optim_sections import AnyOptim
-from medauc.training.recipe import ModelName, parse_recipe
+from medauc.training.recipe import parse_recipe
+from medauc.training.sections.loss import AnyLoss
+from medauc.training.sections.model import ModelName
+from medauc.training.sections.optim import AnyOptim
 
 
 def recipe_of(**sections):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medauc.training.averaging import build_averaging, ema_update, swa_update
-from medauc.training.recipe import TrainingSection
+from medauc.training.sections.training import TrainingSection
 
 
 @given(values=st.lists(st.floats(-10, 10), min_size=3, max_size=12), first=st.integers(0, 4))

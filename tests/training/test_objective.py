@@ -4,10 +4,10 @@ import torch
 
 from medauc.losses import AUCMLoss, CrossEntropyLoss, MultiLabelAUCMLoss
 from medauc.optim import PESG, MinMax
-from medauc.training.loss_sections import AUCMSection, CrossEntropySection
 from medauc.training.objective import build_loss, build_optimizer, build_schedule
-from medauc.training.optim_sections import AdamWSection, PESGSection, SGDSection
 from medauc.training.recipe import parse_recipe
+from medauc.training.sections.loss import AUCMSection, CrossEntropySection
+from medauc.training.sections.optim import AdamWSection, PESGSection, SGDSection
 
 TARGETS = np.array([1, 0, 0, 0, 0])
 

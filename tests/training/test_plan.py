@@ -6,17 +6,18 @@ import pytest
 from medauc.data import augment
 from medauc.errors import InputError
 from medauc.models import build
-from medauc.training import recipe as recipe_module
 from medauc.training import resolve
+from medauc.training.sections import augment as augment_section
+from medauc.training.sections import model as model_section
 
 
 @pytest.mark.parametrize("name", ["ModelName", "Stem", "Conversion"])
 def test_recipe_offers_the_networks_there_are(name: str) -> None:
-    assert get_args(getattr(recipe_module, name)) == get_args(getattr(build, name))
+    assert get_args(getattr(model_section, name)) == get_args(getattr(build, name))
 
 
 def test_recipe_offers_the_padding_there_is() -> None:
-    assert get_args(recipe_module.Padding) == get_args(augment.Padding)
+    assert get_args(augment_section.Padding) == get_args(augment.Padding)
 
 
 def test_size_in_the_name_wins_over_the_recipe() -> None:

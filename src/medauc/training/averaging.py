@@ -7,7 +7,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, WeightAveraging
 from torch import Tensor
 
-from medauc.training.recipe import TrainingSection
+from medauc.training.sections.training import TrainingSection
 
 Update = Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic.fields import FieldInfo
 
-from medauc.training.section import Section
+from medauc.training.sections.base import Section
 
 
 class _Place(NamedTuple):

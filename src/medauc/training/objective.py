@@ -12,8 +12,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR
 from medauc.errors import InputError
 from medauc.losses import Loss, MinMaxLoss, build, prevalence_of
 from medauc.optim import PDSCA, PESG, MinMax
-from medauc.training.loss_sections import AUCMargin, LossSection
-from medauc.training.optim_sections import AdamWSection, OptimSection, PDSCASection, PESGSection, SGDSection
+from medauc.training.sections.loss import AUCMargin, LossSection
+from medauc.training.sections.optim import AdamWSection, OptimSection, PDSCASection, PESGSection, SGDSection
 
 # The fields that are no argument of the optimizer: who builds it gives them meaning.
 _NOT_OPTIONS = {"name", "schedule", "clip_value"}

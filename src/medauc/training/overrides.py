@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from medauc.errors import InputError
-from medauc.training.loss_sections import section_of
+from medauc.training.sections.loss import section_of
 
 # Naming another loss or optimizer replaces keys that belong to the old one, so these come before all others.
 _SWITCHES = ("loss.name", "optim.name")

@@ -1,106 +1,23 @@
 """The recipe: everything that decides a training, one YAML file, validated section by section."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 import yaml
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
-from medauc.data import PhantomSpec
 from medauc.errors import InputError
 from medauc.training.explain import explain
-from medauc.training.loss_sections import AnyLoss, AUCMSection, section_of
-from medauc.training.optim_sections import AnyOptim, PESGSection
-from medauc.training.section import Positive, Probability, Section, Share
-
-# The same names as in medauc.models.build and medauc.data.augment, which would load torch and MONAI (a test compares).
-ModelName = Literal["resnet18", "resnet50", "fullres"]
-Stem = Literal["full", "half", "imagenet"]
-Conversion = Literal["none", "acs"]
-Padding = Literal["border", "zeros", "reflection"]
-
-
-@dataclass(frozen=True)
-class PhantomSection(PhantomSpec):
-    """The generated data set (phantom2d, phantom3d); other data sets do not look at it."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class DataSection(Section):
-    """Which images, which class is positive, how intensities become network input."""
-
-    size: int = Field(28, ge=1, le=65536)
-    positive_class: str | int | None = None
-    normalization: Literal["train", "unit"] = "train"
-    phantom: PhantomSection = PhantomSection()
-
-
-class AugmentSection(Section):
-    """Random changes of training images (:class:`medauc.data.augment.Augment`); defaults switch each of them off."""
-
-    flip: Probability | tuple[Probability, ...] = 0.0
-    quarter_turns: bool = False
-    rotation: float = Field(0.0, ge=0, le=180)
-    scale: tuple[Positive, Positive] = (1.0, 1.0)
-    shear: float = Field(0.0, ge=0, le=1)
-    shift: float = Field(0.0, ge=0, le=1)
-    crop: int = Field(0, ge=0, le=256)
-    padding: Padding = "border"
-    brightness: float = Field(0.0, ge=0, le=10)
-    contrast: float = Field(0.0, ge=0, le=1)
-    gamma: float = Field(0.0, ge=0, le=2)
-    noise: float = Field(0.0, ge=0, le=10)
-    voxel_scaling: bool = False
-
-
-class ModelSection(Section):
-    """The network: name, width of its first stage, its stem, and 2D-to-3D conversion."""
-
-    name: ModelName = "resnet18"
-    width: int = Field(64, ge=4, le=512)
-    stem: Stem = "full"
-    conversion: Conversion = "none"
-    weights: str | None = None
-
-
-class SamplingSection(Section):
-    """How batches of ``batch_size`` samples, over all processes, are drawn.
-
-    ``auto`` balances for one label and shuffles for several, or when ``positive_share`` is null; a balancing
-    sampler that is named takes a null share as 0.5. ``keep_groups`` never splits a patient over batches.
-    """
-
-    name: Literal["auto", "class_balanced", "label_balanced", "shuffled"] = "auto"
-    batch_size: int = Field(64, ge=2, le=65536)
-    positive_share: Share | None = 0.5
-    keep_groups: bool = False
-
-
-class TrainingSection(Section):
-    """Length, early stopping (``patience: null`` never stops early), precision and weight averaging."""
-
-    max_epochs: int = Field(100, ge=1, le=100_000)
-    patience: Annotated[int, Field(ge=1)] | None = 15
-    monitor: Literal["val_auc"] = "val_auc"
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    weight_averaging: Literal["none", "ema", "swa"] = "none"
-    ema_decay: float = Field(0.99, gt=0, lt=1)
-    swa_start: float = Field(0.75, ge=0, lt=1)
-
-
-class EvaluationSection(Section):
-    """What happens to the trained model: averaged flips at test time, then :class:`medauc.evaluation.Settings`."""
-
-    test_time_augmentation: Literal["none", "flips"] = "none"
-    calibration: Literal["none", "platt", "temperature", "beta", "isotonic", "auto"] = "platt"
-    target_specificity: Share = 0.90
-    target_sensitivity: Share = 0.95
-    confidence: Share | None = 0.95
-    cost_ratio: Annotated[float, Field(gt=0)] | None = None
-    prevalence: Share | None = None
+from medauc.training.sections.augment import AugmentSection
+from medauc.training.sections.base import Section
+from medauc.training.sections.data import DataSection
+from medauc.training.sections.evaluation import EvaluationSection
+from medauc.training.sections.loss import AnyLoss, AUCMSection, section_of
+from medauc.training.sections.model import ModelSection
+from medauc.training.sections.optim import AnyOptim, PESGSection
+from medauc.training.sections.sampling import SamplingSection
+from medauc.training.sections.training import TrainingSection
 
 
 class Recipe(Section):

@@ -8,8 +8,8 @@ import torch
 
 from medauc import losses, optim
 from medauc.losses import Loss, available, lookup
-from medauc.training.loss_sections import LOSSES, LossSection
-from medauc.training.optim_sections import AdamWSection, OptimSection, PDSCASection, PESGSection, SGDSection
+from medauc.training.sections.loss import LOSSES, LossSection
+from medauc.training.sections.optim import AdamWSection, OptimSection, PDSCASection, PESGSection, SGDSection
 
 # Arguments that for_targets takes from the training set.
 FROM_TARGETS = {"prevalence", "num_samples", "num_labels", "num_classes", "positives", "negatives"}

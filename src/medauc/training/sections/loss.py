@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
-from medauc.training.section import Section, Share
+from medauc.training.sections.base import Section, Share
 
 Margin = Annotated[float, Field(gt=0, le=100)]
 Weight = Annotated[float, Field(gt=0)]
