@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from medauc.errors import InputError
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -41,3 +43,15 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` through :func:`atomic_path`."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+
+
+def save_text(path: Path | str, text: str) -> None:
+    """Write a file that the user asked for, whole or not at all.
+
+    Raises:
+        InputError: The file cannot be written; one line says which and why.
+    """
+    try:
+        write_text_atomically(Path(path), text)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -8,10 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from medauc.errors import InputError
 from medauc.evaluation.alignment import Aligned
 from medauc.evaluation.comparison import Comparison
-from medauc.files import write_text_atomically
+from medauc.files import save_text
 
 MOST_BY_RANK = 100  # cases listed where there are no calls to disagree on
 
@@ -47,10 +46,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     Raises:
         InputError: The file cannot be written.
     """
-    try:
-        write_text_atomically(path, table.to_csv(index=False, lineterminator="\n"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+    save_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def _of_label(aligned: Aligned, comparison: Comparison, label: str | None) -> pd.DataFrame:

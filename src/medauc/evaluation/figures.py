@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medauc.errors import InputError
-from medauc.files import write_text_atomically
+from medauc.files import save_text
 
 
 class Strict(BaseModel):
@@ -26,10 +26,7 @@ class Document(Strict):
         Raises:
             InputError: The file cannot be written.
         """
-        try:
-            write_text_atomically(Path(path), self.model_dump_json(indent=2) + "\n")
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+        save_text(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def read(cls, path: Path | str) -> Self:

@@ -15,7 +15,7 @@ from medauc.evaluation.checks import check_ids, check_leakage
 from medauc.evaluation.classes import find_classes, one_against_rest
 from medauc.evaluation.columns import find_labels, pair, pairs
 from medauc.evaluation.reading import read_table
-from medauc.files import write_text_atomically
+from medauc.files import save_text
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,7 @@ class Predictions:
         Raises:
             InputError: The file cannot be written.
         """
-        try:
-            write_text_atomically(Path(path), self.frame.to_csv(index=False, lineterminator="\n"))
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+        save_text(path, self.frame.to_csv(index=False, lineterminator="\n"))
 
     def select(self, split: str) -> Self:
         """Return the rows of one split (none if the split is absent)."""

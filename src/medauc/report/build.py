@@ -6,7 +6,7 @@ from pathlib import Path
 from medauc import __version__
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions
-from medauc.files import write_text_atomically
+from medauc.files import save_text
 from medauc.report.answer import answer, warnings
 from medauc.report.checklist import SECTIONS, checklist
 from medauc.report.flow import flow
@@ -42,10 +42,7 @@ def write_report(
         InputError: As :func:`build_report`, or the file cannot be written.
     """
     page = build_report(evaluation, predictions, title=title, material=material)
-    try:
-        write_text_atomically(Path(path), page)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+    save_text(path, page)
 
 
 def build_report(

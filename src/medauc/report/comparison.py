@@ -6,11 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from medauc import __version__
-from medauc.errors import InputError
 from medauc.evaluation import Aligned, Comparison
 from medauc.evaluation.comparison import AucDifference, LabelComparison, ModelPoint
 from medauc.evaluation.comparison_text import p_text
-from medauc.files import write_text_atomically
+from medauc.files import save_text
 from medauc.report.comparison_plots import forest, rank_plot, roc_overlay
 from medauc.report.page import Plot, asset, environment, plotly_script
 
@@ -33,10 +32,7 @@ def write_comparison_report(
     Raises:
         InputError: The file cannot be written.
     """
-    try:
-        write_text_atomically(Path(path), build_comparison_report(comparison, aligned, differing))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+    save_text(path, build_comparison_report(comparison, aligned, differing))
 
 
 def build_comparison_report(comparison: Comparison, aligned: Aligned, differing: pd.DataFrame) -> str:

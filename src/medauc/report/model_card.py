@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medauc import __version__
-from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Figure, OperatingPoint, Predictions
-from medauc.files import write_text_atomically
+from medauc.files import save_text
 from medauc.report.answer import answer, warnings
 from medauc.report.build import require_belonging
 from medauc.report.flow import flow
@@ -30,10 +29,7 @@ def write_model_card(
     Raises:
         InputError: As :func:`model_card`, or the file cannot be written.
     """
-    try:
-        write_text_atomically(Path(path), model_card(evaluation, predictions, title=title, material=material))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+    save_text(path, model_card(evaluation, predictions, title=title, material=material))
 
 
 def model_card(
