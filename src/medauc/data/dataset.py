@@ -55,6 +55,7 @@ class Dataset:
         expected_md5: The published MD5; None where there is none (own files, phantoms).
         entry: The catalog's entry; None for own files and phantoms.
         ideal_auc: The AUC of the ideal observer, known for phantoms only.
+        part: What the splits are made of, where they are not the data set's own (a fold, say).
     """
 
     name: str
@@ -68,6 +69,7 @@ class Dataset:
     expected_md5: str | None = None
     entry: CatalogEntry | None = None
     ideal_auc: float | None = None
+    part: str | None = None
 
     @property
     def splits(self) -> dict[str, Split]:

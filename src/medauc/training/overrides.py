@@ -18,6 +18,7 @@ _SECTIONS = {  # and an assignment to show
     "sampling": "batch_size=32",
     "training": "max_epochs=50",
     "evaluation": "calibration=beta",
+    "ensemble": "folds=5",
 }
 
 

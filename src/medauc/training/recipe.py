@@ -12,6 +12,7 @@ from medauc.training.explain import explain
 from medauc.training.sections.augment import AugmentSection
 from medauc.training.sections.base import Section
 from medauc.training.sections.data import DataSection
+from medauc.training.sections.ensemble import EnsembleSection
 from medauc.training.sections.evaluation import EvaluationSection
 from medauc.training.sections.loss import AnyLoss, AUCMSection, section_of
 from medauc.training.sections.model import ModelSection
@@ -36,6 +37,7 @@ class Recipe(Section):
     sampling: SamplingSection = SamplingSection()
     training: TrainingSection = TrainingSection()
     evaluation: EvaluationSection = EvaluationSection()
+    ensemble: EnsembleSection = EnsembleSection()
 
     @model_validator(mode="before")
     @classmethod

@@ -30,6 +30,7 @@ class Provenance:
     platform: str
     device: str
     threads: int
+    part: str | None = None  # what the splits are made of, where not the data set's own
 
     @classmethod
     def of(cls, dataset: Dataset, seed: int, device: str) -> "Provenance":
@@ -49,6 +50,7 @@ class Provenance:
             platform=f"{platform.system()} {platform.machine()}",
             device=device,
             threads=torch.get_num_threads(),
+            part=dataset.part,
         )
 
 
@@ -126,7 +128,7 @@ class RunFolder:
         """Raise InputError unless the run here was started with this recipe, seed and data."""
         old_recipe, old = self.read_recipe()
         differences = differing_keys(old_recipe, recipe)
-        for key in ("dataset", "data_md5", "positive_class", "seed"):
+        for key in ("dataset", "data_md5", "positive_class", "seed", "part"):
             if getattr(old, key) != getattr(provenance, key):
                 differences.append(f"{key} ({getattr(old, key)} -> {getattr(provenance, key)})")
         if differences:

@@ -1,0 +1,118 @@
+"""Folds of training and validation together: stratified, patients kept whole, decided by a seed. Test is no part."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from medauc.data.dataset import Dataset, Split
+from medauc.errors import InputError
+
+
+def assign_folds(dataset: Dataset, folds: int, seed: int) -> NDArray[np.int64]:
+    """Give each sample of train and validation its fold.
+
+    Classes are spread evenly over the folds; a group (patient) lies in one fold. With several labels, what is
+    spread evenly are the sets of labels that occur together; a sample whose set occurs in fewer samples than there
+    are folds counts by the rarest of its labels alone.
+
+    Args:
+        dataset: its training split comes first, validation follows.
+        folds: number of folds, 2 or more.
+        seed: decides the folds.
+
+    Returns:
+        Fold of each sample, from 0, shape ``(n_train + n_val,)``.
+
+    Raises:
+        InputError: a class has fewer patients than there are folds, or would be absent from a fold.
+
+    >>> from medauc.data import load_dataset, PhantomSpec
+    >>> data = load_dataset("phantom2d", phantom=PhantomSpec(n_train=40, n_val=10, n_test=10, prevalence=0.2))
+    >>> np.bincount(assign_folds(data, 5, seed=0)).tolist()
+    [10, 10, 10, 10, 10]
+    """
+    targets = np.concatenate([dataset.train.targets, dataset.val.targets])
+    groups = np.concatenate([dataset.train.groups, dataset.val.groups])
+    _require_enough(dataset, targets, groups, folds)
+    strata = targets if targets.ndim == 1 else _label_sets(targets, folds)
+    is_alone = len(np.unique(groups)) == len(groups)
+    # The grouped one is greedy, a patient at a time in Python: minutes for 10^5 patients of one image each.
+    splitter = (StratifiedKFold if is_alone else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
+    found = np.empty(len(targets), dtype=np.int64)
+    for fold, (_, held_out) in enumerate(splitter.split(strata, strata, groups)):
+        found[held_out] = fold
+    _require_both_classes(dataset, targets, found, folds)
+    return found
+
+
+def fold_of(dataset: Dataset, assignment: NDArray[np.int64], fold: int) -> Dataset:
+    """Take one fold of train and validation for validation and all others for training; test stays.
+
+    Args:
+        dataset: what was given to :func:`assign_folds`.
+        assignment: what that returned.
+        fold: the fold held out, from 0.
+    """
+    held_out = assignment == fold
+    part = f"validation is fold {fold} of {assignment.max() + 1}, training all others"
+    return replace(dataset, train=_take(dataset, ~held_out), val=_take(dataset, held_out), part=part)
+
+
+def without_validation(dataset: Dataset) -> Dataset:
+    """Take train and validation together for training; the validation split is left empty, test stays."""
+    every = np.ones(len(dataset.train) + len(dataset.val), dtype=np.bool_)
+    part = "training is train and validation together, there is no validation"
+    return replace(dataset, train=_take(dataset, every), val=_take(dataset, ~every), part=part)
+
+
+def _take(dataset: Dataset, rows: NDArray[np.bool_]) -> Split:
+    """Rows of train and validation; images are copied once."""
+    n_train = len(dataset.train)
+    return Split(
+        *(
+            np.concatenate(
+                [getattr(dataset.train, name)[rows[:n_train]], getattr(dataset.val, name)[rows[n_train:]]]
+            )
+            for name in ("images", "targets", "ids", "groups")
+        )
+    )
+
+
+def _label_sets(targets: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
+    """Number of the set of labels of each sample, unknown counted as absent; rare sets count by their rarest label."""
+    present = targets == 1
+    _, number, count = np.unique(present, axis=0, return_inverse=True, return_counts=True)
+    number = number.reshape(-1)
+    by_frequency = np.argsort(present.sum(axis=0), kind="stable")
+    rarest = by_frequency[np.argmax(present[:, by_frequency], axis=1)]
+    return np.where(count[number] < folds, len(count) + rarest, number).astype(np.int64)
+
+
+def _require_enough(
+    dataset: Dataset, targets: NDArray[np.int64], groups: NDArray[np.str_], folds: int
+) -> None:
+    columns = targets.reshape(len(targets), -1).T
+    carriers = [min(len(np.unique(groups[column == value])) for value in (0, 1)) for column in columns]
+    if max(carriers) < folds:
+        patients = "samples" if len(np.unique(groups)) == len(groups) else "patients"
+        most = f"take {max(carriers)} folds at most" if max(carriers) > 1 else "this data set is too small"
+        raise InputError(
+            f"{dataset.name}: {folds} folds need {folds} {patients} of each class in train and validation together, "
+            f"the rarer class has {max(carriers)}; {most}"
+        )
+
+
+def _require_both_classes(
+    dataset: Dataset, targets: NDArray[np.int64], assignment: NDArray[np.int64], folds: int
+) -> None:
+    columns = targets.reshape(len(targets), -1).T
+    for fold in range(folds):
+        inside = assignment == fold
+        for where in (inside, ~inside):
+            if not any({0, 1} <= set(column[where].tolist()) for column in columns):
+                raise InputError(
+                    f"{dataset.name}: fold {fold} of {folds} leaves a class on one side only, since patients stay "
+                    "whole; take fewer folds or another seed"
+                )
