@@ -23,6 +23,25 @@ def medmnist_dir() -> Path:
     return MEDMNIST
 
 
+@pytest.fixture(scope="session")
+def lidc_dir() -> Path:
+    """Folder with the LIDC nodules and the table they were made from."""
+    return _folder_beside("lidc-nodule-voi")
+
+
+@pytest.fixture(scope="session")
+def nih_dir() -> Path:
+    """Folder with a thousand chest radiographs and their table."""
+    return _folder_beside("nih-chest-1000")
+
+
+def _folder_beside(name: str) -> Path:
+    folder = MEDMNIST.parent / "files" / name
+    if not folder.is_dir():
+        pytest.skip(f"no files in {folder}")
+    return folder
+
+
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
     """Run ``medauc ARGUMENTS`` in ``tmp_path`` with an empty cache and a dead network."""

@@ -3,10 +3,14 @@
 import re
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from medauc.data import CATALOG, dataset_detail, dataset_rows
+from medauc.data import CATALOG, dataset_detail, dataset_rows, load_dataset
+from medauc.data.medmnist import MEDMNIST
 from medauc.errors import InputError
+from medauc.metrics import roc_auc
 
 SEED = {
     "pneumoniamnist": 0.91,
@@ -29,7 +33,7 @@ def test_md5_and_counts_agree_with_the_sheet_beside_the_files(medmnist_dir: Path
         assert "/".join(map(str, CATALOG[name].n_samples)) in sheet
 
 
-@pytest.mark.parametrize("entry", CATALOG.values(), ids=list(CATALOG))
+@pytest.mark.parametrize("entry", MEDMNIST, ids=[entry.name for entry in MEDMNIST])
 def test_every_entry_is_complete(entry) -> None:  # type: ignore[no-untyped-def]
     assert entry.sizes == ((28, 64, 128, 224) if entry.spatial_dims == 2 else (28, 64))
     assert all(re.fullmatch(r"[0-9a-f]{32}", md5) for md5 in entry.md5.values())
@@ -47,7 +51,7 @@ def test_every_entry_is_complete(entry) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_no_two_files_share_an_md5_or_a_url() -> None:
-    files = [(entry.md5[size], entry.url(size)) for entry in CATALOG.values() for size in entry.sizes]
+    files = [(entry.md5[size], entry.url(size)) for entry in MEDMNIST for size in entry.sizes]
     assert len(files) == 20
     assert len({md5 for md5, _ in files}) == len({url for _, url in files}) == 20
     assert files[0][1] == "https://zenodo.org/records/10519652/files/pneumoniamnist.npz?download=1"
@@ -83,3 +87,40 @@ def test_details_name_files_and_where_they_lie(tmp_path: Path) -> None:
     assert not phantom.files
     with pytest.raises(InputError, match="did you mean adrenalmnist3d"):
         dataset_detail("adrenal3d")
+
+
+def test_lidc_nodules_arrive_with_patients_and_their_own_split(lidc_dir: Path) -> None:
+    entry = CATALOG["lidcnodule3d"]
+    data = load_dataset("lidcnodule3d", data_dir=lidc_dir)
+    assert tuple(len(split) for split in data) == entry.n_samples
+    assert tuple(int(split.targets.sum()) for split in data) == entry.n_positive
+    assert data.positive_class == "malignant"
+    assert not data.modified
+    assert str(data.test.ids[0]).startswith("LIDC-IDRI-")
+    table = pd.read_csv(lidc_dir / "manifest.csv").set_index("id")
+    for name, split in data.splits.items():
+        rows = table.loc[split.ids]
+        assert (rows["split"] == name).all()
+        assert (rows["patient_id"] == split.groups).all()
+        assert len(np.unique(split.groups)) < len(split)
+    published = {result.method: result.auc for result in entry.results}
+    for column, method in (
+        ("diameter_mm", "diameter alone"),
+        ("mask_mm3", "volume of the nodule's mask alone"),
+    ):
+        measured = roc_auc(data.test.targets, table.loc[data.test.ids, column].to_numpy())
+        assert published[method] == pytest.approx(measured, abs=5e-4)
+
+
+def test_nobody_published_a_network_on_the_lidc_nodules(tmp_path: Path) -> None:
+    entry = CATALOG["lidcnodule3d"]
+    assert {result.evidence for result in entry.results} == {"baseline"}
+    assert entry.best_from_scratch is entry.best_of_any_kind is entry.seed_result is None
+    assert not any("MedMNIST" in citation for citation in entry.citations)
+    detail = dataset_detail("lidcnodule3d", tmp_path)
+    assert [file.url for file in detail.files] == [None]
+    with pytest.raises(InputError, match=r"lidc_nodule_28\.npz is not there.*published nowhere.*--data-dir"):
+        load_dataset("lidcnodule3d", data_dir=tmp_path)
+    (tmp_path / "lidc_nodule_28.npz").write_bytes(b"something else")
+    with pytest.raises(InputError, match="get the right one"):
+        load_dataset("lidcnodule3d", data_dir=tmp_path)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from medauc.data import CATALOG, PhantomSpec
+from medauc.data.medmnist import MEDMNIST
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
 
@@ -24,9 +25,9 @@ def test_its_tables_agree_with_the_catalog() -> None:
         share = f"{entry.positive_share:.0%}" if entry.positive_share else "told once"
         assert share in row
     rows = {
-        "seed method, as reported": [entry.seed_result for entry in CATALOG.values()],
-        "from scratch, 28 pixels": [entry.best_from_scratch for entry in CATALOG.values()],
-        "pretrained or higher resolution": [entry.best_of_any_kind for entry in CATALOG.values()],
+        "seed method, as reported": [entry.seed_result for entry in MEDMNIST],
+        "from scratch, 28 pixels": [entry.best_from_scratch for entry in MEDMNIST],
+        "pretrained or higher resolution": [entry.best_of_any_kind for entry in MEDMNIST],
     }
     for label, results in rows.items():
         (row,) = re.findall(rf"^\| {label} \|(.*)\|$", text, re.MULTILINE)

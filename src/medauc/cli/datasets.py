@@ -75,7 +75,10 @@ def _detail(detail: "DatasetDetail") -> "Iterable[Table | str]":
     yield f"licence: {row.licence}"
     if detail.files:
         for file in detail.files:
-            yield f"size {file.size}: {file.file_name}, MD5 {file.md5}, {f'at {file.path}' if file.path else file.url}"
+            place = f"at {file.path}" if file.path else file.url or "not for download"
+            yield f"size {file.size}: {file.file_name}, MD5 {file.md5}, {place}"
+    if detail.origin:
+        yield f"origin: {detail.origin}"
     results = _table("test AUC", "method", "kind", "source")
     for result in detail.results:
         results.add_row(f"{result.auc:.3f}", result.method, result.evidence, result.source)

@@ -8,9 +8,9 @@
 
 from medauc.data.catalog import CatalogEntry, PublishedResult
 from medauc.data.dataset import Dataset, Split
+from medauc.data.known import CATALOG
 from medauc.data.listing import DatasetDetail, DatasetRow, FileRow, dataset_detail, dataset_rows
 from medauc.data.load import folder_of_data, load_dataset, parse_name
-from medauc.data.medmnist import CATALOG
 from medauc.data.npz import file_md5, read_npz
 from medauc.data.phantom import PhantomSpec, ideal_auc, make_phantom
 

@@ -1,9 +1,9 @@
-"""What the catalog says about a data set, and looking it up by name. The facts stand in ``medmnist.py``."""
+"""What the catalog says about a data set. The facts stand in ``medmnist.py`` and ``lidc.py``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-Evidence = Literal["seed", "benchmark", "best from scratch", "best of any kind", "limit"]
+Evidence = Literal["seed", "benchmark", "baseline", "best from scratch", "best of any kind", "limit"]
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class PublishedResult:
         method: What was trained, in the words of the source.
         auc: Test AUC in [0, 1] (mean over labels for multi-label sets).
         evidence: ``"seed"`` (the method medauc started from), ``"benchmark"`` (MedMNIST v2's own tables) or
-            the best number found since, trained from scratch at 28 pixels or in any way; ``"limit"`` is
+            the best number found since, trained from scratch at 28 pixels or in any way; ``"baseline"`` is
+            what a few measurements reach without looking at the image, published by nobody; ``"limit"`` is
             what no observer can exceed (phantoms).
         source: Where it was published.
     """
@@ -44,6 +45,8 @@ class CatalogEntry:
         licence: SPDX-like name.
         citations: What to cite, MedMNIST first.
         results: Published test AUCs.
+        files: Name of the file by size, where it is not ``<name>[_<size>].npz``.
+        origin: Where the file comes from and how it was made, if nobody offers it for download; else empty.
     """
 
     name: str
@@ -59,6 +62,8 @@ class CatalogEntry:
     licence: str
     citations: tuple[str, ...]
     results: tuple[PublishedResult, ...]
+    files: dict[int, str] = field(default_factory=dict)
+    origin: str = ""
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -95,11 +100,11 @@ class CatalogEntry:
         >>> CATALOG["adrenalmnist3d"].file_name(28), CATALOG["adrenalmnist3d"].file_name(64)
         ('adrenalmnist3d.npz', 'adrenalmnist3d_64.npz')
         """
-        return f"{self.name}.npz" if size == 28 else f"{self.name}_{size}.npz"
+        return self.files.get(size, f"{self.name}.npz" if size == 28 else f"{self.name}_{size}.npz")
 
-    def url(self, size: int) -> str:
-        """Where the file for a size is published."""
-        return f"{ZENODO_FILES}/{self.file_name(size)}?download=1"
+    def url(self, size: int) -> str | None:
+        """Where the file for a size can be downloaded; None where nobody offers it (``origin`` tells more)."""
+        return None if self.origin else f"{ZENODO_FILES}/{self.file_name(size)}?download=1"
 
 
 ZENODO_FILES = "https://zenodo.org/records/10519652/files"

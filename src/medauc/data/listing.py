@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medauc.data.catalog import CatalogEntry, PublishedResult
+from medauc.data.known import CATALOG
 from medauc.data.load import folder_of_data, parse_name
-from medauc.data.medmnist import CATALOG
 from medauc.data.phantom import CLASS_NAMES, PHANTOM_DIMS, PhantomSpec, ideal_auc, positives_in
 
 _PHANTOM_SIZES = "8 to 512"
@@ -43,11 +43,11 @@ class DatasetRow:
 
 @dataclass(frozen=True)
 class FileRow:
-    """One file of a data set: size in pixels, name, address, published MD5, and where it lies if it does."""
+    """One file of a data set: size in pixels, name, address if there is one, MD5, and where it lies if it does."""
 
     size: int
     file_name: str
-    url: str
+    url: str | None
     md5: str
     path: Path | None
 
@@ -65,6 +65,7 @@ class DatasetDetail:
         files: Files by size; empty for phantoms.
         citations: What to cite; empty for phantoms.
         results: Published test AUCs, best last of each kind as in the source.
+        origin: How the file was made, if nobody offers it for download; else empty.
     """
 
     row: DatasetRow
@@ -75,6 +76,7 @@ class DatasetDetail:
     files: tuple[FileRow, ...]
     citations: tuple[str, ...]
     results: tuple[PublishedResult, ...]
+    origin: str = ""
 
 
 def dataset_rows() -> list[DatasetRow]:
@@ -110,6 +112,7 @@ def dataset_detail(name: str, data_dir: str | Path | None = None) -> DatasetDeta
         files=tuple(_file_row(entry, size, folder) for size in entry.sizes),
         citations=entry.citations,
         results=entry.results,
+        origin=entry.origin,
     )
 
 

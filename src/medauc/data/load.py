@@ -9,7 +9,7 @@ from pathlib import Path
 from medauc.data.catalog import CatalogEntry
 from medauc.data.dataset import Dataset, Split
 from medauc.data.download import download
-from medauc.data.medmnist import CATALOG
+from medauc.data.known import CATALOG
 from medauc.data.npz import file_md5, read_npz
 from medauc.data.phantom import PHANTOM_DIMS, PhantomSpec, make_phantom
 from medauc.errors import InputError
@@ -111,12 +111,16 @@ def _load_entry(entry: CatalogEntry, size: int, folder: Path, allow_modified: bo
     """Find or download a file of the catalog, check its MD5 and read it."""
     path = folder / entry.file_name(size)
     expected = entry.md5[size]
+    url = entry.url(size)
     if not path.exists():
-        download(entry.url(size), path, expected)
+        if url is None:
+            raise InputError(f"{path} is not there, and {entry.name} is not for download: {entry.origin}")
+        download(url, path, expected)
     found = file_md5(path)
     if found != expected and not allow_modified:
+        remedy = "get the right one" if url is None else "delete it to download it anew"
         raise InputError(
-            f"{path} has MD5 {found}, published is {expected}; delete it to download it anew, "
+            f"{path} has MD5 {found}, published is {expected}; {remedy}, "
             "or use it as it is with --allow-modified"
         )
     splits = read_npz(path)

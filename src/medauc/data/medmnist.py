@@ -53,7 +53,7 @@ def _results(
 _ANY = "pretrained or at higher resolution"
 _SEED_METHOD = "AUCM + PESG, ResNet18"
 
-_ENTRIES = (
+MEDMNIST = (
     CatalogEntry(
         name="pneumoniamnist",
         title="PneumoniaMNIST",
@@ -250,5 +250,3 @@ _ENTRIES = (
         ),
     ),
 )
-
-CATALOG: dict[str, CatalogEntry] = {entry.name: entry for entry in _ENTRIES}
