@@ -11,7 +11,7 @@ from medauc.training.sections import augment as augment_section
 from medauc.training.sections import model as model_section
 
 
-@pytest.mark.parametrize("name", ["ModelName", "Stem", "Conversion"])
+@pytest.mark.parametrize("name", ["ModelName", "Stem", "Conversion", "Norm", "Pooling"])
 def test_recipe_offers_the_networks_there_are(name: str) -> None:
     assert get_args(getattr(model_section, name)) == get_args(getattr(build, name))
 

@@ -1,31 +1,23 @@
 """Networks by name."""
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
-from monai.networks.nets.resnet import ResNet
 from torch import nn
 from torch.nn.utils import convert_conv3d_weight_memory_format
 
 from medauc.errors import InputError
 from medauc.models.acs import convert_acs
 from medauc.models.fullres import full_resolution_net
+from medauc.models.head import Pooling, set_head
+from medauc.models.norm import Norm, set_norm
+from medauc.models.resnet import Stem, resnet
+from medauc.models.stochastic_depth import set_stochastic_depth
 from medauc.models.weights import load_weights
 
-ModelName = Literal["resnet18", "resnet50", "fullres"]
-Stem = Literal["full", "half", "imagenet"]
+ModelName = Literal["resnet10", "resnet18", "resnet50", "fullres"]
 Conversion = Literal["none", "acs"]
-
-_RESNET_BLOCKS: dict[str, tuple[str, list[int]]] = {
-    "resnet18": ("basic", [2, 2, 2, 2]),
-    "resnet50": ("bottleneck", [3, 4, 6, 3]),
-}
-_STEM_LAYERS: dict[str, dict[str, Any]] = {
-    "full": {"conv1_t_size": 3, "conv1_t_stride": 1, "no_max_pool": True},
-    "half": {"conv1_t_size": 3, "conv1_t_stride": 2, "no_max_pool": True},
-    "imagenet": {"conv1_t_size": 7, "conv1_t_stride": 2, "no_max_pool": False},
-}
 
 
 def build_model(
@@ -37,13 +29,19 @@ def build_model(
     width: int = 64,
     stem: Stem = "full",
     conversion: Conversion = "none",
+    upsample: float = 1.0,
+    norm: Norm | None = None,
+    pooling: Pooling = "mean",
+    dropout: float = 0.0,
+    stochastic_depth: float = 0.0,
     weights: str | Path | None = None,
 ) -> nn.Module:
     """Build a network that gives one raw score per label.
 
     Args:
-        name: "resnet18", "resnet50" (He et al. 2016, from MONAI, with the layer names and parameter counts of
-            torchvision's), or "fullres" (:func:`~medauc.models.fullres.full_resolution_net`).
+        name: "resnet10", "resnet18", "resnet50" (He et al. 2016, from MONAI, with the layer names and parameter
+            counts of torchvision's; "resnet10" has one block a stage, half the cost of "resnet18"), or
+            "fullres" (:func:`~medauc.models.fullres.full_resolution_net`).
         spatial_dims: 2 for images, 3 for volumes.
         in_channels: Channels of the input (1 for grey images and volumes, 3 for colour).
         num_outputs: Scores per image, at least 1; one per label.
@@ -55,6 +53,13 @@ def build_model(
             more. "fullres" has a stem of its own and takes only "full".
         conversion: "acs" builds the 2D network and spreads its kernels over the three planes of a volume
             (:func:`~medauc.models.acs.convert_acs`); needs ``spatial_dims=3``.
+        upsample: Factor, 1 to 8, by which images are enlarged (linearly) before the first layer.
+        norm: Kind of every normalisation layer (:func:`~medauc.models.norm.set_norm`); None keeps the network's
+            own, "batch" for ResNets and "instance" for "fullres".
+        pooling: How the last feature maps become one number each: their "mean", their "max", or both.
+        dropout: Probability, 0 to 0.9, that a pooled feature is dropped in training.
+        stochastic_depth: Probability, 0 to 0.9, that the last residual branch is left out for an image in training;
+            it grows linearly over the blocks (:func:`~medauc.models.stochastic_depth.set_stochastic_depth`).
         weights: File of weights to start from (:func:`~medauc.models.weights.load_weights`): 2D weights for
             a 2D or ACS network, 3D weights for a 3D one.
 
@@ -71,47 +76,55 @@ def build_model(
     >>> network(torch.zeros(2, 1, 16, 16, 16)).shape
     torch.Size([2, 2])
     """
-    _check_options(name, spatial_dims, in_channels, num_outputs, width, stem, conversion)
+    _check_choices(name, spatial_dims, stem, conversion, norm, pooling)
+    _check_ranges(in_channels, num_outputs, width, upsample, dropout, stochastic_depth)
     dims = 2 if conversion == "acs" else spatial_dims
     if name == "fullres":
-        network = full_resolution_net(dims, in_channels, num_outputs, width)
+        network = full_resolution_net(dims, in_channels, num_outputs, width, upsample)
     else:
-        block, layers = _RESNET_BLOCKS[name]
-        network = ResNet(
-            block,
-            layers,
-            [width, 2 * width, 4 * width, 8 * width],
-            spatial_dims=dims,
-            n_input_channels=in_channels,
-            num_classes=num_outputs,
-            bias_downsample=False,  # as in torchvision; batch normalisation follows
-            **_STEM_LAYERS[stem],
-        )
+        network = resnet(name, dims, in_channels, num_outputs, width, stem, upsample)
+    if norm is not None:
+        set_norm(network, dims, norm)
+    set_head(network, pooling, dropout)
     if conversion == "acs":
         network = convert_acs(network)
     elif spatial_dims == 3:  # 3D convolutions run up to 1.4 times faster on the CPU in this layout
         network = convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
+    if stochastic_depth:
+        set_stochastic_depth(network, stochastic_depth)
     if weights is not None:
         load_weights(network, Path(weights))
     return network
 
 
-def _check_options(
-    name: str, spatial_dims: int, in_channels: int, num_outputs: int, width: int, stem: str, conversion: str
+def _check_choices(
+    name: str, spatial_dims: int, stem: str, conversion: str, norm: str | None, pooling: str
 ) -> None:
     choices = {
         "name": (name, get_args(ModelName)),
         "stem": (stem, get_args(Stem)),
         "conversion": (conversion, get_args(Conversion)),
+        "norm": (norm, (None, *get_args(Norm))),
+        "pooling": (pooling, get_args(Pooling)),
         "spatial_dims": (spatial_dims, (2, 3)),
     }
     for option, (value, allowed) in choices.items():
         if value not in allowed:
             raise InputError(f"model {option} is {value!r}; choose one of {', '.join(map(str, allowed))}")
-    for option, count in {"in_channels": in_channels, "num_outputs": num_outputs, "width": width}.items():
-        if count < 1:
-            raise InputError(f"model {option} is {count}; it must be at least 1")
     if conversion == "acs" and spatial_dims != 3:
         raise InputError("model conversion 'acs' makes a 3D network, but the images are 2D; use 'none'")
     if name == "fullres" and stem != "full":
         raise InputError(f"model fullres keeps the full resolution; use stem 'full', not {stem!r}")
+
+
+def _check_ranges(
+    in_channels: int, num_outputs: int, width: int, upsample: float, dropout: float, stochastic_depth: float
+) -> None:
+    for option, count in {"in_channels": in_channels, "num_outputs": num_outputs, "width": width}.items():
+        if count < 1:
+            raise InputError(f"model {option} is {count}; it must be at least 1")
+    if not 1 <= upsample <= 8:
+        raise InputError(f"model upsample is {upsample:g}; it must be between 1 and 8")
+    for option, rate in {"dropout": dropout, "stochastic_depth": stochastic_depth}.items():
+        if not 0 <= rate <= 0.9:
+            raise InputError(f"model {option} is {rate:g}; it must be between 0 and 0.9")

@@ -6,10 +6,14 @@ from monai.networks.blocks.convolutions import Convolution, ResidualUnit
 from monai.networks.layers.factories import Pool
 from torch import nn
 
+from medauc.models.upsample import Upsample
+
 _INSTANCE_NORM = ("instance", {"affine": True})
 
 
-def full_resolution_net(spatial_dims: int, in_channels: int, num_outputs: int, width: int) -> nn.Module:
+def full_resolution_net(
+    spatial_dims: int, in_channels: int, num_outputs: int, width: int, upsample: float = 1.0
+) -> nn.Module:
     """Build a residual network for images of about 28 pixels, with instance normalisation.
 
     A 5-wide convolution and two residual units at full resolution, one unit of 2 x ``width`` channels at half
@@ -21,6 +25,7 @@ def full_resolution_net(spatial_dims: int, in_channels: int, num_outputs: int, w
         in_channels: Channels of the input.
         num_outputs: Scores per image.
         width: Channels at full resolution; 8 to 16 suit about a thousand volumes.
+        upsample: Factor by which images are enlarged before the first layer.
 
     Returns:
         A network from (N, in_channels, *spatial), at least 8 along each axis, to raw scores (N, num_outputs).
@@ -39,6 +44,7 @@ def full_resolution_net(spatial_dims: int, in_channels: int, num_outputs: int, w
     )
     return nn.Sequential(
         OrderedDict(
+            upsample=nn.Identity() if upsample == 1 else Upsample(upsample),
             stem=stem,
             unit1=unit(width, width),
             unit2=unit(width, width),
@@ -46,7 +52,7 @@ def full_resolution_net(spatial_dims: int, in_channels: int, num_outputs: int, w
             unit3=unit(width, 2 * width),
             pool2=max_pool(2),
             unit4=unit(2 * width, 4 * width),
-            mean=mean_pool(1),
+            avgpool=mean_pool(1),
             flatten=nn.Flatten(),
             fc=nn.Linear(4 * width, num_outputs),
         )

@@ -54,6 +54,7 @@ _OPTIMIZERS = {
     "sgd": ("stochastic gradient descent", None),
 }
 _NETWORKS = {
+    "resnet10": ("a ResNet-10", "He K, Zhang X, Ren S, Sun J. Deep residual learning. CVPR 2016."),
     "resnet18": ("a ResNet-18", "He K, Zhang X, Ren S, Sun J. Deep residual learning. CVPR 2016."),
     "resnet50": ("a ResNet-50", "He K, Zhang X, Ren S, Sun J. Deep residual learning. CVPR 2016."),
     "fullres": ("a small convolutional network at full resolution", None),
