@@ -13,6 +13,7 @@ from medauc.data.listing import DatasetDetail, DatasetRow, FileRow, dataset_deta
 from medauc.data.load import folder_of_data, load_dataset, parse_name
 from medauc.data.npz import file_md5, read_npz
 from medauc.data.phantom import PhantomSpec, ideal_auc, make_phantom
+from medauc.data.subset import SubsetSpec, take_subset
 
 __all__ = [
     "CATALOG",
@@ -24,6 +25,7 @@ __all__ = [
     "PhantomSpec",
     "PublishedResult",
     "Split",
+    "SubsetSpec",
     "dataset_detail",
     "dataset_rows",
     "file_md5",
@@ -33,4 +35,5 @@ __all__ = [
     "make_phantom",
     "parse_name",
     "read_npz",
+    "take_subset",
 ]

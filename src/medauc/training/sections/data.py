@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from medauc.data import PhantomSpec
+from medauc.data import PhantomSpec, SubsetSpec
 from medauc.training.sections.base import Section
 
 
@@ -16,10 +16,18 @@ class PhantomSection(PhantomSpec):
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+@dataclass(frozen=True)
+class SubsetSection(SubsetSpec):
+    """A training set made smaller, rarer or noisier on purpose, to learn what that costs."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
 class DataSection(Section):
-    """Which images, which class is positive, how intensities become network input."""
+    """Which images, which class is positive, how intensities become network input; ``subset`` trains on a part only."""
 
     size: int = Field(28, ge=1, le=65536)
     positive_class: str | int | None = None
     normalization: Literal["train", "unit"] = "train"
     phantom: PhantomSection = PhantomSection()
+    subset: SubsetSection = SubsetSection()
