@@ -1,6 +1,7 @@
 """``medauc train``."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -48,35 +49,70 @@ def train(
     ] = None,
     data_dir: DataDir = None,
     device: Device = DeviceOption.auto,
+    folds: Annotated[
+        int | None,
+        typer.Option("--folds", help="Train on folds of train and validation together.", show_default=False),
+    ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option("--members", help="Networks with seeds of their own, a fold.", show_default="1"),
+    ] = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="After the folds, train on all of it for the epochs they chose.")
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, help="Networks of an ensemble trained at a time, in processes.")
+    ] = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the interrupted run in the run folder.")
     ] = False,
     allow_modified: AllowModified = False,
 ) -> None:
-    """Train, restore the best weights by validation AUC, score test once, evaluate and report."""
+    """Train, restore the best weights by validation AUC, score test once, evaluate and report.
+
+    With --folds or --members several networks are trained that make one model; every verb takes their run folder
+    as that of one.
+    """
+    from medauc.errors import InputError
     from medauc.report import write_run_report
     from medauc.training import choose_folder, resolve, summary_lines
     from medauc.training import train as run_training
+    from medauc.training.executor import LocalExecutor
 
     if recipe is None:
         own = out / "recipe.yaml" if out is not None else None
         recipe = str(own) if resume and own is not None and own.exists() else "default"
     plan = resolve(
-        dataset, recipe=recipe, overrides=settings or (), data_dir=data_dir, allow_modified=allow_modified
+        dataset,
+        recipe=recipe,
+        overrides=[*(settings or ()), *_ensemble_settings(folds, members, refit)],
+        data_dir=data_dir,
+        allow_modified=allow_modified,
     )
     chosen_seed = seed if seed is not None else plan.seed or 0
-    folder = choose_folder(plan.dataset, plan.recipe_name, chosen_seed, out, resume)
+    if jobs > 1 and plan.recipe.ensemble.is_single:
+        raise InputError(f"--jobs {jobs}: this recipe trains one network; add --folds or --members, or leave it out")
+    name = plan.recipe_name + plan.recipe.ensemble.suffix
+    folder = choose_folder(plan.dataset, name, chosen_seed, out, resume)
     typer.echo(plan.describe())
     if resume and (folder / "evaluation.json").exists():
         typer.echo("this run is finished; its result:")
-    run = run_training(
-        plan.dataset,
-        plan.recipe,
-        folder,
-        seed=chosen_seed,
-        device=device.value,
-        resume=resume,
-        progress=sys.stderr.isatty(),
-    )
+    with LocalExecutor(jobs) if jobs > 1 else nullcontext() as executor:
+        run = run_training(
+            plan.dataset,
+            plan.recipe,
+            folder,
+            seed=chosen_seed,
+            device=device.value,
+            resume=resume,
+            progress=sys.stderr.isatty(),
+            executor=executor,
+        )
     write_run_report(run.folder, plan.dataset)
     typer.echo("\n".join(summary_lines(run, plan.dataset)))
+
+
+def _ensemble_settings(folds: int | None, members: int | None, refit: bool) -> list[str]:
+    """What the flags say, as ``--set`` would; they stand after it and hold over it."""
+    given = {"folds": folds, "members": members, "refit": True if refit else None}
+    return [f"ensemble.{key}={value}" for key, value in given.items() if value is not None]

@@ -37,11 +37,13 @@ def assign_folds(dataset: Dataset, folds: int, seed: int) -> NDArray[np.int64]:
     groups = np.concatenate([dataset.train.groups, dataset.val.groups])
     _require_enough(dataset, targets, groups, folds)
     strata = targets if targets.ndim == 1 else _label_sets(targets, folds)
-    is_alone = len(np.unique(groups)) == len(groups)
-    # The grouped one is greedy, a patient at a time in Python: minutes for 10^5 patients of one image each.
-    splitter = (StratifiedKFold if is_alone else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
+    if len(np.unique(groups)) == len(groups):  # the grouped one is greedy: minutes for 10^5 patients
+        parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(strata, strata)
+    else:
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        parts = splitter.split(strata, strata, groups)
     found = np.empty(len(targets), dtype=np.int64)
-    for fold, (_, held_out) in enumerate(splitter.split(strata, strata, groups)):
+    for fold, (_, held_out) in enumerate(parts):
         found[held_out] = fold
     _require_both_classes(dataset, targets, found, folds)
     return found
@@ -57,14 +59,22 @@ def fold_of(dataset: Dataset, assignment: NDArray[np.int64], fold: int) -> Datas
     """
     held_out = assignment == fold
     part = f"validation is fold {fold} of {assignment.max() + 1}, training all others"
-    return replace(dataset, train=_take(dataset, ~held_out), val=_take(dataset, held_out), part=part)
+    return replace(
+        dataset, train=_take(dataset, ~held_out), val=_take(dataset, held_out), part=_joined(dataset, part)
+    )
 
 
 def without_validation(dataset: Dataset) -> Dataset:
     """Take train and validation together for training; the validation split is left empty, test stays."""
     every = np.ones(len(dataset.train) + len(dataset.val), dtype=np.bool_)
     part = "training is train and validation together, there is no validation"
-    return replace(dataset, train=_take(dataset, every), val=_take(dataset, ~every), part=part)
+    return replace(
+        dataset, train=_take(dataset, every), val=_take(dataset, ~every), part=_joined(dataset, part)
+    )
+
+
+def _joined(dataset: Dataset, part: str) -> str:
+    return part if dataset.part is None else f"{dataset.part}; {part}"
 
 
 def _take(dataset: Dataset, rows: NDArray[np.bool_]) -> Split:
@@ -83,11 +93,18 @@ def _take(dataset: Dataset, rows: NDArray[np.bool_]) -> Split:
 def _label_sets(targets: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
     """Number of the set of labels of each sample, unknown counted as absent; rare sets count by their rarest label."""
     present = targets == 1
-    _, number, count = np.unique(present, axis=0, return_inverse=True, return_counts=True)
+    _, number = np.unique(present, axis=0, return_inverse=True)
     number = number.reshape(-1)
     by_frequency = np.argsort(present.sum(axis=0), kind="stable")
     rarest = by_frequency[np.argmax(present[:, by_frequency], axis=1)]
-    return np.where(count[number] < folds, len(count) + rarest, number).astype(np.int64)
+    by_label = np.where(_sizes(number) < folds, number.max() + 1 + rarest, number)
+    return np.where(_sizes(by_label) < folds, -1, by_label).astype(np.int64)
+
+
+def _sizes(number: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many samples share each sample's number."""
+    _, inverse, count = np.unique(number, return_inverse=True, return_counts=True)
+    return count[inverse].astype(np.int64)
 
 
 def _require_enough(

@@ -47,14 +47,21 @@ def evaluate_runs(
         raise InputError("the runs have no row with split 'test'; an evaluation needs test data")
     aligned = {split: align(runs, split) for split in first.splits}
     joined = _ensemble(aligned)
-    evaluation, test = evaluate(joined, settings), aligned["test"]
+    return joined, add_runs(evaluate(joined, settings), aligned["test"])
+
+
+def add_runs(evaluation: Evaluation, test: Aligned) -> Evaluation:
+    """Put mean and spread of single models beside their ensemble's figures.
+
+    Args:
+        evaluation: The ensemble's.
+        test: Test scores of each model.
+    """
     spreads = [
-        _spread(test, label, settings.level) for label in test.labels if can_average(test.parts[0], label)
+        _spread(test, label, evaluation.level) for label in test.labels if can_average(test.parts[0], label)
     ]
     lacking = [] if spreads else ["No mean over runs: a class has under two test cases or patients."]
-    return joined, evaluation.model_copy(
-        update={"runs": spreads, "warnings": [*evaluation.warnings, *lacking]}
-    )
+    return evaluation.model_copy(update={"runs": spreads, "warnings": [*evaluation.warnings, *lacking]})
 
 
 def _ensemble(aligned: Mapping[str, Aligned]) -> Predictions:

@@ -19,6 +19,7 @@ from medauc.data.datamodule import ImageDataModule
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions, evaluate
 from medauc.training.checkpoint import BEST, load_weights
+from medauc.training.executor import Executor
 from medauc.training.module import Classifier, TrainingDiverged
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import Provenance, RunFolder, require_usable
@@ -49,6 +50,7 @@ def train(
     device: Device = "auto",
     resume: bool = False,
     progress: bool = False,
+    executor: Executor | None = None,
 ) -> Run:
     """Train, restore the best weights by validation AUC, score validation and test once, evaluate.
 
@@ -62,6 +64,7 @@ def train(
         resume: continue the run in ``folder`` from its last finished epoch; on the CPU the result is bit-identical
             to that of an uninterrupted run. A finished run is returned as it is.
         progress: show a progress bar on standard error.
+        executor: trains the networks of an ensemble, several at a time; without one they are trained in turn.
 
     Returns:
         The run with its evaluation; ``recipe.yaml``, ``metrics.csv``, ``checkpoints/``, ``predictions.csv`` and
@@ -73,6 +76,13 @@ def train(
         OSError: the disk is full; the last good checkpoint is kept.
         Interrupted: Ctrl-C; ``resume`` continues.
     """
+    if not recipe.ensemble.is_single:
+        # Not at the top: it trains its networks by this function.
+        from medauc.training.ensemble import train_ensemble
+
+        return train_ensemble(
+            dataset, recipe, folder, seed=seed, device=device, resume=resume, progress=progress, executor=executor
+        )
     run = RunFolder(folder)
     require_usable(folder, resume)
     accelerator = choose_device(device)
@@ -153,10 +163,13 @@ def _interruptible(dataset: Dataset, folder: Path) -> Iterator[None]:
         yield
     except SystemExit:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        name = dataset.source if dataset.entry is None and dataset.source else dataset.name
-        raise Interrupted(
-            f"interrupted; continue with: medauc train {name} --resume --out {folder}"
-        ) from None
+        raise Interrupted(f"interrupted; continue with: {resume_command(dataset, folder)}") from None
+
+
+def resume_command(dataset: Dataset, folder: Path) -> str:
+    """What a user types to continue the run in ``folder``."""
+    name = dataset.source if dataset.entry is None and dataset.source else dataset.name
+    return f"medauc train {name} --resume --out {folder}"
 
 
 @contextmanager

@@ -95,12 +95,15 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.write_recipe(recipe, provenance)
-            self.checkpoints.mkdir(exist_ok=True)
+            self._make_subfolders()
         except OSError as error:
             reason = error.strerror or str(error)
             raise InputError(
                 f"{self.path}: cannot write the run folder ({reason}); name another with --out"
             ) from None
+
+    def _make_subfolders(self) -> None:
+        self.checkpoints.mkdir(exist_ok=True)
 
     def remove_leftovers(self) -> None:
         """Delete temporary files that a killed process left."""

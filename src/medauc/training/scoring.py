@@ -15,6 +15,8 @@ from medauc.evaluation import (
     evaluate_runs,
     require_evaluable,
 )
+from medauc.evaluation.runs import add_runs
+from medauc.training.ensemble_folder import EnsembleFolder, folder_at
 from medauc.training.recipe import Recipe, differing_keys
 from medauc.training.run_folder import RunFolder
 
@@ -38,6 +40,8 @@ def evaluate_path(
 ) -> tuple[Predictions, Evaluation]:
     """Evaluate a run folder, by its own recipe, or a table of scores from anywhere.
 
+    Of an ensemble's folder, the evaluation holds mean and spread of its single networks too.
+
     Args:
         source: a run folder or a file (:meth:`medauc.evaluation.Predictions.read`).
         changes: fields of :class:`medauc.evaluation.Settings` that replace the recipe's or the default.
@@ -48,7 +52,10 @@ def evaluate_path(
     """
     predictions = read_source(source, **options)
     require_evaluable(predictions, str(source))
-    return predictions, evaluate(predictions, _settings(source, changes, options))
+    evaluation = evaluate(predictions, _settings(source, changes, options))
+    run = folder_at(source) if source.is_dir() else None
+    singles = run.aligned_singles(predictions) if isinstance(run, EnsembleFolder) else None
+    return predictions, evaluation if singles is None else add_runs(evaluation, singles)
 
 
 def evaluate_paths(
@@ -115,14 +122,16 @@ def read_source(source: Path, **options: Unpack[ReadOptions]) -> Predictions:
         raise InputError(f"{source}: no such run folder or predictions file")
     if not source.is_dir():
         return Predictions.read(source, **options)
-    run = RunFolder(source)
-    _, provenance = run.read_recipe()
+    run = folder_at(source)
     if not run.predictions.exists():
+        _, provenance = run.read_recipe()
         raise InputError(
             f"{source}: this run has no predictions.csv yet; finish it with "
             f"medauc train {provenance.dataset} --resume --out {source}"
         )
-    return Predictions.read(run.predictions, allow_leakage=options.get("allow_leakage", False))
+    predictions = Predictions.read(run.predictions, allow_leakage=options.get("allow_leakage", False))
+    notes = run.notes() if isinstance(run, EnsembleFolder) else ()
+    return replace(predictions, notes=(*predictions.notes, *notes))
 
 
 def read_sources(sources: Sequence[Path], **options: Unpack[ReadOptions]) -> dict[str, Predictions]:

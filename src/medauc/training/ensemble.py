@@ -1,0 +1,199 @@
+"""Several trainings that make one model: on folds, with several seeds, refitted; one run folder holds them all."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medauc.data import Dataset
+from medauc.data.folds import assign_folds
+from medauc.errors import InputError
+from medauc.evaluation import Evaluation, Predictions
+from medauc.training.combination import Combination
+from medauc.training.ensemble_folder import EnsembleFolder
+from medauc.training.executor import Executor
+from medauc.training.fit import Device, Interrupted, Run, choose_device, resume_command, train
+from medauc.training.members import (
+    Member,
+    best_epochs,
+    data_of,
+    epochs_of_refit,
+    member_folder,
+    members_of,
+    recipe_of,
+    refits_of,
+)
+from medauc.training.recipe import Recipe
+from medauc.training.run_folder import Provenance, RunFolder, require_usable
+from medauc.training.scoring import evaluate_path
+from medauc.training.unit import Unit
+
+
+@dataclass(frozen=True)
+class Part:
+    """Picks from the whole data set what one member is trained on; it can be sent to another process."""
+
+    member: Member
+    assignment: NDArray[np.int64] | None
+
+    def __call__(self, dataset: Dataset) -> Dataset:
+        """The data set as the member sees it."""
+        return data_of(self.member, dataset, self.assignment)
+
+
+def train_ensemble(
+    dataset: Dataset,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    seed: int = 0,
+    device: Device = "auto",
+    resume: bool = False,
+    progress: bool = False,
+    executor: Executor | None = None,
+) -> Run:
+    """Train the networks that ``recipe.ensemble`` asks for, combine their scores, evaluate them as one model.
+
+    Args:
+        dataset: data with train, val and test splits.
+        recipe: what to do; its section ``ensemble`` asks for more than one network.
+        folder: the run folder to write; the networks' own lie below its ``members``.
+        seed: decides the folds and the seed of each network.
+        device: as in :func:`medauc.training.train`.
+        resume: go on with an interrupted ensemble; finished networks are kept.
+        progress: say which network is trained, and show a bar for it, on standard error.
+        executor: trains several networks at a time; one after the other in this process if None.
+
+    Returns:
+        The ensemble as a run; ``recipe.yaml``, ``folds.csv``, ``ensemble.json``, ``members.csv``,
+        ``predictions.csv`` and ``evaluation.json`` lie in its folder.
+
+    Raises:
+        InputError: as :func:`medauc.training.train`, or a class is too rare for the folds.
+        TrainingDiverged: as there.
+        Interrupted: Ctrl-C; ``resume`` continues.
+    """
+    run = EnsembleFolder(folder)
+    require_usable(folder, resume)
+    provenance = Provenance.of(dataset, seed, choose_device(device))
+    if resume:
+        run.require_same(recipe, provenance)
+        if run.evaluation.exists():
+            return Run(run, Evaluation.read(run.evaluation))
+        run.remove_leftovers()
+    assignment = _folds(run, dataset, recipe, seed)
+    if not resume:
+        run.create(recipe, provenance)
+    if assignment is not None:
+        run.write_folds(dataset, assignment)
+
+    def train_all(members: Sequence[Member], refit_epochs: int | None = None) -> dict[Member, Predictions]:
+        units = [
+            Unit(
+                member_folder(folder, member),
+                _typed(dataset),
+                recipe_of(member, recipe, refit_epochs),
+                member.seed,
+                None if dataset.source is None else dataset.source.parent,
+                device,
+                dataset.modified,
+                Part(member, assignment),
+            )
+            for member in members
+        ]
+        if executor is None:
+            _one_by_one(units, dataset, progress)
+        else:
+            _all_at_once(units, executor, progress)
+        return {
+            member: Predictions.read(RunFolder(unit.folder).predictions, allow_leakage=True)
+            for member, unit in zip(members, units, strict=True)
+        }
+
+    try:
+        first = train_all(members_of(recipe.ensemble, seed))
+        refits, refit_epochs = refits_of(recipe.ensemble, seed), None
+        if refits:
+            refit_epochs = epochs_of_refit([best_epochs(member_folder(folder, member)) for member in first])
+        again = train_all(refits, refit_epochs)
+    except (Interrupted, KeyboardInterrupt):
+        raise Interrupted(f"interrupted; continue with: {resume_command(dataset, folder)}") from None
+    _finish(run, first, again, refit_epochs)
+    return Run(run, Evaluation.read(run.evaluation))
+
+
+def _finish(
+    run: EnsembleFolder,
+    first: dict[Member, Predictions],
+    again: dict[Member, Predictions],
+    refit_epochs: int | None,
+) -> None:
+    """Write what makes the networks one model; the evaluation comes last, by which an ensemble is finished."""
+    tables = {member.name: table for member, table in (first | again).items()}
+    combination = Combination.of(first, list(again), refit_epochs)
+    combination.write(run.combination)
+    run.write_singles(tables)
+    combination.predictions(tables).write(run.predictions)
+    evaluate_path(run.path)[1].write(run.evaluation)
+
+
+def _folds(run: EnsembleFolder, dataset: Dataset, recipe: Recipe, seed: int) -> NDArray[np.int64] | None:
+    if recipe.ensemble.folds is None:
+        return None
+    if run.folds.exists():
+        return run.read_folds(dataset)
+    return assign_folds(dataset, recipe.ensemble.folds, seed)
+
+
+def _typed(dataset: Dataset) -> str:
+    """What a user types to get this data set."""
+    return str(dataset.source) if dataset.entry is None and dataset.source is not None else dataset.name
+
+
+def _one_by_one(units: Sequence[Unit], dataset: Dataset, progress: bool) -> None:
+    """Train in this process, whose data set is at hand."""
+    tell = _announcer(units, progress)
+    for number, unit in enumerate(units):
+        tell(number)
+        assert unit.part is not None
+        train(
+            unit.part(dataset),
+            unit.recipe,
+            unit.folder,
+            seed=unit.seed,
+            device=unit.device,
+            resume=RunFolder(unit.folder).recipe.exists(),
+            progress=progress,
+        )
+
+
+def _all_at_once(units: Sequence[Unit], executor: Executor, progress: bool) -> None:
+    """Train through ``executor``; the others are finished before a failed one is told."""
+    tell, failed = _announcer(units, progress), []
+    for number, outcome in enumerate(executor.run(units), start=1):
+        if outcome.error is not None:
+            failed.append(f"{outcome.unit.folder.name}: {outcome.error}")
+        tell(number)
+    if failed:
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        raise InputError(f"{failed[0]}{more}; --resume trains again what is not finished")
+
+
+def _announcer(units: Sequence[Unit], progress: bool) -> Callable[[int], None]:
+    """Tell on standard error how many networks are finished and, from their time, how long the rest may take."""
+    done = sum(RunFolder(unit.folder).evaluation.exists() for unit in units)
+    start = time.perf_counter()
+
+    def tell(number: int) -> None:
+        if not progress or not units:
+            return
+        fresh = number - done
+        left = (time.perf_counter() - start) / fresh * (len(units) - number) / 60 if fresh > 0 else None
+        rest = "" if left is None else f", about {left:.0f} minutes left"
+        print(f"{number} of {len(units)} networks finished{rest}", file=sys.stderr)
+
+    return tell

@@ -1,0 +1,110 @@
+"""The folder of an ensemble: a run folder whose networks lie in run folders of their own below it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from medauc.data import Dataset
+from medauc.errors import InputError
+from medauc.evaluation import Predictions
+from medauc.evaluation.alignment import Aligned, align
+from medauc.files import write_text_atomically
+from medauc.training.combination import Combination, single_predictions, single_scores
+from medauc.training.run_folder import RunFolder
+
+
+class EnsembleFolder(RunFolder):
+    """Paths of an ensemble beside those of a run, and their content."""
+
+    @property
+    def folds(self) -> Path:
+        """The fold of each sample of train and validation."""
+        return self.path / "folds.csv"
+
+    @property
+    def combination(self) -> Path:
+        """How single scores become one."""
+        return self.path / "ensemble.json"
+
+    @property
+    def singles(self) -> Path:
+        """Scores of every network, as it gave them."""
+        return self.path / "members.csv"
+
+    def write_folds(self, dataset: Dataset, assignment: NDArray[np.int64]) -> None:
+        """Write ``folds.csv``."""
+        table = pd.DataFrame({"id": _pooled_ids(dataset), "fold": assignment})
+        write_text_atomically(self.folds, table.to_csv(index=False, lineterminator="\n"))
+
+    def read_folds(self, dataset: Dataset) -> NDArray[np.int64]:
+        """Read it back, which holds over what another release of a library would draw; InputError on other samples."""
+        try:
+            table = pd.read_csv(self.folds, dtype={"id": str, "fold": np.int64}, na_filter=False)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{self.folds}: cannot read the folds: {' '.join(str(error).split())}") from None
+        if list(table.columns) != ["id", "fold"] or table["id"].tolist() != _pooled_ids(dataset):
+            raise InputError(f"{self.folds}: not the samples of {dataset.name}; restore the file")
+        return table["fold"].to_numpy(dtype=np.int64)
+
+    def write_singles(self, tables: dict[str, Predictions]) -> None:
+        """Write ``members.csv``."""
+        text = single_scores(tables).to_csv(index=False, lineterminator="\n")
+        write_text_atomically(self.singles, text)
+
+    def aligned_singles(self, predictions: Predictions) -> Aligned | None:
+        """Test scores of the networks that make the ensemble's, raw; None when there is but one."""
+        names = [member.name for member in Combination.read(self.combination).scored_by]
+        if len(names) < 2:
+            return None
+        try:
+            table = pd.read_csv(
+                self.singles, dtype={"split": str, "id": str}, keep_default_na=False, na_values={}
+            )
+            return align(single_predictions(predictions, table, names), "test")
+        except (OSError, KeyError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{self.singles}: not the single scores of this ensemble ({reason})") from None
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the rows of ``predictions.csv``."""
+        section = self.read_recipe()[0].ensemble
+        combination = Combination.read(self.combination)
+        scored_by = len(combination.scored_by)
+        if section.folds is None:
+            return (f"Scores are means of the standardised scores of {scored_by} networks.",)
+        networks = "1 network" if section.members == 1 else f"{section.members} networks"
+        found = [
+            f"Validation stands for out-of-fold scores of all training and validation samples: each sample was scored "
+            f"by {networks}, trained on the {section.folds - 1} of {section.folds} folds that do not hold it."
+        ]
+        if combination.refit_epochs is not None:
+            again = "1 further network" if scored_by == 1 else f"{scored_by} further networks"
+            found.append(
+                f"Test was scored by {again}, trained on all folds for {combination.refit_epochs} epochs: thresholds "
+                "and calibration, from networks that saw less, are approximate there."
+            )
+        else:
+            found.append(
+                f"Test scores are means over {scored_by} networks, out-of-fold scores over {section.members}, and so "
+                "noisier: thresholds and calibration are approximate on test."
+            )
+        return tuple(found)
+
+    def _make_subfolders(self) -> None:
+        (self.path / "members").mkdir(exist_ok=True)
+
+
+def folder_at(path: Path) -> RunFolder:
+    """The run folder at ``path``, as an :class:`EnsembleFolder` where its recipe says so.
+
+    Raises:
+        InputError: not a run folder.
+    """
+    run = RunFolder(path)
+    return run if run.read_recipe()[0].ensemble.is_single else EnsembleFolder(path)
+
+
+def _pooled_ids(dataset: Dataset) -> list[str]:
+    return [str(name) for split in (dataset.train, dataset.val) for name in split.ids]

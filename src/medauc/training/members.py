@@ -1,0 +1,115 @@
+"""The networks of an ensemble: which there are, what each is trained on, and for how long."""
+
+import math
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from medauc.data import Dataset
+from medauc.data.folds import fold_of, without_validation
+from medauc.training.recipe import Recipe
+from medauc.training.run_folder import RunFolder
+from medauc.training.sections.ensemble import EnsembleSection
+
+Role = Literal["official", "fold", "refit"]
+_SEEDS_A_PART, _PARTS = 100, 100  # a fold has up to 100 members, and there are fewer than 100 parts
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of an ensemble.
+
+    Attributes:
+        role: trained on the official splits, on all folds but one, or on train and validation together.
+        seed: of its training, unlike that of every other member, and of members of ensembles with other seeds.
+        fold: the fold it has not seen; None for the other roles.
+    """
+
+    role: Role
+    seed: int
+    fold: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of its run folder, such as ``fold0-seed0``."""
+        part = {"official": "", "fold": f"fold{self.fold}-", "refit": "refit-"}[self.role]
+        return f"{part}seed{self.seed}"
+
+
+def members_of(section: EnsembleSection, seed: int) -> list[Member]:
+    """List the networks that are trained on the official splits or on folds, fold by fold.
+
+    Args:
+        section: how many.
+        seed: the ensemble's.
+
+    >>> [member.name for member in members_of(EnsembleSection(folds=2, members=2), seed=0)]
+    ['fold0-seed0', 'fold0-seed1', 'fold1-seed100', 'fold1-seed101']
+    """
+    numbers = range(section.members)
+    if section.folds is None:
+        return [Member("official", _seed(seed, 0, number)) for number in numbers]
+    return [
+        Member("fold", _seed(seed, fold, number), fold) for fold in range(section.folds) for number in numbers
+    ]
+
+
+def refits_of(section: EnsembleSection, seed: int) -> list[Member]:
+    """List the networks that are trained on train and validation together.
+
+    >>> [member.name for member in refits_of(EnsembleSection(folds=2, refit=True), seed=0)]
+    ['refit-seed200']
+    """
+    if not section.refit or section.folds is None:
+        return []
+    return [Member("refit", _seed(seed, section.folds, number)) for number in range(section.members)]
+
+
+def data_of(member: Member, dataset: Dataset, assignment: NDArray[np.int64] | None) -> Dataset:
+    """The data set as ``member`` sees it; ``assignment`` is the fold of each sample of train and validation."""
+    if member.role == "refit":
+        return without_validation(dataset)
+    if assignment is None or member.fold is None:
+        return dataset
+    return fold_of(dataset, assignment, member.fold)
+
+
+def recipe_of(member: Member, recipe: Recipe, refit_epochs: int | None) -> Recipe:
+    """The recipe of one network; a refit runs for ``refit_epochs``, its learning rate's schedule with it."""
+    changes: dict[str, object] = {"ensemble": EnsembleSection()}
+    if member.role == "refit":
+        length = {"max_epochs": refit_epochs, "patience": None, "selection": "last"}
+        changes["training"] = recipe.training.model_copy(update=length)
+    return recipe.model_copy(update=changes)
+
+
+def best_epochs(run: RunFolder) -> int:
+    """Number of epochs up to and with the best by validation AUC, of ties the last: the one that was kept."""
+    auc = pd.read_csv(run.metrics)["val_auc"].to_numpy(dtype=np.float64)
+    return int(np.flatnonzero(auc == np.nanmax(auc))[-1]) + 1
+
+
+def epochs_of_refit(best: list[int]) -> int:
+    """The median over the folds' networks of the epochs they were best after, rounded up.
+
+    The median, since a fold whose validation AUC happens to peak in its first epochs should not shorten the refit.
+
+    >>> epochs_of_refit([9, 12, 13, 1])
+    11
+    """
+    return math.ceil(statistics.median(best))
+
+
+def member_folder(ensemble: Path, member: Member) -> Path:
+    """Where a network's own run folder lies."""
+    return ensemble / "members" / member.name
+
+
+def _seed(ensemble: int, part: int, number: int) -> int:
+    """Distinct seeds, since networks of other folds differ more when they start from other weights."""
+    return ((ensemble * _PARTS + part) * _SEEDS_A_PART + number) % 2**32
