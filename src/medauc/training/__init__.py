@@ -7,12 +7,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from medauc.training.executor import Executor as Executor
+    from medauc.training.executor import LocalExecutor as LocalExecutor
     from medauc.training.fit import Interrupted as Interrupted
     from medauc.training.fit import Run as Run
     from medauc.training.fit import train as train
     from medauc.training.module import TrainingDiverged as TrainingDiverged
     from medauc.training.plan import Plan as Plan
     from medauc.training.plan import resolve as resolve
+    from medauc.training.plan import resolve_recipe as resolve_recipe
     from medauc.training.plan import shipped_recipes as shipped_recipes
     from medauc.training.recipe import Recipe as Recipe
     from medauc.training.recipe import parse_recipe as parse_recipe
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from medauc.training.scoring import read_source as read_source
     from medauc.training.scoring import read_sources as read_sources
     from medauc.training.summary import summary_lines as summary_lines
+    from medauc.training.unit import Outcome as Outcome
+    from medauc.training.unit import Unit as Unit
+    from medauc.training.unit import run_unit as run_unit
 
 _HOME = {
     "Interrupted": "fit",
@@ -34,12 +40,18 @@ _HOME = {
     "RunFolder": "run_folder",
     "TrainingDiverged": "module",
     "choose_folder": "run_folder",
+    "Executor": "executor",
+    "LocalExecutor": "executor",
+    "Outcome": "unit",
+    "Unit": "unit",
     "evaluate_path": "scoring",
     "evaluate_paths": "scoring",
     "parse_recipe": "recipe",
     "read_source": "scoring",
     "read_sources": "scoring",
     "resolve": "plan",
+    "resolve_recipe": "plan",
+    "run_unit": "unit",
     "shipped_recipes": "plan",
     "summary_lines": "summary",
     "train": "fit",

@@ -1,18 +1,21 @@
 """From what a user typed (data set, recipe, overrides) to loaded data and a validated recipe."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from medauc.data import CATALOG, Dataset, load_dataset, parse_name
+from medauc.data import CATALOG, Dataset, load_dataset, parse_name, take_subset
 from medauc.data.load import is_path
 from medauc.data.phantom import PHANTOM_DIMS
 from medauc.errors import InputError
 from medauc.training.overrides import apply_overrides
 from medauc.training.recipe import Recipe, parse_recipe, read_recipe
+
+Load = Callable[..., Dataset]  # called as medauc.data.load_dataset is
 
 FAMILIES = ("default", "seed")
 MAX_SEED = 2**32 - 1
@@ -44,6 +47,23 @@ class Plan:
         return f"{data.name} ({sizes}): {model.name}, {self.recipe.loss.name}"
 
 
+@dataclass(frozen=True)
+class NamedRecipe:
+    """A validated recipe before any data are loaded.
+
+    Attributes:
+        recipe: the recipe, its ``data.size`` that of the data set's name if that has one.
+        name: short name for folders: "default", "seed" or the stem of the recipe's file.
+        seed: seed written in a run's own ``recipe.yaml``, if that was the recipe.
+        source: where the recipe came from, for messages.
+    """
+
+    recipe: Recipe
+    name: str
+    seed: int | None
+    source: str
+
+
 def resolve(
     dataset: str,
     *,
@@ -67,10 +87,34 @@ def resolve(
     >>> resolve("phantom2d", overrides=["data.phantom.n_train=40"]).recipe.data.phantom.n_train
     40
     """
-    loaded: Dataset | None = None
+    read = lru_cache(maxsize=1)(load_dataset)  # an own file's kind is asked for before its recipe
+    named = resolve_recipe(dataset, recipe=recipe, overrides=overrides, load=read)
+    loaded, fitted = load_for(dataset, named.recipe, data_dir, allow_modified, load=read)
+    _require_size(dataset, named.recipe.data.size, loaded.size, overrides)
+    return Plan(loaded, fitted, named.name, named.seed)
+
+
+def resolve_recipe(
+    dataset: str, *, recipe: str = "default", overrides: Sequence[str] = (), load: Load = load_dataset
+) -> NamedRecipe:
+    """Find and validate the recipe for ``dataset``; no image is read, unless an own file's kind decides.
+
+    Args:
+        dataset: as in :func:`resolve`.
+        recipe: as in :func:`resolve`.
+        overrides: as in :func:`resolve`.
+        load: reads an own file.
+
+    Raises:
+        InputError: unknown data set or recipe, invalid values.
+
+    >>> found = resolve_recipe("breastmnist_64", recipe="seed", overrides=["loss.margin=0.5"])
+    >>> found.name, found.source, found.recipe.data.size, found.recipe.loss.margin
+    ('seed', 'seed/breastmnist.yaml', 64, 0.5)
+    """
     if is_path(dataset):
-        loaded = load_dataset(dataset)
-        names = [_kind(loaded.spatial_dims, loaded.multi_label)]
+        loaded = load(dataset) if recipe in FAMILIES else None
+        names = [] if loaded is None else [_kind(loaded.spatial_dims, loaded.multi_label)]
     else:
         flag, _ = parse_name(dataset)
         multi_label = flag in CATALOG and bool(CATALOG[flag].label_names)
@@ -80,27 +124,60 @@ def resolve(
     seed = _recorded_seed(values, source)
     apply_overrides(values, overrides)
     resolved = parse_recipe(values, source)
-    if loaded is None or resolved.data.positive_class is not None:
-        loaded = _load(dataset, resolved, data_dir, allow_modified)
-    if loaded.size != resolved.data.size and any(text.startswith("data.size=") for text in overrides):
-        raise InputError(
-            f"--set data.size={resolved.data.size}: {dataset} has size {loaded.size}; leave it out"
+    if not is_path(dataset):
+        _, size = parse_name(dataset, resolved.data.size)
+        _require_size(dataset, resolved.data.size, size, overrides)
+        resolved = _with_size(resolved, size)
+    name = recipe if recipe in FAMILIES else Path(source).stem
+    return NamedRecipe(resolved, name, seed, source)
+
+
+def load_for(
+    dataset: str,
+    recipe: Recipe,
+    data_dir: Path | None = None,
+    allow_modified: bool = False,
+    *,
+    load: Load = load_dataset,
+) -> tuple[Dataset, Recipe]:
+    """Load what the recipe's ``data`` section says; a size in the name of the data set wins over the recipe's.
+
+    Args:
+        dataset: as in :func:`resolve`.
+        recipe: says size, positive class, phantom and subset.
+        data_dir: folder of the catalog's files.
+        allow_modified: accept a file whose MD5 is not the published one.
+        load: reads the data; a caller with many trainings keeps them by a cached one.
+
+    Returns:
+        The data, and the recipe with the size that they have.
+
+    Raises:
+        InputError: unknown data set, or unreadable data.
+    """
+    if is_path(dataset) and recipe.data.positive_class is None:
+        loaded = load(dataset)
+    else:
+        is_phantom = not is_path(dataset) and parse_name(dataset)[0] in PHANTOM_DIMS
+        loaded = load(
+            dataset,
+            recipe.data.size,
+            data_dir,
+            positive_class=recipe.data.positive_class,
+            allow_modified=allow_modified,
+            phantom=recipe.data.phantom if is_phantom else None,
         )
-    resolved = resolved.model_copy(update={"data": resolved.data.model_copy(update={"size": loaded.size})})
-    return Plan(loaded, resolved, recipe if recipe in FAMILIES else Path(source).stem, seed)
+    return take_subset(loaded, recipe.data.subset), _with_size(recipe, loaded.size)
 
 
-def _load(dataset: str, recipe: Recipe, data_dir: Path | None, allow_modified: bool) -> Dataset:
-    """Load what the recipe's ``data`` section says; a size in the name of the data set wins over the recipe's."""
-    is_phantom = not is_path(dataset) and parse_name(dataset)[0] in PHANTOM_DIMS
-    return load_dataset(
-        dataset,
-        recipe.data.size,
-        data_dir,
-        positive_class=recipe.data.positive_class,
-        allow_modified=allow_modified,
-        phantom=recipe.data.phantom if is_phantom else None,
-    )
+def _with_size(recipe: Recipe, size: int) -> Recipe:
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"size": size})})
+
+
+def _require_size(dataset: str, asked: int, found: int, overrides: Sequence[str]) -> None:
+    """Raise InputError when a size was typed and the data have another."""
+    if asked != found and any(text.startswith("data.size=") for text in overrides):
+        raise InputError(f"--set data.size={asked}: {dataset} has size {found}; leave it out")
 
 
 def _recorded_seed(values: dict[str, Any], source: str) -> int | None:

@@ -1,0 +1,195 @@
+"""Many trainings: an executor takes units and gives back outcomes; local worker processes are one kind of it.
+
+Benchmarks, ensembles and searches all train through an :class:`Executor`, so that another kind (a cluster) serves
+them all.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import connection, get_context
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Protocol, Self
+
+from medauc.training.unit import Outcome, Unit
+from medauc.training.worker import serve
+
+_ATTEMPTS = 2  # a worker's death may be another program's fault; twice in one unit is the unit's
+
+
+class Executor(Protocol):
+    """Runs units somewhere."""
+
+    def run(self, units: Iterable[Unit]) -> Iterator[Outcome]:
+        """Run ``units`` and yield each outcome as it comes, in any order.
+
+        The next unit is taken from ``units`` when there is a place for it, so a generator can decide late what to
+        train, or stop when a budget is used up. Closing the iterator, or an exception at it (Ctrl-C), stops
+        what is running; every stopped run can be resumed by running its unit again.
+        """
+        ...
+
+
+class LocalExecutor:
+    """Worker processes on this machine, started when first needed and used again until the executor is closed.
+
+    A worker loads a data set once and keeps it. One that dies (killed, out of memory) is replaced, and its unit
+    continued from its last checkpoint, once. With this process, however it ends, the workers end.
+
+    Args:
+        jobs: trainings at a time, 1 or more.
+        threads: threads of each; None shares the cores that this process may use (``OMP_NUM_THREADS`` is an upper
+            bound).
+
+    Raises:
+        ValueError: ``jobs`` or ``threads`` is below 1.
+
+    >>> with LocalExecutor(jobs=2, threads=1) as executor:
+    ...     list(executor.run([]))
+    []
+    """
+
+    def __init__(self, jobs: int = 1, threads: int | None = None) -> None:
+        if jobs < 1 or (threads is not None and threads < 1):
+            raise ValueError(f"an executor needs 1 or more jobs and threads, got {jobs} and {threads}")
+        self.jobs = jobs
+        self.threads = threads or threads_for(jobs)
+        self._idle: list[_Worker] = []
+        self._busy: dict[connection.Connection, _Task] = {}
+
+    def __enter__(self) -> Self:
+        """Nothing starts before there is work."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the workers."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop the workers; what they were at can be resumed."""
+        for worker in [*self._idle, *(task.worker for task in self._busy.values())]:
+            worker.kill()
+        self._idle, self._busy = [], {}
+
+    def run(self, units: Iterable[Unit]) -> Iterator[Outcome]:
+        """See :meth:`Executor.run`."""
+        waiting = iter(units)
+        try:
+            while self._fill(waiting):
+                for ready in connection.wait(list(self._busy)):
+                    assert isinstance(ready, connection.Connection)
+                    outcome = self._collect(ready)
+                    if outcome is not None:
+                        yield outcome
+        finally:  # given up: a killed run resumes from its last epoch
+            for task in self._busy.values():
+                task.worker.kill()
+            self._busy = {}
+
+    def _fill(self, waiting: Iterator[Unit]) -> bool:
+        """Give units to workers until all places are taken; tell whether anything runs."""
+        while len(self._busy) < self.jobs and (unit := next(waiting, None)) is not None:
+            self._start(unit, attempt=1)
+        return bool(self._busy)
+
+    def _start(self, unit: Unit, attempt: int) -> None:
+        worker = self._idle.pop() if self._idle else _Worker(self.threads)
+        try:
+            worker.connection.send(unit)
+        except OSError:  # it died while it was idle
+            worker.kill()
+            worker = _Worker(self.threads)
+            worker.connection.send(unit)
+        self._busy[worker.connection] = _Task(worker, unit, attempt)
+
+    def _collect(self, ready: connection.Connection) -> Outcome | None:
+        """Take a worker's answer, or replace the worker; None while its unit is tried again."""
+        task = self._busy.pop(ready)
+        try:
+            outcome: Outcome = ready.recv()
+        except (EOFError, OSError):
+            cause = task.worker.bury()
+            if task.attempt < _ATTEMPTS:
+                self._start(task.unit, task.attempt + 1)
+                return None
+            return Outcome(task.unit, f"its process died {_ATTEMPTS} times ({cause}); run it again to resume")
+        self._idle.append(task.worker)
+        return outcome
+
+
+def threads_for(jobs: int) -> int:
+    """Threads of each of ``jobs`` processes that share the cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    share = max(1, cores // jobs)
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(wanted)) if wanted.isdigit() and int(wanted) else share
+
+
+class _Worker:
+    """One process and the pipe to it."""
+
+    def __init__(self, threads: int) -> None:
+        context = get_context("spawn")  # a forked torch may hang
+        self.connection, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(target=serve, args=(theirs, threads), daemon=True)
+        with _environment(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads)), _interrupts_ignored():
+            self.process.start()
+        theirs.close()  # else the pipe would not end with the process
+
+    def kill(self) -> None:
+        """End it at once: everything it writes is written atomically."""
+        self.process.kill()
+        self.bury()
+
+    def bury(self) -> str:
+        """Wait for its end and say how it ended."""
+        self.connection.close()
+        self.process.join()
+        code = self.process.exitcode or 0
+        if code == -signal.SIGKILL:
+            return "killed; was there enough memory?"
+        return f"signal {-code}" if code < 0 else f"exit status {code}"
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a worker is at."""
+
+    worker: _Worker
+    unit: Unit
+    attempt: int
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set variables that a process started meanwhile inherits: they count before torch is imported."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """A process started meanwhile ignores Ctrl-C from its first moment on; this one decides what it means."""
+    if threading.current_thread() is not threading.main_thread():  # only there handlers can be set
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
