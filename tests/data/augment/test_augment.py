@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medauc.data.augment import Augment, _Draw, flips
+from medauc.data.augment import Augment
+from medauc.data.augment.draw import Draw
 from medauc.errors import InputError
 
 EVERYTHING = {
@@ -121,8 +122,9 @@ def test_warps_equal_scipys_affine_transform(sizes, padding, mode):
     augment = Augment(d, **options, padding=padding)
     images = random_batch(6, *sizes).double()
     torch.manual_seed(4)
-    draw = _Draw(images, None)
-    matrices, displacements = augment._draw_matrices(draw), augment._draw_displacements(sizes, draw)
+    draw = Draw(images, None)
+    matrices = augment.geometry.draw_orientations(draw) @ augment.geometry.draw_affine(draw)
+    displacements = augment.geometry.draw_shifts(sizes, draw) + augment.geometry.draw_crops(draw)
     torch.manual_seed(4)
     warped = augment(images)
     centre = (np.array(sizes) - 1) / 2
@@ -138,8 +140,8 @@ def test_warps_equal_scipys_affine_transform(sizes, padding, mode):
 
 def sampling_matrices(spatial_dims: int, count: int = 2000, **options: object) -> torch.Tensor:
     images = torch.zeros(count, 1, *[2] * spatial_dims, dtype=torch.float64)
-    draw = _Draw(images, torch.Generator().manual_seed(0))
-    return Augment(spatial_dims, **options)._draw_matrices(draw)
+    draw = Draw(images, torch.Generator().manual_seed(0))
+    return Augment(spatial_dims, **options).geometry.draw_affine(draw)
 
 
 @pytest.mark.parametrize("spatial_dims", [2, 3])
@@ -165,7 +167,7 @@ def test_rotation_axes_point_in_every_direction_alike():
 
 def test_rotation_by_its_limit_of_90_degrees_equals_rot90(monkeypatch):
     monkeypatch.setattr(
-        _Draw, "symmetric", lambda self, limit, *shape: limit * self.uniform(*shape).fill_(1.0)
+        Draw, "symmetric", lambda self, limit, *shape: limit * self.uniform(*shape).fill_(1.0)
     )
     images = random_batch(1, 8, 8).double()
     warped = Augment(2, rotation=90.0)(images)
@@ -189,8 +191,8 @@ def test_scale_above_1_enlarges_within_its_range(spatial_dims):
 @pytest.mark.parametrize("spatial_dims", [2, 3])
 def test_shifts_are_uniform_fractions_of_each_size(spatial_dims):
     sizes = (10, 20, 40)[:spatial_dims]
-    draw = _Draw(torch.zeros(2000, 1, *[1] * spatial_dims), torch.Generator().manual_seed(0))
-    moved = Augment(spatial_dims, shift=0.1)._draw_displacements(sizes, draw)
+    draw = Draw(torch.zeros(2000, 1, *[1] * spatial_dims), torch.Generator().manual_seed(0))
+    moved = Augment(spatial_dims, shift=0.1).geometry.draw_shifts(sizes, draw)
     for axis, size in enumerate(sizes):
         assert moved[:, axis].abs().max() <= 0.1 * size
         assert moved[:, axis].abs().max() > 0.095 * size
@@ -201,9 +203,10 @@ def test_a_positive_displacement_moves_the_content_towards_higher_indices():
     images = torch.zeros(1, 1, 9, 9)
     images[0, 0, 4, 4] = 1
     torch.manual_seed(1)
-    draw = _Draw(images, None)
+    draw = Draw(images, None)
     augment = Augment(2, crop=3)
-    down, right = augment._draw_displacements((9, 9), draw)[0].int().tolist()
+    augment.geometry.draw_shifts((9, 9), draw)  # comes first
+    down, right = augment.geometry.draw_crops(draw)[0].int().tolist()
     assert (down, right) != (0, 0)
     torch.manual_seed(1)
     assert augment(images)[0, 0, 4 + down, 4 + right] == 1
@@ -378,21 +381,3 @@ def test_quarter_turns_need_equal_sizes():
 def test_other_batches_are_refused(images):
     with pytest.raises(ValueError, match="expected float images"):
         Augment(2)(images)
-
-
-@pytest.mark.parametrize("spatial_dims", [2, 3])
-def test_flips_yield_every_mirror_image_once_and_the_image_first(spatial_dims):
-    images = random_batch(2, *[3] * spatial_dims, channels=2)
-    copies = list(flips(images, spatial_dims))
-    assert torch.equal(copies[0], images)
-    assert len({tuple(copy.flatten().tolist()) for copy in copies}) == 2**spatial_dims
-    for copy in copies:
-        again = [tuple(twice.flatten().tolist()) for twice in flips(copy, spatial_dims)]
-        assert tuple(images.flatten().tolist()) in again
-
-
-def test_flips_of_chosen_axes_leave_the_others():
-    images = random_batch(2, 3, 4)
-    copies = list(flips(images, 2, axes=[1]))
-    assert len(copies) == 2
-    assert torch.equal(copies[1], images.flip(3))
