@@ -102,6 +102,7 @@ class Normalize(nn.Module):
         elif statistics is None:
             raise InputError("data normalization 'train' needs the statistics of the training images")
         self.spatial_dims = spatial_dims
+        self.statistics = statistics
         mean, std = np.array(statistics.mean), np.array(statistics.std)
         self.register_buffer("scale", self._per_channel(1 / (255 * std)))
         self.register_buffer("offset", self._per_channel(-mean / std))

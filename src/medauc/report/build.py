@@ -90,7 +90,7 @@ def build_report(
             notes=[*material.notes, *predictions.notes],
             overview=_overview(evaluation),
             panels=panels,
-            flow=flow(predictions, material.unscored),
+            flow=flow(predictions, material.unscored, out_of_fold=material.is_out_of_fold),
             multiclass=predictions.is_multiclass,
             history=_history(material),
             cards=cards,

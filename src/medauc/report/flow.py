@@ -1,7 +1,7 @@
 """Where the samples of each split went, as in the flow diagram of STARD."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ _USES = {
     "val": "chooses thresholds and calibration, and the epoch of a training",
     "test": "is reported",
 }
+_OUT_OF_FOLD = (
+    "train and validation together: fits the networks and, out-of-fold, chooses thresholds and calibration"
+)
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,19 @@ class SplitFlow:
     unknown: Mapping[str, int]
 
 
-def flow(predictions: Predictions, unscored: Mapping[str, SplitFlow]) -> list[SplitFlow]:
-    """Sizes of all splits: of the table, and of those that the training used but did not score."""
+def flow(
+    predictions: Predictions, unscored: Mapping[str, SplitFlow], *, out_of_fold: bool = False
+) -> list[SplitFlow]:
+    """Sizes of all splits: of the table, and of those that the training used but did not score.
+
+    Args:
+        predictions: The table.
+        unscored: The others.
+        out_of_fold: Whether the validation rows are those that the networks were trained on, fold by fold.
+    """
     scored = {name: _of_table(predictions.select(name), name) for name in predictions.splits}
+    if out_of_fold and "val" in scored:
+        scored["val"] = replace(scored["val"], use=_OUT_OF_FOLD)
     return [{**unscored, **scored}[name] for name in _USES if name in scored or name in unscored]
 
 

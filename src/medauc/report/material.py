@@ -24,7 +24,7 @@ class RunMaterial:
         environment: Versions, seed, device and the like, by name.
         unscored: Sizes of splits that the predictions lack, by name; the training split as a rule.
         history: One row an epoch; columns ``epoch`` and any of ``loss``, ``a``, ``b``, ``alpha``, ``lr``,
-            ``train_auc``, ``val_auc``, ``seconds``.
+            ``train_auc``, ``val_auc``, ``seconds``; of an ensemble, one row an epoch and network, with ``member``.
         images: Test images by sample id, uint8, shape ``(H, W)``, ``(H, W, 3)`` or ``(D, H, W)``; those that
             :func:`medauc.report.most_confident_errors` names are shown.
     """
@@ -37,6 +37,11 @@ class RunMaterial:
     unscored: Mapping[str, SplitFlow] = field(default_factory=dict)
     history: pd.DataFrame | None = None
     images: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+    @property
+    def is_out_of_fold(self) -> bool:
+        """Whether validation scores are out-of-fold scores of all that the networks were trained on."""
+        return self.recipe is not None and self.recipe.ensemble.folds is not None
 
     @property
     def recipe_text(self) -> str | None:

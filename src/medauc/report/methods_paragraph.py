@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medauc.evaluation import Evaluation, Figure
+from medauc.report.methods_ensemble import chosen_on, ensemble_sentences
 from medauc.report.words import METHOD_NAMES
 from medauc.training.recipe import Recipe
 
@@ -136,6 +137,7 @@ def _training(recipe: Recipe, data_name: str | None, seed: int | None, cite: Cit
     )
     yield _batches(recipe)
     yield _selection(recipe, seed)
+    yield from ensemble_sentences(recipe)
 
 
 def _objective(recipe: Recipe, cite: Cite) -> Iterator[str]:
@@ -218,7 +220,7 @@ def _selection(recipe: Recipe, seed: int | None) -> str:
 
 def _evaluation(evaluation: Evaluation, recipe: Recipe | None, cite: Cite) -> Iterator[str]:
     test, percent = evaluation.test, f"{100 * evaluation.level:g}%"
-    if evaluation.runs:
+    if evaluation.runs and (recipe is None or recipe.ensemble.is_single):
         names = len(evaluation.runs[0].names)
         where = "validation" if "val" in evaluation.splits else "test"
         yield f"Scores of {names} trainings were divided by their standard deviation on {where} and averaged."
@@ -245,12 +247,12 @@ def _evaluation(evaluation: Evaluation, recipe: Recipe | None, cite: Cite) -> It
         point = evaluation.operating_points[0]
         rules = _listed(list(dict.fromkeys(point.name for point in evaluation.operating_points)))
         yield (
-            f"Thresholds ({rules}) were chosen on the validation set and applied to the test set; proportions have "
+            f"Thresholds ({rules}) were chosen on {chosen_on(recipe)} and applied to the test set; proportions have "
             f"{percent} intervals ({_how(point.sensitivity, cite)})."
         )
     for fit in evaluation.calibration[:1]:
         yield (
-            f"Scores were mapped to probabilities by {METHOD_NAMES[fit.method]}, fitted on the validation set; "
+            f"Scores were mapped to probabilities by {METHOD_NAMES[fit.method]}, fitted on {chosen_on(recipe)}; "
             f"calibration is described by intercept and slope ({_how(fit.after.intercept, cite)}), Brier score"
             f"{cite(fit.after.brier.reference)} and calibration error ({_how(fit.after.ece, cite)})."
         )

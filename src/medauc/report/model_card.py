@@ -97,7 +97,7 @@ def _data(predictions: Predictions, material: RunMaterial) -> Iterator[str]:
                 split.use,
                 *map(str, (split.n, split.n_groups, split.n_positive, split.n_negative, split.n_unknown)),
             ]
-            for split in flow(predictions, material.unscored)
+            for split in flow(predictions, material.unscored, out_of_fold=material.is_out_of_fold)
         ],
     )
     if material.notes:

@@ -16,7 +16,8 @@ from medauc.report.flow import SplitFlow, split_flow
 from medauc.report.gallery import most_confident_errors
 from medauc.report.material import RunMaterial
 from medauc.report.model_card import write_model_card
-from medauc.training import Provenance, RunFolder, evaluate_path, evaluate_paths
+from medauc.training import Provenance, RunFolder, evaluate_path, evaluate_paths, read_source
+from medauc.training.members import members_of, refits_of
 
 
 def report_path(
@@ -97,7 +98,7 @@ def write_run_report(run: RunFolder, dataset: Dataset) -> Path:
     Raises:
         InputError: The run is not finished, or the page cannot be written.
     """
-    predictions, evaluation = Predictions.read(run.predictions), Evaluation.read(run.evaluation)
+    predictions, evaluation = read_source(run.path), Evaluation.read(run.evaluation)
     title, material = _describe(run, dataset, predictions, evaluation)
     write_report(run.report, evaluation, predictions, title=title, material=material)
     write_model_card(card_of(run.report), evaluation, predictions, title=title, material=material)
@@ -115,8 +116,10 @@ def _describe(
         recipe=recipe,
         seed=provenance.seed,
         environment=_environment(provenance),
-        unscored={} if dataset is None else _unscored(dataset, predictions),
-        history=_read_history(run.metrics),
+        unscored={}
+        if dataset is None or recipe.ensemble.folds is not None
+        else _unscored(dataset, predictions),
+        history=_read_history(run.metrics) if recipe.ensemble.is_single else _read_histories(run),
         images={} if dataset is None else _images(dataset, predictions, evaluation),
     )
     return f"{provenance.dataset}: {run.path.resolve().name}", material
@@ -164,6 +167,8 @@ def _notes(provenance: Provenance, dataset: Dataset | None) -> list[str]:
     found = []
     if provenance.positive_class is not None:
         found.append(f"Positive class: {provenance.positive_class}.")
+    if provenance.part is not None:
+        found.append(f"Of this data set, {provenance.part}.")
     if provenance.data_modified:
         found.append(f"The data file is not the published one (MD5 {provenance.data_md5}).")
     if dataset is None:
@@ -185,6 +190,21 @@ def _environment(provenance: Provenance) -> dict[str, str]:
         "platform": provenance.platform,
         "device": f"{provenance.device}, {provenance.threads} threads",
     }
+
+
+def _read_histories(run: RunFolder) -> pd.DataFrame | None:
+    """Epochs of all networks of an ensemble, below each other; those whose folders are still there."""
+    recipe, provenance = run.read_recipe()
+    members = [
+        *members_of(recipe.ensemble, provenance.seed),
+        *refits_of(recipe.ensemble, provenance.seed),
+    ]
+    found = []
+    for member in members:
+        history = _read_history(run.path / "members" / member.name / "metrics.csv")
+        if history is not None:
+            found.append(history.assign(member=member.name))
+    return pd.concat(found, ignore_index=True) if found else None
 
 
 def _read_history(path: Path) -> pd.DataFrame | None:

@@ -7,7 +7,9 @@ from medauc.report.plots import _DASHES, BLUE, GREY, ORANGE, Spec, _axis, _line,
 
 
 def history_plots(history: pd.DataFrame) -> list[tuple[str, str, Spec]]:
-    """Training curves that the columns allow: ``(title, description, figure)``."""
+    """Training curves that the columns allow: ``(title, description, figure)``; of an ensemble, a line a network."""
+    if "member" in history:
+        return _ensemble_plots(history)
     wanted = (
         ("Loss", "training loss by epoch", ("loss",)),
         ("AUC", "training and validation AUC by epoch", ("train_auc", "val_auc")),
@@ -36,6 +38,23 @@ def history_plots(history: pd.DataFrame) -> list[tuple[str, str, Spec]]:
             )
             spec["layout"]["height"] = 280
             found.append((title, description, spec))
+    return found
+
+
+def _ensemble_plots(history: pd.DataFrame) -> list[tuple[str, str, Spec]]:
+    wanted = (("Loss", "training loss", "loss"), ("Validation AUC", "validation AUC", "val_auc"))
+    found = []
+    for title, what, column in wanted:
+        traces = [
+            _line(rows["epoch"].to_numpy(), rows[column].to_numpy(dtype=np.float64), str(name), BLUE)
+            | {"opacity": 0.5, "hovertemplate": f"{name}: %{{y:.4g}} after epoch %{{x}}<extra></extra>"}
+            for name, rows in history.groupby("member", sort=False)
+            if rows[column].notna().any()
+        ]
+        if traces:
+            spec = _spec(traces, x=_axis("epoch"), y=_axis(what))
+            spec["layout"] |= {"height": 280, "showlegend": False}
+            found.append((title, f"{what} of each of {len(traces)} networks by epoch", spec))
     return found
 
 

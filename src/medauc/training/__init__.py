@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from medauc.training.plan import resolve as resolve
     from medauc.training.plan import resolve_recipe as resolve_recipe
     from medauc.training.plan import shipped_recipes as shipped_recipes
+    from medauc.training.predictor import Predictor as Predictor
     from medauc.training.recipe import Recipe as Recipe
     from medauc.training.recipe import parse_recipe as parse_recipe
     from medauc.training.run_folder import Provenance as Provenance
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Interrupted": "fit",
     "Plan": "plan",
+    "Predictor": "predictor",
     "Provenance": "run_folder",
     "Recipe": "recipe",
     "Run": "fit",

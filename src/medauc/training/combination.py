@@ -27,7 +27,8 @@ class CombinedMember(Strict):
 
     def standardized(self, scores: Scores) -> Scores:
         """``(score - location) / scale``, shape ``(N, L)``."""
-        return (scores - np.array(self.location)) / np.array(self.scale)
+        found: Scores = (scores - np.array(self.location)) / np.array(self.scale)
+        return found
 
 
 class Combination(Document):
@@ -81,7 +82,8 @@ class Combination(Document):
         Args:
             scores: shape ``(N, L)``, of every member in ``scored_by``, by name.
         """
-        return np.mean([member.standardized(scores[member.name]) for member in self.scored_by], axis=0)
+        each = [member.standardized(scores[member.name]) for member in self.scored_by]
+        return np.asarray(np.mean(each, axis=0), dtype=np.float64)
 
     def predictions(self, tables: Mapping[str, Predictions]) -> Predictions:
         """Validation and test scores of the whole.

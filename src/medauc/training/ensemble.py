@@ -22,7 +22,6 @@ from medauc.training.members import (
     best_epochs,
     data_of,
     epochs_of_refit,
-    member_folder,
     members_of,
     recipe_of,
     refits_of,
@@ -94,7 +93,7 @@ def train_ensemble(
     def train_all(members: Sequence[Member], refit_epochs: int | None = None) -> dict[Member, Predictions]:
         units = [
             Unit(
-                member_folder(folder, member),
+                run.member(member.name).path,
                 _typed(dataset),
                 recipe_of(member, recipe, refit_epochs),
                 member.seed,
@@ -118,7 +117,7 @@ def train_ensemble(
         first = train_all(members_of(recipe.ensemble, seed))
         refits, refit_epochs = refits_of(recipe.ensemble, seed), None
         if refits:
-            refit_epochs = epochs_of_refit([best_epochs(member_folder(folder, member)) for member in first])
+            refit_epochs = epochs_of_refit([best_epochs(run.member(member.name)) for member in first])
         again = train_all(refits, refit_epochs)
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(f"interrupted; continue with: {resume_command(dataset, folder)}") from None

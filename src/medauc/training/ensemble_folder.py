@@ -33,6 +33,10 @@ class EnsembleFolder(RunFolder):
         """Scores of every network, as it gave them."""
         return self.path / "members.csv"
 
+    def member(self, name: str) -> RunFolder:
+        """The run folder of one network."""
+        return RunFolder(self.path / "members" / name)
+
     def write_folds(self, dataset: Dataset, assignment: NDArray[np.int64]) -> None:
         """Write ``folds.csv``."""
         table = pd.DataFrame({"id": _pooled_ids(dataset), "fold": assignment})

@@ -5,7 +5,7 @@ import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions, evaluate
 from medauc.training.checkpoint import BEST, load_weights
 from medauc.training.executor import Executor
+from medauc.training.inputs import Inputs
 from medauc.training.module import Classifier, TrainingDiverged
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import Provenance, RunFolder, require_usable
@@ -81,7 +82,14 @@ def train(
         from medauc.training.ensemble import train_ensemble
 
         return train_ensemble(
-            dataset, recipe, folder, seed=seed, device=device, resume=resume, progress=progress, executor=executor
+            dataset,
+            recipe,
+            folder,
+            seed=seed,
+            device=device,
+            resume=resume,
+            progress=progress,
+            executor=executor,
         )
     run = RunFolder(folder)
     require_usable(folder, resume)
@@ -96,7 +104,8 @@ def train(
     if resume:
         run.remove_leftovers()
     else:
-        run.create(recipe, provenance)
+        inputs = Inputs.of(dataset, stages[0].module.normalize.statistics)
+        run.create(recipe, replace(provenance, inputs=inputs))
     with _quiet_lightning(), _interruptible(dataset, folder):
         fit_stages(stages, run, accelerator, progress)
         module = stages[-1].module

@@ -3,7 +3,6 @@
 import math
 import statistics
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -103,11 +102,6 @@ def epochs_of_refit(best: list[int]) -> int:
     11
     """
     return math.ceil(statistics.median(best))
-
-
-def member_folder(ensemble: Path, member: Member) -> Path:
-    """Where a network's own run folder lies."""
-    return ensemble / "members" / member.name
 
 
 def _seed(ensemble: int, part: int, number: int) -> int:

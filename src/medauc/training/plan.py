@@ -44,7 +44,9 @@ class Plan:
         shape = "x".join(map(str, data.image_shape))
         positive = data.positive_class or f"{len(data.label_names)} labels"
         sizes = f"{shape}, {counts} train/val/test, positive: {positive}"
-        return f"{data.name} ({sizes}): {model.name}, {self.recipe.loss.name}"
+        ensemble = self.recipe.ensemble
+        several = "" if ensemble.is_single else f", {ensemble.text}"
+        return f"{data.name} ({sizes}): {model.name}, {self.recipe.loss.name}{several}"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from medauc import __version__
 from medauc.data import Dataset
 from medauc.errors import InputError
 from medauc.files import write_text_atomically
+from medauc.training.inputs import Inputs
 from medauc.training.recipe import Recipe, differing_keys, parse_recipe, read_recipe
 
 
@@ -31,6 +32,7 @@ class Provenance:
     device: str
     threads: int
     part: str | None = None  # what the splits are made of, where not the data set's own
+    inputs: Inputs | None = None  # None for an ensemble: each of its networks has its own
 
     @classmethod
     def of(cls, dataset: Dataset, seed: int, device: str) -> "Provenance":
@@ -122,8 +124,9 @@ class RunFolder:
         values = read_recipe(self.recipe)
         run: Any = values.pop("run", None)
         try:
-            provenance = Provenance(**run)
-        except TypeError:
+            inputs = run.get("inputs")
+            provenance = Provenance(**{**run, "inputs": None if inputs is None else Inputs(**inputs)})
+        except (TypeError, AttributeError):
             raise InputError(f"{self.recipe}: its section 'run' is missing or incomplete") from None
         return parse_recipe(values, str(self.recipe)), provenance
 

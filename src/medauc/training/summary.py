@@ -1,6 +1,7 @@
 """What is printed at the end of a training."""
 
 from medauc.data import Dataset
+from medauc.evaluation.figures import Runs
 from medauc.training.fit import Run
 
 
@@ -13,6 +14,7 @@ def summary_lines(run: Run, dataset: Dataset) -> list[str]:
     auroc = run.evaluation.test.auroc
     assert auroc is not None  # an evaluation without a test AUC is refused
     lines = [f"test AUC {auroc.value:.3f} [95% {auroc.low:.3f} to {auroc.high:.3f}, {auroc.method}]"]
+    lines += [_single_line(found) for found in run.evaluation.runs]
     if dataset.ideal_auc is not None:
         expected = "on average over test sets; this one may lie above or below"
         lines.append(
@@ -24,3 +26,9 @@ def summary_lines(run: Run, dataset: Dataset) -> list[str]:
         lines.append(f"best published from scratch: {f'{best.auc:.3f} ({best.method})' if best else 'none'}")
     lines.append(f"run folder: {run.folder.path} (report.html shows everything)")
     return lines
+
+
+def _single_line(runs: Runs) -> str:
+    of = "" if runs.label is None else f" for {runs.label}"
+    each = f"mean test AUC {runs.mean.text()}, SD {runs.spread:.3f}"
+    return f"of its {len(runs.names)} networks alone{of}: {each}"

@@ -1,0 +1,117 @@
+"""A finished run, of one network or an ensemble, as one callable from images to scores."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from medauc.errors import InputError
+from medauc.training.build import assemble
+from medauc.training.checkpoint import BEST, load_weights
+from medauc.training.combination import Combination
+from medauc.training.ensemble_folder import EnsembleFolder, folder_at
+from medauc.training.fit import Device, choose_device
+from medauc.training.inputs import Inputs
+from medauc.training.module import Classifier, TrainingDiverged
+from medauc.training.run_folder import RunFolder
+
+
+class Predictor:
+    """Scores images exactly as the run's ``predictions.csv`` was scored: normalisation, test-time copies, combination.
+
+    Make it with :meth:`load`.
+
+    Attributes:
+        inputs: shape of an image, channels, and a label for each score.
+    """
+
+    def __init__(
+        self, modules: Mapping[str, Classifier], inputs: Inputs, combination: Combination | None, device: str
+    ) -> None:
+        self.inputs = inputs
+        self._modules = modules
+        self._combination = combination
+        self._device = torch.device(device)
+
+    @classmethod
+    def load(cls, folder: Path | str, device: Device = "auto") -> Self:
+        """Load all networks of a finished run.
+
+        Args:
+            folder: the run folder; of an ensemble that is the one that holds ``members``.
+            device: "auto" takes a GPU if there is one.
+
+        Raises:
+            InputError: not a run folder, an unfinished run, or one that was trained before runs recorded
+                what their network takes.
+        """
+        run = folder_at(Path(folder))
+        combination = None
+        members = {run.path.name: run}
+        if isinstance(run, EnsembleFolder):
+            combination = Combination.read(run.combination)
+            members = {member.name: run.member(member.name) for member in combination.scored_by}
+        loaded = {name: _load(member) for name, member in members.items()}
+        where = choose_device(device)
+        modules = {name: module.to(where) for name, (module, _) in loaded.items()}
+        return cls(modules, next(iter(loaded.values()))[1], combination, where)
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Score images.
+
+        Args:
+            images: uint8 in [0, 255], shape (N, H, W), (N, H, W, 3) or (N, D, H, W), of the size that the network
+                was trained on.
+
+        Returns:
+            Raw scores, higher is more positive: (N,), or (N, L) for several labels.
+
+        Raises:
+            InputError: images of another type, shape or number of channels.
+            TrainingDiverged: a score is not finite.
+        """
+        self._require_fitting(images)
+        each = {name: self._scores(module, images) for name, module in self._modules.items()}
+        scores = next(iter(each.values())) if self._combination is None else self._combination.combine(each)
+        return scores if self.inputs.multi_label else scores[:, 0]
+
+    def _scores(self, module: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Scores of one network, (N, L)."""
+        size = module.recipe.sampling.batch_size
+        mixed = module.recipe.training.precision == "bf16-mixed"
+        found = [torch.empty(0, len(self.inputs.labels), dtype=torch.float64)]
+        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=mixed):
+            for start in range(0, len(images), size):
+                batch = torch.from_numpy(np.ascontiguousarray(images[start : start + size])).to(self._device)
+                found.append(module(batch).double().cpu().reshape(len(batch), -1))
+        scores = torch.cat(found).numpy()
+        if not np.isfinite(scores).all():
+            raise TrainingDiverged(f"{int((~np.isfinite(scores)).any(axis=1).sum())} scores are not finite")
+        return scores
+
+    def _require_fitting(self, images: NDArray[np.uint8]) -> None:
+        shape = tuple(self.inputs.shape) + ((3,) if self.inputs.channels == 3 else ())
+        if images.dtype != np.uint8 or images.shape[1:] != shape:
+            wanted = ", ".join(map(str, shape))
+            raise InputError(
+                f"images are {images.dtype} of shape {images.shape}; this model takes uint8 of shape (N, {wanted})"
+            )
+
+
+def _load(run: RunFolder) -> tuple[Classifier, Inputs]:
+    recipe, provenance = run.read_recipe()
+    if not run.evaluation.exists():
+        raise InputError(f"{run.path}: this run is not finished, so there is nothing to predict with")
+    if provenance.inputs is None:
+        raise InputError(
+            f"{run.path}: its recipe.yaml has no run.inputs (trained by medauc {provenance.medauc}); train it anew"
+        )
+    # The run's own weights replace those it started from, whose file need not be here any more.
+    blank = recipe.model_copy(update={"model": recipe.model.model_copy(update={"weights": None})})
+    module = assemble(provenance.inputs, blank, nn.Identity(), provenance.seed)
+    load_weights(module.network, run.checkpoints / BEST)
+    return module.eval(), provenance.inputs
