@@ -3,7 +3,7 @@ import torch
 
 from medauc.data import PhantomSpec, load_dataset
 from medauc.training import Recipe, TrainingDiverged, parse_recipe
-from medauc.training.fit import build_classifier
+from medauc.training.build import build_classifier
 
 DATA = load_dataset("phantom2d", 12, phantom=PhantomSpec(n_train=20, n_val=10, n_test=10))
 SMALL = {"model": {"width": 4, "stem": "imagenet"}}

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from medauc.metrics import roc_auc
 from medauc.training.checkpoint import save_weights
 from medauc.training.module import Classifier, TrainingDiverged
 
-HISTORY_COLUMNS = ("epoch", "loss", "a", "b", "alpha", "lr", "train_auc", "val_auc", "seconds")
+HISTORY_COLUMNS = ("stage", "epoch", "loss", "a", "b", "alpha", "lr", "train_auc", "val_auc", "seconds")
 
 
 def mean_auc(targets: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
@@ -59,16 +60,21 @@ class _Collected:
 
 
 class SelectBest(Callback):
-    """Scores validation each epoch and keeps the weights with the best AUC as ``best.safetensors``.
+    """Scores validation each epoch and keeps the weights with the best AUC in a file.
 
     Must stand before the weight-averaging callback: then the averaged weights, which were scored, are still in place.
     A tie goes to the later epoch, whose weights are further annealed and averaged; tiny validation sets tie often.
+    What an earlier stage reached has to be exceeded.
+
+    Args:
+        path: the file, ``.safetensors``.
+        to_beat: best AUC of the stage before.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, to_beat: float = -math.inf) -> None:
         self.path = path
-        self.best_auc = -math.inf
-        self.best_epoch = -1
+        self.best_auc = to_beat
+        self.improved = False
         self._collected = _Collected()
 
     def on_validation_batch_end(
@@ -85,28 +91,38 @@ class SelectBest(Callback):
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Score, log ``val_auc``, save when it is the best so far."""
+        assert isinstance(pl_module, Classifier)
         auc = self._collected.auc(f"validation after epoch {trainer.current_epoch}")
         pl_module.log("val_auc", auc)
-        if auc >= self.best_auc:
-            assert isinstance(pl_module, Classifier)
-            save_weights(pl_module.network, self.path)
-            self.best_auc, self.best_epoch = auc, trainer.current_epoch
+        if auc > self.best_auc or (self.improved and auc == self.best_auc):
+            self.best_auc, self.improved = auc, True
+            if pl_module.recipe.training.selection == "best":
+                save_weights(pl_module.network, self.path)
 
     def state_dict(self) -> dict[str, Any]:
-        """Best AUC and its epoch."""
-        return {"best_auc": self.best_auc, "best_epoch": self.best_epoch}
+        """Best AUC, and whether it is of this stage."""
+        return {"best_auc": self.best_auc, "improved": self.improved}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore them."""
-        self.best_auc, self.best_epoch = state_dict["best_auc"], state_dict["best_epoch"]
+        self.best_auc, self.improved = state_dict["best_auc"], state_dict["improved"]
 
 
 class History(Callback):
-    """Writes ``metrics.csv``, one row an epoch; the rows live in the checkpoint: no gap or repeat after a resume."""
+    """Writes ``metrics.csv``, one row an epoch; the rows live in the checkpoint: no gap or repeat after a resume.
 
-    def __init__(self, path: Path) -> None:
+    Epochs are counted over all stages.
+
+    Args:
+        path: the file.
+        stage: number of the stage, from 1.
+        rows: of the stages before.
+    """
+
+    def __init__(self, path: Path, stage: int = 1, rows: Sequence[list[float]] = ()) -> None:
         self.path = path
-        self.rows: list[list[float]] = []
+        self.stage = stage
+        self.rows = list(rows)
         self._collected = _Collected()
         self._losses: list[Tensor] = []
         self._lr = math.nan
@@ -130,12 +146,13 @@ class History(Callback):
         assert isinstance(pl_module, Classifier)
         self.rows.append(
             [
-                trainer.current_epoch,
+                self.stage,
+                len(self.rows),
                 float(torch.stack(self._losses).mean()),
                 *(_mean_of(pl_module.loss, name) for name in ("a", "b", "alpha")),
                 self._lr,
                 self._collected.auc(f"training in epoch {trainer.current_epoch}"),
-                float(trainer.callback_metrics["val_auc"]),
+                float(trainer.callback_metrics.get("val_auc", math.nan)),
                 time.perf_counter() - self._start,
             ]
         )

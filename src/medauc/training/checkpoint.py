@@ -17,6 +17,9 @@ from medauc.files import write_bytes_atomically
 
 LAST = "last.ckpt"
 BEST = "best.safetensors"
+# Of a first stage, under names of their own: a second one starts from these weights however often it is killed.
+FIRST_LAST = "first_stage.ckpt"
+FIRST_BEST = "first_stage.safetensors"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -42,11 +45,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class SaveLast(Checkpoint):
     """Saves everything needed to resume after every epoch (Lightning runs ``Checkpoint`` callbacks last)."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / LAST
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write ``last.ckpt``."""
+        """Write the file."""
         trainer.save_checkpoint(self.path)
 
 
@@ -54,6 +57,17 @@ def save_weights(model: torch.nn.Module, path: Path) -> None:
     """Write the weights of ``model`` as safetensors."""
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     write_bytes_atomically(path, save(state))
+
+
+def extract_weights(checkpoint: Path, path: Path) -> None:
+    """Write the network of a checkpoint, its averaged weights where weights are averaged, as safetensors."""
+    stored = AtomicCheckpointIO().load_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+    network = {
+        name.removeprefix("network."): value.contiguous()
+        for name, value in stored["state_dict"].items()
+        if name.startswith("network.")
+    }
+    write_bytes_atomically(path, save(network))
 
 
 def load_weights(model: torch.nn.Module, path: Path) -> None:

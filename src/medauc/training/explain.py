@@ -32,7 +32,7 @@ def explain(item: Any, recipe: type[Section]) -> str:
     if item["type"] == "value_error":
         return f"{key + ': ' if key else ''}{item['ctx']['error']}"
     if item["type"] == "union_tag_invalid":
-        allowed = list(_variants(recipe.model_fields[key]))
+        allowed = list(_variants(getattr(place.holder, "model_fields", {})[place.keys[-1]]))
         near = difflib.get_close_matches(item["ctx"]["tag"], allowed, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         return f"{key}.name is '{item['ctx']['tag']}': {hint}(allowed: {' | '.join(allowed)})"

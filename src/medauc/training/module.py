@@ -7,11 +7,14 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from medauc.data.augment import Augment, flips
+from medauc.data.augment import Augment, Mixup
 from medauc.data.datamodule import Batch
+from medauc.data.normalize import Normalize
 from medauc.optim import PDSCA, PESG
 from medauc.training.objective import build_optimizer, build_schedule
 from medauc.training.recipe import Recipe
+from medauc.training.sections.augment import AugmentSection
+from medauc.training.testtime import copies
 
 
 class TrainingDiverged(RuntimeError):
@@ -28,40 +31,42 @@ class Classifier(pl.LightningModule):
         augment: random changes in training mode, the evaluation form otherwise.
         recipe: optimizer, schedule and test-time augmentation.
         seed: decides every random number of the training.
+        stage: number of the stage, from 1; each has random numbers of its own.
     """
 
     def __init__(
         self,
         network: nn.Module,
         loss: nn.Module,
-        normalize: nn.Module,
+        normalize: Normalize,
         augment: Augment,
         recipe: Recipe,
         seed: int,
+        stage: int = 1,
     ) -> None:
         super().__init__()
         self.network = network
         self.loss = loss
         self.normalize = normalize
         self.augment = augment
+        mixing = recipe.augment or AugmentSection()
+        self.mixup = Mixup(mixing.mixup, mixing.mixup_partners)
         self.recipe = recipe
         self.seed = seed
+        self.stage = stage
 
     def forward(self, images: Tensor) -> Tensor:
         """Raw scores, (N,) for one label and (N, L) for L, of uint8 ``images`` without random changes."""
-        inputs = self.augment(self.normalize(images))
-        if self.recipe.evaluation.test_time_augmentation == "none":
-            return self._scores(inputs)
-        trained_axes = [axis for axis, share in enumerate(self.augment.flip) if share > 0]
-        copies = flips(inputs, self.augment.spatial_dims, trained_axes)
-        return torch.stack([self._scores(copy) for copy in copies]).mean(dim=0)
+        seen = copies(self.normalize(images), self.augment, self.recipe.evaluation)
+        return torch.stack([self._scores(copy) for copy in seen]).mean(dim=0)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """One step; the random state derives from seed and step, so a resumed run repeats it exactly."""
-        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
+        """One step; the random state derives from seed, stage and step, so a resumed run repeats it exactly."""
+        torch.manual_seed(self.seed * 1_000_003 + (self.stage - 1) * 500_009 + self.global_step)
         images, targets, indices = batch
-        scores = self._scores(self.augment(self.normalize(images)))
-        loss: Tensor = self.loss(scores, targets, indices)
+        inputs, mixed_targets = self.mixup(self.augment(self.normalize(images)), targets)
+        scores = self._scores(inputs)
+        loss: Tensor = self.loss(scores, mixed_targets, indices)
         self._require_finite(loss, "loss")
         return {"loss": loss, "scores": scores.detach(), "targets": targets}
 

@@ -14,7 +14,9 @@ from medauc.training.sections.base import Section
 from medauc.training.sections.data import DataSection
 from medauc.training.sections.ensemble import EnsembleSection
 from medauc.training.sections.evaluation import EvaluationSection
-from medauc.training.sections.loss import AnyLoss, AUCMSection, section_of
+from medauc.training.sections.first_stage import FirstStageSection
+from medauc.training.sections.following import follow_the_loss, require_fitting
+from medauc.training.sections.loss import AnyLoss, AUCMSection
 from medauc.training.sections.model import ModelSection
 from medauc.training.sections.optim import AnyOptim, PESGSection
 from medauc.training.sections.sampling import SamplingSection
@@ -34,6 +36,7 @@ class Recipe(Section):
     model: ModelSection = ModelSection()
     loss: AnyLoss = AUCMSection()
     optim: AnyOptim = PESGSection()
+    first_stage: FirstStageSection | None = None
     sampling: SamplingSection = SamplingSection()
     training: TrainingSection = TrainingSection()
     evaluation: EvaluationSection = EvaluationSection()
@@ -42,38 +45,48 @@ class Recipe(Section):
     @model_validator(mode="before")
     @classmethod
     def _what_is_left_out_follows_the_loss(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        loss = _named(values.get("loss", {}), AUCMSection().name)
-        section = section_of(loss.get("name") if isinstance(loss, Mapping) else getattr(loss, "name", None))
-        filled = {**values, "loss": loss, "optim": _named(values.get("optim", {}), section.optimizers[0])}
-        sampling = values.get("sampling", {})
-        if section.sampler == "shuffled" and isinstance(sampling, Mapping):
-            says = {"positive_share", "name"} & {*sampling}
-            filled["sampling"] = sampling if says else {**sampling, "positive_share": None}
-        return filled
+        return _first_stage_follows(follow_the_loss(values, AUCMSection().name))
 
     @model_validator(mode="after")
     def _optimizer_fits_the_loss(self) -> Self:
-        fitting = self.loss.optimizers
-        if self.optim.name not in fitting:
-            raise ValueError(
-                f"optim.name {self.optim.name!r} cannot train loss.name {self.loss.name!r}; "
-                f"use {' or '.join(map(repr, fitting))}"
-            )
+        require_fitting(self.loss, self.optim)
         return self
 
+    def stages(self) -> tuple["Recipe", ...]:
+        """What is trained one after another, each stage as a recipe of its own.
 
-def _named(section: Any, name: str) -> Any:
-    """The section's values, with the name that it takes when it has none."""
-    return {"name": name, **section} if isinstance(section, Mapping) else section
+        >>> [stage.loss.name for stage in Recipe(first_stage=FirstStageSection()).stages()]
+        ['cross_entropy', 'aucm']
+        """
+        if self.first_stage is None:
+            return (self,)
+        first, own = self.first_stage, self.model_copy(update={"first_stage": None})
+        length = {"max_epochs": first.max_epochs, "patience": first.patience}
+        parts = {"loss": first.loss, "optim": first.optim, "sampling": first.sampling}
+        return own.model_copy(update=parts | {"training": self.training.model_copy(update=length)}), own
+
+
+def _first_stage_follows(values: Any) -> Any:
+    """The first stage's batches are as large as the recipe's own, and keep patients together where those do."""
+    first, own = (
+        (values.get(part) for part in ("first_stage", "sampling")) if _plain(values) else (None, None)
+    )
+    if not (_plain(first) and _plain(own) and _plain(first.get("sampling", {}))):
+        return values
+    shared = {key: own[key] for key in ("batch_size", "keep_groups") if key in own}
+    return {**values, "first_stage": {**first, "sampling": {**shared, **first.get("sampling", {})}}}
+
+
+def _plain(values: Any) -> bool:
+    return isinstance(values, Mapping)
 
 
 def parse_recipe(values: Mapping[str, Any], source: str) -> Recipe:
     """Validate plain values as a recipe.
 
     Args:
-        values: nested mapping as read from YAML; ``augment: none`` means no augmentation.
+        values: nested mapping as read from YAML; ``augment: none`` means no augmentation,
+            ``first_stage: none`` one stage.
         source: where the values come from, named in the error.
 
     Raises:
@@ -84,8 +97,9 @@ def parse_recipe(values: Mapping[str, Any], source: str) -> Recipe:
     medauc.errors.InputError: my.yaml: optim.lr is -1: Input should be greater than 0 (allowed: > 0, <= 100)
     """
     plain = dict(values)
-    if plain.get("augment") == "none":
-        plain["augment"] = None
+    for section in ("augment", "first_stage"):
+        if plain.get(section) == "none":
+            plain[section] = None
     try:
         return Recipe.model_validate(plain)
     except ValidationError as error:

@@ -1,0 +1,92 @@
+"""From a data set and a recipe to the module and the batches that train it."""
+
+import torch
+from torch import nn
+
+from medauc.data import Dataset
+from medauc.data.augment import Augment
+from medauc.data.augment.copies import require_turnable
+from medauc.data.datamodule import ImageDataModule
+from medauc.data.normalize import ImageStatistics, Normalize, compute_statistics
+from medauc.errors import InputError
+from medauc.models import build_model
+from medauc.training.inputs import Inputs
+from medauc.training.module import Classifier
+from medauc.training.objective import build_loss
+from medauc.training.recipe import Recipe
+from medauc.training.sections.augment import AugmentSection
+
+
+def build_classifier(dataset: Dataset, recipe: Recipe, seed: int, stage: int = 1) -> Classifier:
+    """Build network, loss, normalisation and augmentation for ``dataset``, with weights decided by ``seed``.
+
+    Args:
+        dataset: the data.
+        recipe: of this stage (:meth:`medauc.training.Recipe.stages`).
+        seed: decides every random number.
+        stage: number of the stage, from 1.
+
+    Raises:
+        InputError: recipe and data do not fit together, or the recipe's weights do not fit its network.
+    """
+    augment = recipe.augment or AugmentSection()
+    if augment.quarter_turns and len(set(dataset.image_shape)) > 1:
+        raise InputError(
+            f"augment.quarter_turns needs equal sides, {dataset.name} has {dataset.image_shape}; set it to false"
+        )
+    if recipe.evaluation.test_time_augmentation == "octahedral":
+        require_turnable(dataset.image_shape)
+    inputs = Inputs.of(dataset, compute_statistics(dataset.train.images, dataset.spatial_dims))
+    balance = build_data_module(dataset, recipe, seed).prevalence
+    loss = build_loss(recipe.loss, dataset.train.targets, balance)
+    torch.manual_seed(seed)
+    return assemble(inputs, recipe, loss, seed, stage)
+
+
+def assemble(inputs: Inputs, recipe: Recipe, loss: nn.Module, seed: int, stage: int = 1) -> Classifier:
+    """Put a network, with weights from torch's random state, and what images go through before it together.
+
+    Args:
+        inputs: what the network takes and gives.
+        recipe: names network, normalisation and augmentation.
+        loss: what it is trained by.
+        seed: of the training.
+        stage: number of the stage, from 1.
+
+    Raises:
+        InputError: the recipe's weights do not fit its network.
+    """
+    network = build_model(
+        spatial_dims=inputs.spatial_dims,
+        in_channels=inputs.channels,
+        num_outputs=len(inputs.labels),
+        **recipe.model.model_dump(),
+    )
+    statistics = ImageStatistics(tuple(inputs.mean), tuple(inputs.std))
+    augment = recipe.augment or AugmentSection()
+    return Classifier(
+        network,
+        loss,
+        Normalize(inputs.spatial_dims, recipe.data.normalization, statistics),
+        Augment(inputs.spatial_dims, **augment.options()),
+        recipe,
+        seed,
+        stage,
+    )
+
+
+def build_data_module(dataset: Dataset, recipe: Recipe, seed: int) -> ImageDataModule:
+    """Build the data module with the sampler that the recipe names.
+
+    Raises:
+        InputError: the data set has no batches of that kind.
+    """
+    sampling = recipe.sampling
+    return ImageDataModule(
+        dataset,
+        sampling.batch_size,
+        sampling.positive_share,
+        seed,
+        sampler=sampling.name,
+        keep_groups=sampling.keep_groups,
+    )
