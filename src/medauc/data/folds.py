@@ -1,5 +1,6 @@
 """Folds of training and validation together: stratified, patients kept whole, decided by a seed. Test is no part."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -43,8 +44,10 @@ def assign_folds(dataset: Dataset, folds: int, seed: int) -> NDArray[np.int64]:
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         parts = splitter.split(strata, strata, groups)
     found = np.empty(len(targets), dtype=np.int64)
-    for fold, (_, held_out) in enumerate(parts):
-        found[held_out] = fold
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")  # what is left of rare sets of labels
+        for fold, (_, held_out) in enumerate(parts):
+            found[held_out] = fold
     _require_both_classes(dataset, targets, found, folds)
     return found
 

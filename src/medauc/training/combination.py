@@ -43,14 +43,14 @@ class Combination(Document):
 
     scored_by: tuple[CombinedMember, ...]
     out_of_fold: tuple[CombinedMember, ...] = ()
-    refit_epochs: int | None = None
+    refit_epochs: tuple[int, ...] | None = None
 
     @classmethod
     def of(
         cls,
         tables: Mapping[Member, Predictions],
         refits: Sequence[Member] = (),
-        refit_epochs: int | None = None,
+        refit_epochs: tuple[int, ...] | None = None,
     ) -> Self:
         """Measure location and scale on each member's validation rows.
 
@@ -60,7 +60,7 @@ class Combination(Document):
         Args:
             tables: predictions of each member trained on folds or on the official splits.
             refits: members trained on train and validation together; they alone score what is new.
-            refit_epochs: for how long.
+            refit_epochs: for how long, one number a stage.
         """
         members = tuple(_measured(member, table) for member, table in tables.items())
         location = tuple(np.mean([member.location for member in members], axis=0).tolist())

@@ -19,7 +19,6 @@ from medauc.training.executor import Executor
 from medauc.training.fit import Device, Interrupted, Run, choose_device, resume_command, train
 from medauc.training.members import (
     Member,
-    best_epochs,
     data_of,
     epochs_of_refit,
     members_of,
@@ -90,7 +89,7 @@ def train_ensemble(
     if assignment is not None:
         run.write_folds(dataset, assignment)
 
-    def train_all(members: Sequence[Member], refit_epochs: int | None = None) -> dict[Member, Predictions]:
+    def train_all(members: Sequence[Member], refit_epochs: tuple[int, ...] | None = None) -> dict[Member, Predictions]:
         units = [
             Unit(
                 run.member(member.name).path,
@@ -115,9 +114,8 @@ def train_ensemble(
 
     try:
         first = train_all(members_of(recipe.ensemble, seed))
-        refits, refit_epochs = refits_of(recipe.ensemble, seed), None
-        if refits:
-            refit_epochs = epochs_of_refit([best_epochs(run.member(member.name)) for member in first])
+        refits = refits_of(recipe.ensemble, seed)
+        refit_epochs = epochs_of_refit([run.member(member.name) for member in first]) if refits else None
         again = train_all(refits, refit_epochs)
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(f"interrupted; continue with: {resume_command(dataset, folder)}") from None
@@ -129,7 +127,7 @@ def _finish(
     run: EnsembleFolder,
     first: dict[Member, Predictions],
     again: dict[Member, Predictions],
-    refit_epochs: int | None,
+    refit_epochs: tuple[int, ...] | None,
 ) -> None:
     """Write what makes the networks one model; the evaluation comes last, by which an ensemble is finished."""
     tables = {member.name: table for member, table in (first | again).items()}
@@ -137,7 +135,7 @@ def _finish(
     combination.write(run.combination)
     run.write_singles(tables)
     combination.predictions(tables).write(run.predictions)
-    evaluate_path(run.path)[1].write(run.evaluation)
+    evaluate_path(run.path, allow_leakage=True)[1].write(run.evaluation)
 
 
 def _folds(run: EnsembleFolder, dataset: Dataset, recipe: Recipe, seed: int) -> NDArray[np.int64] | None:

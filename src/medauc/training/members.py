@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,30 +79,43 @@ def data_of(member: Member, dataset: Dataset, assignment: NDArray[np.int64] | No
     return fold_of(dataset, assignment, member.fold)
 
 
-def recipe_of(member: Member, recipe: Recipe, refit_epochs: int | None) -> Recipe:
-    """The recipe of one network; a refit runs for ``refit_epochs``, its learning rate's schedule with it."""
-    changes: dict[str, object] = {"ensemble": EnsembleSection()}
-    if member.role == "refit":
-        length = {"max_epochs": refit_epochs, "patience": None, "selection": "last"}
-        changes["training"] = recipe.training.model_copy(update=length)
-    return recipe.model_copy(update=changes)
+def recipe_of(member: Member, recipe: Recipe, refit_epochs: Sequence[int] | None) -> Recipe:
+    """The recipe of one network; a refit has stages of ``refit_epochs``, its learning rate's schedule with them."""
+    alone = recipe.model_copy(update={"ensemble": EnsembleSection()})
+    if member.role != "refit" or refit_epochs is None:
+        return alone
+    first, *_ = refit_epochs
+    if len(refit_epochs) < len(recipe.stages()):
+        alone = alone.stages()[0]
+    elif alone.first_stage is not None:
+        shortened = alone.first_stage.model_copy(update={"max_epochs": first, "patience": None})
+        alone = alone.model_copy(update={"first_stage": shortened})
+    length = {"max_epochs": refit_epochs[-1], "patience": None, "selection": "last"}
+    return alone.model_copy(update={"training": recipe.training.model_copy(update=length)})
 
 
-def best_epochs(run: RunFolder) -> int:
-    """Number of epochs up to and with the best by validation AUC, of ties the last: the one that was kept."""
-    auc = pd.read_csv(run.metrics)["val_auc"].to_numpy(dtype=np.float64)
-    return int(np.flatnonzero(auc == np.nanmax(auc))[-1]) + 1
+def epochs_of_refit(runs: Sequence[RunFolder]) -> tuple[int, ...]:
+    """For how many epochs a refit runs, one number a stage: the median of the epochs after which the folds were best.
 
+    The median, rounded up, since a fold whose validation AUC happens to peak in its first epochs should not shorten
+    the refit. A second stage is left out when it improved on the first in fewer than half of the networks.
 
-def epochs_of_refit(best: list[int]) -> int:
-    """The median over the folds' networks of the epochs they were best after, rounded up.
-
-    The median, since a fold whose validation AUC happens to peak in its first epochs should not shorten the refit.
-
-    >>> epochs_of_refit([9, 12, 13, 1])
-    11
+    Args:
+        runs: finished networks of the folds, one or more.
     """
-    return math.ceil(statistics.median(best))
+    found = [_best_epochs(run) for run in runs]
+    kept = statistics.median_high(kept for _, kept in found)
+    return tuple(math.ceil(statistics.median(epochs[stage] for epochs, _ in found)) for stage in range(kept))
+
+
+def _best_epochs(run: RunFolder) -> tuple[list[int], int]:
+    """Epochs of each stage up to and with its best by validation AUC, of ties the last; and how many stages count."""
+    stages = [auc.to_numpy(dtype=np.float64) for _, auc in pd.read_csv(run.metrics).groupby("stage")["val_auc"]]
+    if run.read_recipe()[0].training.selection == "last":
+        return [len(auc) for auc in stages], len(stages)
+    epochs = [int(np.flatnonzero(auc == np.nanmax(auc))[-1]) + 1 for auc in stages]
+    improved = np.nanmax(stages[-1]) > np.nanmax(stages[0])
+    return epochs, len(stages) if improved else 1
 
 
 def _seed(ensemble: int, part: int, number: int) -> int:
