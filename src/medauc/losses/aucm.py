@@ -14,6 +14,7 @@ from medauc.losses.base import (
     SaddlePoint,
     activate,
     check_choice,
+    one_if_none,
 )
 
 Version = Literal["v1", "v2"]
@@ -64,6 +65,7 @@ class AUCMLoss(MinMaxLoss):
     4.5
     """
 
+    takes_soft_targets: ClassVar[bool] = True
     primal_names: ClassVar[tuple[str, ...]] = ("a", "b")
     dual_names: ClassVar[tuple[str, ...]] = ("alpha",)
 
@@ -158,9 +160,9 @@ def aucm_moments(columns: Columns, version: Version, prevalence: float | Tensor 
     positives = columns.positive.sum(0, dtype=scores.dtype)
     negatives = columns.negative.sum(0, dtype=scores.dtype)
     if version == "v2":
-        weight_positive = positives.clamp(min=1).reciprocal()
-        weight_negative = negatives.clamp(min=1).reciprocal()
-        weight_dual = (positives * negatives).clamp(max=1)  # whether there is a pair
+        weight_positive = one_if_none(positives).reciprocal()
+        weight_negative = one_if_none(negatives).reciprocal()
+        weight_dual = (positives * negatives > 0).to(scores.dtype)  # whether there is a pair
     else:
         known = positives + negatives
         count = known.clamp(min=1)
@@ -195,15 +197,16 @@ def aucm_value(
 def aucm_saddle_point(columns: Columns, moments: Moments, margin: float) -> SaddlePoint:
     """Closed-form a, b and alpha of every label, each of shape (L,)."""
     scores = columns.scores
-    a = class_sum(scores, columns.positive) / columns.positive.sum(0).clamp(min=1)
-    b = class_sum(scores, columns.negative) / columns.negative.sum(0).clamp(min=1)
+    a = class_sum(scores, columns.positive) / one_if_none(columns.positive.sum(0))
+    b = class_sum(scores, columns.negative) / one_if_none(columns.negative.sum(0))
     ratio = margin + moments.difference / moments.weight_dual
     return SaddlePoint(a, b, ratio.clamp(min=0).where(moments.weight_dual > 0, 0.0))
 
 
 def class_sum(values: Tensor, members: Tensor) -> Tensor:
     """Sum of (N, L) values over the members of a class, shape (L,)."""
-    return values.where(members, 0.0).sum(0)
+    weighted = values.where(members, 0.0) if members.dtype == torch.bool else values * members
+    return weighted.sum(0)
 
 
 def check_margin(margin: float) -> None:

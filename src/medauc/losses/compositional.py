@@ -32,7 +32,7 @@ class Compositional(MinMaxLoss):
             return super().forward(scores, targets, index)
         if is_distributed():
             scores, targets, _ = gather_batch(scores, targets, None)
-        columns = as_columns(scores, targets)
+        columns = as_columns(scores, targets, self.soft_targets)
         self.check_labels(columns)
         value = _cross_entropy.value(columns, None)
         if not has_process_group():

@@ -1,6 +1,6 @@
 """Binary cross-entropy with masked targets, for one label or several: the baseline."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,19 +15,26 @@ class CrossEntropyLoss(Loss):
     Args:
         positive_weight: factor on the term of a positive, > 0: one number, or a tensor of shape (L,) with one
             a label, such as :func:`balanced_positive_weight` computes. None weighs every sample equally.
+        label_smoothing: share s in [0, 1) of a target's certainty that is given up: a positive counts as
+            1 - s / 2, a negative as s / 2, so that scores have a finite optimum (Szegedy et al., CVPR 2016,
+            section 7, for two classes). A sample's weight stays that of its own class.
 
     Raises:
-        ValueError: a weight that is not positive and finite.
+        ValueError: a weight that is not positive and finite, or a smoothing out of range.
 
     >>> scores, targets = torch.zeros(2), torch.tensor([1, 0])
     >>> CrossEntropyLoss()(scores, targets), CrossEntropyLoss(positive_weight=3.0)(scores, targets)
     (tensor(0.6931), tensor(1.3863))
     """
 
+    takes_soft_targets: ClassVar[bool] = True
     positive_weight: Tensor | None
 
-    def __init__(self, positive_weight: float | Tensor | None = None) -> None:
+    def __init__(self, positive_weight: float | Tensor | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be >= 0 and < 1, got {label_smoothing}")
+        self.label_smoothing = label_smoothing
         self.register_buffer("positive_weight", checked_weight(positive_weight), persistent=False)
 
     @classmethod
@@ -43,18 +50,21 @@ class CrossEntropyLoss(Loss):
 
     def value(self, columns: Columns, index: Tensor | None) -> Tensor:
         """Mean cross-entropy of the known targets, in nats."""
+        weight = weight_of("positive_weight", self.positive_weight, columns)
+        positive = columns.positive.to(columns.scores.dtype)
         entropy = functional.binary_cross_entropy_with_logits(
-            columns.scores,
-            columns.positive.to(columns.scores.dtype),
-            pos_weight=weight_of("positive_weight", self.positive_weight, columns),
-            reduction="none",
+            columns.scores, positive, pos_weight=weight, reduction="none"
         )
+        if self.label_smoothing:
+            # A target moved by d moves its term by -d score: softplus(h) - (y + d) h.
+            signed = positive * (1.0 if weight is None else weight) - columns.negative.to(positive.dtype)
+            entropy = entropy + 0.5 * self.label_smoothing * columns.scores * signed
         return mean_of_known(entropy, columns)
 
 
 def mean_of_known(values: Tensor, columns: Columns) -> Tensor:
     """Mean of (N, L) values over the known targets of all labels, zero where there are none."""
-    known = columns.positive | columns.negative
+    known = columns.positive + columns.negative  # of masks their union, of shares 1 where known
     # Masked scores are zero, so their values are finite, and a product masks them faster than a choice.
     return (values * known).sum() / known.sum().clamp(min=1)
 

@@ -57,6 +57,7 @@ class MultiLabelAUCMLoss(MinMaxLoss):
     """
 
     shares: Tensor | None
+    takes_soft_targets: ClassVar[bool] = True
     primal_names: ClassVar[tuple[str, ...]] = ("a", "b")
     dual_names: ClassVar[tuple[str, ...]] = ("alpha",)
 

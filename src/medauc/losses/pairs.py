@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from medauc.losses import smooth_pairs, squared_hinge
+from medauc.losses.base import one_if_none
 
 Surrogate = Literal["square", "squared_hinge", "logistic", "sigmoid"]
 SURROGATES: tuple[str, ...] = get_args(Surrogate)
@@ -48,7 +49,7 @@ def class_weights(positive: Tensor, negative: Tensor, dtype: torch.dtype) -> Ten
             [[0.0000, 0.5000, 0.5000]]])
     """
     members = torch.stack([positive, negative]).to(dtype)
-    return members / members.sum(-1, keepdim=True).clamp(min=1)
+    return members / one_if_none(members.sum(-1, keepdim=True))
 
 
 def wide_dtype(scores: Tensor) -> torch.dtype:

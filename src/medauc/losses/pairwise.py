@@ -1,6 +1,6 @@
 """The AUC as a loss over pairs: every positive against every negative, under a smooth surrogate."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -52,6 +52,7 @@ class PairwiseAUCLoss(Loss):
     (tensor(0.6250), tensor(0.))
     """
 
+    takes_soft_targets: ClassVar[bool] = True
     remembered: Tensor
 
     def __init__(
@@ -84,7 +85,7 @@ class PairwiseAUCLoss(Loss):
 
     def value(self, columns: Columns, index: Tensor | None) -> Tensor:
         """Mean over pairs, then over labels."""
-        scores, positive, negative = (part.T for part in columns)
+        scores, positive, negative = (part.T for part in (_split(columns) if self.soft_targets else columns))
         if not self.memory:
             value = self._sum(scores, class_weights(positive, negative, wide_dtype(scores)))
         else:
@@ -99,6 +100,12 @@ class PairwiseAUCLoss(Loss):
         """Check and activate the scores."""
         columns = super().columns(scores, targets)
         return columns._replace(scores=activate(columns.scores, self.activation))
+
+    def allow_soft_targets(self) -> Self:
+        """Accept targets between 0 and 1; raise ValueError with a memory, which keeps the scores of two classes."""
+        if self.memory:
+            raise ValueError("a memory of positives and negatives needs targets that are 0 or 1, none between")
+        return super().allow_soft_targets()
 
     def extra_repr(self) -> str:
         """Settings shown when the module is printed."""
@@ -133,3 +140,10 @@ class PairwiseAUCLoss(Loss):
         line = torch.cat([self.remembered, fresh.to(self.remembered)], -1)
         last = line.isnan().logical_not().byte().argsort(dim=-1, stable=True)[..., -self.memory :]
         self.remembered.copy_(line.gather(-1, last))
+
+
+def _split(columns: Columns) -> Columns:
+    """Make of every soft sample a positive and a negative entry with the same score, (2N, L)."""
+    scores, positive, negative = columns
+    none = torch.zeros_like(scores)
+    return Columns(torch.cat([scores, scores]), torch.cat([positive, none]), torch.cat([none, negative]))

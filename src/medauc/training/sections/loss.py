@@ -25,11 +25,13 @@ class LossSection(Section):
     Attributes:
         optimizers: values of ``optim.name`` that can train the loss, the default one first.
         sampler: how batches are drawn where the section ``sampling`` does not say.
+        soft_targets: whether the loss takes targets between 0 and 1, as mixup of any two samples makes.
     """
 
     name: str
     optimizers: ClassVar[tuple[str, ...]] = ("adamw", "sgd")
     sampler: ClassVar[Literal["class_balanced", "shuffled"]] = "class_balanced"
+    soft_targets: ClassVar[bool] = False
 
     def options(self) -> dict[str, Any]:
         """Arguments for the loss's constructor."""
@@ -38,6 +40,8 @@ class LossSection(Section):
 
 class AUCMargin(LossSection):
     """What the AUC-margin losses share: ``v1`` weighs with the prevalence, ``v2`` needs none."""
+
+    soft_targets = True
 
     margin: Margin = 1.0
     version: Literal["v1", "v2"] = "v1"
@@ -62,6 +66,8 @@ class CompositionalSection(AUCMargin):
 
 class PairwiseSection(LossSection):
     """Mean over pairs of a surrogate of their difference; ``memory`` scores of each class join from earlier batches."""
+
+    soft_targets = True
 
     name: Literal["pairwise"] = "pairwise"
     surrogate: Surrogate = "squared_hinge"
@@ -114,12 +120,17 @@ class MultiClassAUCSection(LossSection):
 
 
 class CrossEntropySection(LossSection):
-    """Cross-entropy; ``positive_weight`` multiplies the terms of positives, ``balanced`` evens out the classes."""
+    """Cross-entropy; ``positive_weight`` multiplies the terms of positives, ``balanced`` evens out the classes.
+
+    ``label_smoothing`` s takes positives as 1 - s / 2 and negatives as s / 2.
+    """
 
     sampler = "shuffled"
+    soft_targets = True
 
     name: Literal["cross_entropy"] = "cross_entropy"
     positive_weight: Weight | Literal["balanced"] | None = None
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
 
 
 class FocalSection(LossSection):
