@@ -15,7 +15,7 @@ from medauc.training.sections.data import DataSection
 from medauc.training.sections.ensemble import EnsembleSection
 from medauc.training.sections.evaluation import EvaluationSection
 from medauc.training.sections.first_stage import FirstStageSection
-from medauc.training.sections.following import follow_the_loss, require_fitting
+from medauc.training.sections.following import follow_the_loss, require_fitting, require_soft_targets
 from medauc.training.sections.loss import AnyLoss, AUCMSection
 from medauc.training.sections.model import ModelSection
 from medauc.training.sections.optim import AnyOptim, PESGSection
@@ -50,6 +50,12 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _optimizer_fits_the_loss(self) -> Self:
         require_fitting(self.loss, self.optim)
+        return self
+
+    @model_validator(mode="after")
+    def _losses_take_mixtures(self) -> Self:
+        for stage in self.stages():
+            require_soft_targets(stage.loss, self.augment)
         return self
 
     def stages(self) -> tuple["Recipe", ...]:

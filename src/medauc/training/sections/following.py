@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from medauc.training.sections.loss import LossSection, section_of
+from medauc.training.sections.augment import AugmentSection
+from medauc.training.sections.loss import LOSSES, LossSection, section_of
 from medauc.training.sections.optim import OptimSection
 
 
@@ -33,6 +34,16 @@ def require_fitting(loss: LossSection, optim: OptimSection) -> None:
         raise ValueError(
             f"optim.name {optim.name!r} cannot train loss.name {loss.name!r}; "
             f"use {' or '.join(map(repr, loss.optimizers))}"
+        )
+
+
+def require_soft_targets(loss: LossSection, augment: AugmentSection | None) -> None:
+    """Raise ValueError when mixup makes targets between 0 and 1 and the loss takes none."""
+    if augment is not None and augment.makes_soft_targets and not loss.soft_targets:
+        taking = ", ".join(name for name, section in LOSSES.items() if section.soft_targets)
+        raise ValueError(
+            f"augment.mixup_partners 'any' makes targets between 0 and 1, which loss.name {loss.name!r} does not take "
+            f"(these do: {taking}); use 'same_class'"
         )
 
 
