@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from medauc import __version__
+from medauc.cli.benchmark import benchmark
 from medauc.cli.compare import compare
 from medauc.cli.datasets import datasets
 from medauc.cli.demo import demo
@@ -45,7 +46,7 @@ def medauc(
     """
 
 
-for verb in (demo, datasets, train, evaluate, compare, report):
+for verb in (demo, datasets, train, evaluate, compare, report, benchmark):
     app.command(no_args_is_help=False)(verb)
 
 

@@ -47,7 +47,7 @@ class Predictions:
         positive: str | None = None,
         allow_leakage: bool = False,
     ) -> Self:
-        r"""Read a CSV or Parquet file, from medauc or from anywhere.
+        r"""Read a CSV (``.csv.gz`` too) or Parquet file, from medauc or from anywhere.
 
         Needed are the columns ``target`` and ``score``, or ``target_<label>`` and ``score_<label>`` for one
         label or more, or for several classes ``target`` and ``score_<class>`` for each. ``split`` defaults

@@ -1,6 +1,7 @@
 """A file becomes a table: CSV of any usual separator or Parquet, names as the file's owner gave them."""
 
 import csv
+import gzip
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -87,7 +88,8 @@ def _read_csv(path: Path, columns: Mapping[str, str]) -> tuple[pd.DataFrame, lis
 
 
 def _find_separator(path: Path) -> str:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
         line = next((line for line in file if line.strip()), "")
     if "\0" in line:
         raise InputError(f"{path} is not a CSV file: its first line holds binary data")

@@ -36,7 +36,16 @@ def evaluate_runs(
     Raises:
         InputError: Fewer than two runs, or runs that are not about the same samples; or see ``evaluate``.
     """
-    settings = settings or Settings()
+    joined, test = join_runs(runs)
+    return joined, add_runs(evaluate(joined, settings or Settings()), test)
+
+
+def join_runs(runs: Mapping[str, Predictions]) -> tuple[Predictions, Aligned]:
+    """The ensemble's predictions, as in :func:`evaluate_runs`, and the test scores of each run in one order.
+
+    Raises:
+        InputError: Fewer than two runs, or runs that are not about the same samples.
+    """
     if len(runs) < 2:
         raise InputError("several runs are wanted, got one; name two or more of the same data")
     first, *others = runs.values()
@@ -46,8 +55,7 @@ def evaluate_runs(
     if "test" not in first.splits:
         raise InputError("the runs have no row with split 'test'; an evaluation needs test data")
     aligned = {split: align(runs, split) for split in first.splits}
-    joined = _ensemble(aligned)
-    return joined, add_runs(evaluate(joined, settings), aligned["test"])
+    return _ensemble(aligned), aligned["test"]
 
 
 def add_runs(evaluation: Evaluation, test: Aligned) -> Evaluation:

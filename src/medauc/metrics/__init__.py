@@ -59,6 +59,7 @@ from medauc.metrics.proportion import (
     proportion_estimate,
     wilson_interval,
 )
+from medauc.metrics.ranks import Ranks, friedman_ranks
 from medauc.metrics.rate_at import sensitivity_at_specificity, specificity_at_sensitivity
 from medauc.metrics.recalibration import (
     BetaMap,
@@ -72,6 +73,7 @@ from medauc.metrics.recalibration import (
 )
 from medauc.metrics.risk_control import ControlledThreshold, controlled_threshold
 from medauc.metrics.roc import roc_auc, roc_band, roc_curve
+from medauc.metrics.seed_difference import SeedDifference, seed_difference
 from medauc.metrics.seeds import SeedSummary, seed_interval
 from medauc.metrics.thresholds import (
     threshold_at_least_cost,
@@ -96,6 +98,8 @@ __all__ = [
     "IsotonicMap",
     "PairedProportions",
     "PlattMap",
+    "Ranks",
+    "SeedDifference",
     "SeedSummary",
     "TemperatureMap",
     "average_precision",
@@ -131,6 +135,7 @@ __all__ = [
     "delong_variance",
     "expected_calibration_error",
     "fit_calibration",
+    "friedman_ranks",
     "hoeffding_interval",
     "holm",
     "least_average_precision",
@@ -155,6 +160,7 @@ __all__ = [
     "roc_band",
     "roc_curve",
     "score_interval",
+    "seed_difference",
     "seed_interval",
     "sensitivity_at_specificity",
     "specificity_at_sensitivity",

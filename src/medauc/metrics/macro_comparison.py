@@ -1,9 +1,10 @@
 """Whether mean AUCs over labels differ between models of the same samples."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
+from medauc.metrics._inputs import FloatArray
 from medauc.metrics.comparison import AucTests, compare_aucs
 from medauc.metrics.delong import aucs_and_influences
 from medauc.metrics.proportion import group_index
@@ -47,11 +48,37 @@ def macro_auc_tests(
     if score_cube.ndim != 3 or len(score_cube) < 2 or target_table.shape != score_cube.shape[1:]:
         shapes = f"{target_table.shape} and {score_cube.shape}"
         raise ValueError(f"targets need the shape (N, L) and scores (M, N, L), M of 2 or more, got {shapes}")
-    models, samples, labels = score_cube.shape
+    aucs, factors, fewest = macro_factors(target_table, score_cube, groups)
+
+    def alike(one: int, other: int) -> bool:
+        return np.array_equal(rankdata(score_cube[one], axis=0), rankdata(score_cube[other], axis=0))
+
+    return compare_aucs(aucs, factors, fewest, alike, level)
+
+
+def macro_factors(
+    targets: NDArray[np.generic], scores: FloatArray, groups: ArrayLike | None = None
+) -> tuple[FloatArray, FloatArray, int]:
+    """Mean AUC over labels of each model, and the influences whose products are its covariance.
+
+    Args:
+        targets: Shape ``(N, L)``, as in :func:`macro_auc_tests`.
+        scores: Shape ``(M, N, L)``.
+        groups: Shape ``(N,)`` or ``None``.
+
+    Returns:
+        AUCs ``(M,)``; factors ``(M, F)``, of covariance ``factors @ factors.T``; disjoint positive-negative pairs
+        behind each AUC.
+
+    >>> aucs, factors, pairs = macro_factors(np.array([[0], [0], [1], [1]]), np.array([[[1.0], [3], [2], [4]]]))
+    >>> float(aucs[0]), factors.shape, pairs
+    (0.75, (1, 4), 2)
+    """
+    models, samples, labels = scores.shape
     aucs, factors, fewest = np.zeros(models), np.zeros((models, samples)), samples
-    for label, target in enumerate(target_table.T):
+    for label, target in enumerate(targets.T):
         known = target != -1
-        found, influence = aucs_and_influences(target[known], score_cube[:, known, label])
+        found, influence = aucs_and_influences(target[known], scores[:, known, label])
         aucs += found / labels
         factors[:, known] += influence / labels
         fewest = min(fewest, int((target == 1).sum()), int((target == 0).sum()))
@@ -60,8 +87,4 @@ def macro_auc_tests(
         count = int(index.max()) + 1
         summed = np.array([np.bincount(index, row) for row in factors])
         factors, fewest = summed * np.sqrt(count / max(count - 1, 1)), min(fewest, count)
-
-    def alike(one: int, other: int) -> bool:
-        return np.array_equal(rankdata(score_cube[one], axis=0), rankdata(score_cube[other], axis=0))
-
-    return compare_aucs(aucs, factors, fewest, alike, level)
+    return aucs, factors, fewest

@@ -76,33 +76,67 @@ def seed_interval(
     aucs, factors = (
         aucs_and_influences(target, rows) if groups is None else clustered_factors(target, rows, groups)
     )
-    count = len(rows)
+    found = mean_over_seeds(aucs, factors)
+    pairs = independent_pairs(target, groups)
+    if found.variance > 0.0:
+        targets = np.asarray(target)
+        z, t = (
+            float(stdtrit(freedom, 0.5 + check_share(level, "level") / 2))
+            for freedom in (np.inf, found.degrees)
+        )
+        positives = int(targets.sum())
+        low, high = score_interval(
+            found.mean, found.variance * (t / z) ** 2, positives, targets.size - positives, pairs - 1, level
+        )
+        auc = Estimate(found.mean, float(low), float(high))
+    else:
+        auc = Estimate(found.mean, *hoeffding_interval(found.mean, pairs, level))
+    return SeedSummary(
+        auc=auc,
+        aucs=aucs,
+        spread=found.spread,
+        seed_sd=found.seed_sd,
+        case_sd=found.case_sd,
+        degrees=found.degrees,
+    )
+
+
+@dataclass(frozen=True)
+class SeedMean:
+    """Mean of a figure over S training seeds whose test cases are shared; attributes as in :class:`SeedSummary`."""
+
+    mean: float
+    variance: float
+    spread: float
+    seed_sd: float
+    case_sd: float
+    degrees: float
+
+
+def mean_over_seeds(values: FloatArray, factors: FloatArray) -> SeedMean:
+    """The model of :func:`seed_interval` for any figure that has influences: an AUC, a mean, a difference.
+
+    Args:
+        values: The figure of each seed, shape ``(S,)`` with S of 2 or more.
+        factors: Influences of the cases, shape ``(S, F)``; ``factors @ factors.T`` is the covariance due to cases.
+
+    >>> found = mean_over_seeds(np.array([0.8, 0.9]), np.array([[0.03], [0.03]]))  # cases shift both seeds alike
+    >>> round(found.mean, 6), round(found.seed_sd, 6), round(found.case_sd, 6)
+    (0.85, 0.070711, 0.03)
+    """
+    count = len(values)
     covariance = factors @ factors.T
     of_mean = float(covariance.mean())
     own = float(np.trace(covariance)) / count
     shared = (of_mean * count - own) / (count - 1)
-    observed = float(aucs.var(ddof=1))
+    observed = float(values.var(ddof=1))
     of_seeds = max(0.0, observed - (own - shared))
     variance = of_mean + of_seeds / count
     between = observed / count
     degrees = (count - 1) * max(variance / between, 1.0) ** 2 if between > 0.0 else np.inf
-    pairs = independent_pairs(target, groups)
-    mean = float(aucs.mean())
-    if variance > 0.0:
-        targets = np.asarray(target)
-        z, t = (
-            float(stdtrit(freedom, 0.5 + check_share(level, "level") / 2)) for freedom in (np.inf, degrees)
-        )
-        positives = int(targets.sum())
-        low, high = score_interval(
-            mean, variance * (t / z) ** 2, positives, targets.size - positives, pairs - 1, level
-        )
-        auc = Estimate(mean, float(low), float(high))
-    else:
-        auc = Estimate(mean, *hoeffding_interval(mean, pairs, level))
-    return SeedSummary(
-        auc=auc,
-        aucs=aucs,
+    return SeedMean(
+        mean=float(values.mean()),
+        variance=variance,
         spread=observed**0.5,
         seed_sd=of_seeds**0.5,
         case_sd=of_mean**0.5,

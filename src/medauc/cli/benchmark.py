@@ -1,0 +1,109 @@
+"""``medauc benchmark``."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medauc.cli.options import AllowModified, DataDir, Device, DeviceOption
+
+if TYPE_CHECKING:
+    from medauc.benchmark import Summary
+
+_SHOWN = ("data set", "recipe", "seeds", "test AUC", "SD", "95% seeds and cases", "ensemble [95%]", "val AUC",
+          "minutes", "rank", "best published from scratch")  # fmt: skip
+
+
+def benchmark(
+    datasets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DATASET]...",
+            help="Names of `medauc datasets`, or paths of .npz files. Default: all whose file is at hand.",
+            show_default=False,
+        ),
+    ] = None,
+    recipes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--recipe", help="'default', 'seed', or a YAML file; may be repeated.", show_default="default"
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each: seeds 0, 1, ...")] = 5,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY.PATH=VALUE", help="Change one value of all recipes; may be repeated."
+        ),
+    ] = None,
+    variations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vary",
+            metavar="KEY.PATH=A,B",
+            help="Make one recipe of each value; twice: of each combination.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, help="Trainings at a time; they share the cores.")
+    ] = 1,
+    out: Annotated[Path, typer.Option("--out", help="Folder of all runs, the ledger and the tables.")] = Path(
+        "benchmark"
+    ),
+    budget: Annotated[
+        float | None,
+        typer.Option("--budget", metavar="MINUTES", min=0, help="Begin no further training after this time."),
+    ] = None,
+    data_dir: DataDir = None,
+    device: Device = DeviceOption.auto,
+    allow_modified: AllowModified = False,
+) -> None:
+    """Train data sets x recipes x seeds and compare; the same command goes on where it was stopped."""
+    from rich.console import Console
+
+    from medauc.benchmark import (
+        GridRun,
+        RunSettings,
+        Stopped,
+        build_grid,
+        contenders,
+        run_grid,
+        write_summary,
+    )
+    from medauc.benchmark.progress import GridProgress
+    from medauc.training.executor import LocalExecutor
+
+    compared = contenders(recipes or ["default"], settings or [], variations or [])
+    grid = build_grid(datasets or [], compared, seeds, out, data_dir=data_dir)
+    run, console, stopped = GridRun(grid), Console(stderr=True), None
+    typer.echo(grid.describe())
+    chosen = RunSettings(data_dir, device.value, allow_modified, budget)
+    progress = GridProgress(run, jobs, console) if console.is_terminal else nullcontext()
+    with LocalExecutor(jobs) as executor, progress:
+        try:
+            run_grid(run, executor, chosen, lambda cell, row: typer.echo(run.line(cell, row)))
+        except Stopped as error:  # what is finished is shown first
+            stopped = error
+    summary = write_summary(out)
+    if summary is not None:
+        _show(summary)
+        typer.echo(f"{out / 'table.md'} has the paired tests too, {out / 'ledger.csv'} every training")
+    if stopped is not None:
+        raise stopped
+    run.require_complete()
+
+
+def _show(summary: "Summary") -> None:
+    """Print the columns of the table that fit a terminal."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    from medauc.benchmark import TITLES, cells
+
+    shown = [TITLES.index(title) for title in _SHOWN]
+    table = Table(*_SHOWN, box=SIMPLE_HEAD, pad_edge=False)
+    for line in cells(summary):
+        table.add_row(*(line[place] for place in shown))
+    Console().print(table)
