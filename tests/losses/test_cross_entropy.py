@@ -1,6 +1,9 @@
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import log_loss
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from medauc.losses import CrossEntropyLoss, balanced_positive_weight
 
@@ -78,3 +81,36 @@ def test_balanced_weight_makes_both_classes_count_alike():
     scores = torch.zeros(4, requires_grad=True)
     loss(scores, targets[:, 0]).backward()
     assert scores.grad.sum().item() == pytest.approx(0.0, abs=1e-7)
+
+
+@given(
+    smoothing=st.floats(0.001, 0.999),
+    weight=st.one_of(st.none(), st.floats(0.01, 50)),
+    scores=st.lists(st.floats(-20, 20), min_size=4, max_size=4),
+)
+def test_smoothing_is_the_cross_entropy_with_both_classes_mixed(smoothing, weight, scores):
+    """Each sample's term is that of its class and of the other, (1 - s / 2) and s / 2, times its own class's weight."""
+    scores, targets = torch.tensor(scores, dtype=torch.float64), torch.tensor([1, 0, 0, -1])
+    found = CrossEntropyLoss(weight, label_smoothing=smoothing)(scores, targets)
+    expected = 0.0
+    for score, target in zip(scores[:3], targets[:3].double(), strict=True):
+        own, other = (binary_cross_entropy_with_logits(score, t) for t in (target, 1 - target))
+        sample_weight = weight if target == 1 and weight is not None else 1.0
+        expected += sample_weight * ((1 - smoothing / 2) * own + smoothing / 2 * other) / 3
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("weight", [None, 30.0])
+def test_smoothed_scores_have_their_optimum_where_the_softened_target_is(weight):
+    """Also for negatives beside heavy positives, which a weight on the softened target's terms would pull up."""
+    loss, smoothing = CrossEntropyLoss(weight, label_smoothing=0.2), 0.2
+    for target, best in ((1, 1 - smoothing / 2), (0, smoothing / 2)):
+        score = torch.logit(torch.tensor([best], dtype=torch.float64)).requires_grad_()
+        loss(score, torch.tensor([target])).backward()
+        assert abs(score.grad.item()) < 1e-6
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, float("nan")])
+def test_smoothing_out_of_range(smoothing):
+    with pytest.raises(ValueError, match="label_smoothing"):
+        CrossEntropyLoss(label_smoothing=smoothing)

@@ -104,8 +104,10 @@ def fused_adamw(params, loss):
 
 
 # Torch's own AdamW, unless fused, reads its step count, which it keeps on the CPU; fused it knows no meta tensors.
-WITHOUT_VALUES = [(form, "meta") for form in FORMS]
-WITHOUT_VALUES += [(form, "cpu") for form in [*FORMS, "minmax_fused"] if form != "minmax_adamw"]
+# SAM, which steps with a closure only, has a test of its own.
+STEPPED = [form for form in FORMS if not form.startswith("sam")]
+WITHOUT_VALUES = [(form, "meta") for form in STEPPED]
+WITHOUT_VALUES += [(form, "cpu") for form in [*STEPPED, "minmax_fused"] if form != "minmax_adamw"]
 
 
 @pytest.mark.parametrize(("form", "device"), WITHOUT_VALUES)

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from medauc.data.augment import Augment, Mixup
 from medauc.data.datamodule import Batch
 from medauc.data.normalize import Normalize
-from medauc.optim import PDSCA, PESG
-from medauc.training.objective import build_optimizer, build_schedule
+from medauc.training.objective import build_optimizer, build_schedules, end_stage
 from medauc.training.recipe import Recipe
 from medauc.training.sections.augment import AugmentSection
 from medauc.training.testtime import copies
@@ -85,23 +84,17 @@ class Classifier(pl.LightningModule):
         self._require_finite(torch.nn.utils.get_total_norm(gradients), "gradient")
 
     def on_train_epoch_end(self) -> None:
-        """End the stage of PESG or PDSCA at the epochs that the recipe names: lower the rate, move the reference."""
-        schedule, optimizer = self.recipe.optim.schedule, self.optimizers(use_pl_optimizer=False)
-        if (
-            schedule.name == "stages"
-            and isinstance(optimizer, PESG | PDSCA)
-            and self.current_epoch + 1 in schedule.epochs
-        ):
-            optimizer.end_stage(lr_factor=schedule.factor)
+        """End the stage of PESG or PDSCA at the epochs that the recipe names."""
+        optimizer: Any = self.optimizers(use_pl_optimizer=False)
+        end_stage(self.recipe.optim, optimizer, self.current_epoch + 1)
 
     def configure_optimizers(self) -> Any:
-        """Optimizer and schedule of the recipe."""
+        """Optimizer and schedules of the recipe."""
         optimizer = build_optimizer(self.recipe.optim, self.network, self.loss)
-        schedule = build_schedule(self.recipe.optim, optimizer, int(self.trainer.estimated_stepping_batches))
-        if schedule is None:
-            return optimizer
-        scheduler, interval = schedule
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
+        total = int(self.trainer.estimated_stepping_batches)
+        per_epoch = total // max(1, self.trainer.max_epochs or 1)
+        schedules = build_schedules(self.recipe.optim, optimizer, per_epoch, total)
+        return [optimizer], [{"scheduler": scheduler, "interval": every} for scheduler, every in schedules]
 
     def _scores(self, inputs: Tensor) -> Tensor:
         scores: Tensor = self.network(inputs)

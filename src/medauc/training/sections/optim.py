@@ -16,18 +16,27 @@ class ScheduleSection(Section):
     """How the learning rate falls: at the end of each stage, along a cosine, or up and down once.
 
     ``stages`` divides it by ``factor`` at the end of each epoch number in ``epochs`` (with PESG and PDSCA the
-    reference point moves there too); ``one_cycle`` warms up for ``warmup`` of all steps.
+    reference point moves there too); ``cosine`` falls to zero, and with PESG and PDSCA moves the reference at
+    ``epochs``; ``one_cycle`` warms up for ``warmup`` of all steps. The others rise linearly for ``warmup_epochs``
+    first.
     """
 
     name: Literal["none", "stages", "cosine", "one_cycle"] = "none"
     epochs: tuple[Annotated[int, Field(ge=1)], ...] = ()
     factor: float = Field(10.0, gt=1)
     warmup: float = Field(0.25, ge=0, lt=1)
+    warmup_epochs: float = Field(0.0, ge=0, le=1000)
 
     @model_validator(mode="after")
-    def _stages_name_their_epochs(self) -> Self:
-        if (self.name == "stages") != bool(self.epochs):
-            raise ValueError("'epochs' lists the ends of stages: give it with name 'stages', and only there")
+    def _keys_belong_to_the_schedule(self) -> Self:
+        if self.name == "stages" and not self.epochs:
+            raise ValueError("name 'stages' needs 'epochs', the ends of the stages")
+        if self.epochs and self.name not in ("stages", "cosine"):
+            raise ValueError("'epochs' lists the ends of stages: give it with name 'stages' or 'cosine' only")
+        if self.warmup_epochs and self.name == "one_cycle":
+            raise ValueError(
+                "'warmup_epochs' is for the other schedules: 'one_cycle' has 'warmup', a share of all steps"
+            )
         return self
 
 
@@ -41,7 +50,26 @@ class OptimSection(Section):
     schedule: ScheduleSection = ScheduleSection()
 
 
-class PESGSection(OptimSection):
+class SharpnessAware(OptimSection):
+    """What optimizers share that :class:`medauc.optim.SAM` can wrap; ``sam_radius`` 0 leaves it out."""
+
+    sam_radius: float = Field(0.0, ge=0, le=10)
+    sam_adaptive: bool = False
+
+
+class Plain(SharpnessAware):
+    """Optimizers without a reference point."""
+
+    @model_validator(mode="after")
+    def _cosine_has_no_stages(self) -> Self:
+        if self.schedule.name == "cosine" and self.schedule.epochs:
+            raise ValueError(
+                "schedule 'epochs' of a cosine move the reference of pesg and pdsca: leave them out"
+            )
+        return self
+
+
+class PESGSection(SharpnessAware):
     """Proximal Epoch Stochastic Gradient (:class:`medauc.optim.PESG`); ``betas`` belongs to mode ``adam``."""
 
     name: Literal["pesg"] = "pesg"
@@ -69,7 +97,7 @@ class PDSCASection(OptimSection):
     clip_value: Annotated[float, Field(gt=0)] | None = 1.0
 
 
-class AdamWSection(OptimSection):
+class AdamWSection(Plain):
     """Adam with decoupled weight decay (torch's)."""
 
     name: Literal["adamw"] = "adamw"
@@ -77,7 +105,7 @@ class AdamWSection(OptimSection):
     weight_decay: Decay = 0.01
 
 
-class SGDSection(OptimSection):
+class SGDSection(Plain):
     """Stochastic gradient descent with momentum (torch's)."""
 
     name: Literal["sgd"] = "sgd"
