@@ -28,6 +28,7 @@ from medauc.training.members import (
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import Provenance, RunFolder, require_usable
 from medauc.training.scoring import evaluate_path
+from medauc.training.stages import build_stages
 from medauc.training.unit import Unit
 
 
@@ -84,57 +85,71 @@ def train_ensemble(
             return Run(run, Evaluation.read(run.evaluation))
         run.remove_leftovers()
     assignment = _folds(run, dataset, recipe, seed)
-    if not resume:
+    members, refits = members_of(recipe.ensemble, seed), refits_of(recipe.ensemble, seed)
+    if not resume:  # what does not fit together leaves nothing behind
+        build_stages(data_of(members[0], dataset, assignment), recipe_of(members[0], recipe, None), seed)
         run.create(recipe, provenance)
     if assignment is not None:
         run.write_folds(dataset, assignment)
 
-    def train_all(members: Sequence[Member], refit_epochs: tuple[int, ...] | None = None) -> dict[Member, Predictions]:
+    def train_all(members: Sequence[Member], refit_epochs: tuple[int, ...] | None = None) -> None:
         units = [
-            Unit(
-                run.member(member.name).path,
-                _typed(dataset),
-                recipe_of(member, recipe, refit_epochs),
-                member.seed,
-                None if dataset.source is None else dataset.source.parent,
-                device,
-                dataset.modified,
-                Part(member, assignment),
-            )
+            _unit(run, member, recipe_of(member, recipe, refit_epochs), dataset, assignment, device)
             for member in members
         ]
         if executor is None:
             _one_by_one(units, dataset, progress)
         else:
             _all_at_once(units, executor, progress)
-        return {
-            member: Predictions.read(RunFolder(unit.folder).predictions, allow_leakage=True)
-            for member, unit in zip(members, units, strict=True)
-        }
 
     try:
-        first = train_all(members_of(recipe.ensemble, seed))
-        refits = refits_of(recipe.ensemble, seed)
-        refit_epochs = epochs_of_refit([run.member(member.name) for member in first]) if refits else None
-        again = train_all(refits, refit_epochs)
+        train_all(members)
+        refit_epochs = epochs_of_refit([run.member(member.name) for member in members]) if refits else None
+        train_all(refits, refit_epochs)
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(f"interrupted; continue with: {resume_command(dataset, folder)}") from None
-    _finish(run, first, again, refit_epochs)
+    _finish(run, members, refits, refit_epochs)
     return Run(run, Evaluation.read(run.evaluation))
+
+
+def _unit(
+    run: EnsembleFolder,
+    member: Member,
+    recipe: Recipe,
+    dataset: Dataset,
+    assignment: NDArray[np.int64] | None,
+    device: Device,
+) -> Unit:
+    """The training of one member, wherever it is done."""
+    is_own_file = dataset.entry is None and dataset.source is not None
+    return Unit(
+        folder=run.member(member.name).path,
+        dataset=str(dataset.source) if is_own_file else dataset.name,
+        recipe=recipe,
+        seed=member.seed,
+        data_dir=None if dataset.source is None else dataset.source.parent,
+        device=device,
+        allow_modified=dataset.modified,
+        part=Part(member, assignment),
+    )
 
 
 def _finish(
     run: EnsembleFolder,
-    first: dict[Member, Predictions],
-    again: dict[Member, Predictions],
+    members: Sequence[Member],
+    refits: Sequence[Member],
     refit_epochs: tuple[int, ...] | None,
 ) -> None:
     """Write what makes the networks one model; the evaluation comes last, by which an ensemble is finished."""
-    tables = {member.name: table for member, table in (first | again).items()}
-    combination = Combination.of(first, list(again), refit_epochs)
+    tables = {
+        member: Predictions.read(run.member(member.name).predictions, allow_leakage=True)
+        for member in (*members, *refits)
+    }
+    named = {member.name: table for member, table in tables.items()}
+    combination = Combination.of({member: tables[member] for member in members}, refits, refit_epochs)
     combination.write(run.combination)
-    run.write_singles(tables)
-    combination.predictions(tables).write(run.predictions)
+    run.write_singles(named)
+    combination.predictions(named).write(run.predictions)
     evaluate_path(run.path, allow_leakage=True)[1].write(run.evaluation)
 
 
@@ -144,11 +159,6 @@ def _folds(run: EnsembleFolder, dataset: Dataset, recipe: Recipe, seed: int) -> 
     if run.folds.exists():
         return run.read_folds(dataset)
     return assign_folds(dataset, recipe.ensemble.folds, seed)
-
-
-def _typed(dataset: Dataset) -> str:
-    """What a user types to get this data set."""
-    return str(dataset.source) if dataset.entry is None and dataset.source is not None else dataset.name
 
 
 def _one_by_one(units: Sequence[Unit], dataset: Dataset, progress: bool) -> None:

@@ -50,6 +50,7 @@ class Predictor:
                 what their network takes.
         """
         run = folder_at(Path(folder))
+        _require_finished(run)
         combination = None
         members = {run.path.name: run}
         if isinstance(run, EnsembleFolder):
@@ -103,9 +104,8 @@ class Predictor:
 
 
 def _load(run: RunFolder) -> tuple[Classifier, Inputs]:
+    _require_finished(run)
     recipe, provenance = run.read_recipe()
-    if not run.evaluation.exists():
-        raise InputError(f"{run.path}: this run is not finished, so there is nothing to predict with")
     if provenance.inputs is None:
         raise InputError(
             f"{run.path}: its recipe.yaml has no run.inputs (trained by medauc {provenance.medauc}); train it anew"
@@ -115,3 +115,8 @@ def _load(run: RunFolder) -> tuple[Classifier, Inputs]:
     module = assemble(provenance.inputs, blank, nn.Identity(), provenance.seed)
     load_weights(module.network, run.checkpoints / BEST)
     return module.eval(), provenance.inputs
+
+
+def _require_finished(run: RunFolder) -> None:
+    if not run.evaluation.exists():
+        raise InputError(f"{run.path}: this run is not finished, so there is nothing to predict with")
