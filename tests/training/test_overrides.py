@@ -81,3 +81,27 @@ def test_what_is_left_out_follows_the_loss() -> None:
 def test_the_description_of_another_objective_goes() -> None:
     assert recipe_after("default", "breastmnist", "loss.name=pairwise").description == ""
     assert recipe_after("default", "breastmnist", "optim.lr=0.01").description != ""
+
+
+def test_the_first_stage_switches_like_the_recipe_itself() -> None:
+    values = {
+        "loss": {"name": "aucm", "margin": 0.5},
+        "first_stage": {
+            "loss": {"name": "cross_entropy", "positive_weight": 2.0},
+            "optim": {"name": "adamw", "lr": 0.01, "schedule": {"name": "cosine"}},
+        },
+    }
+    apply_overrides(
+        values, ["first_stage.loss.gamma=1.0", "first_stage.loss.name=focal", "first_stage.optim.name=sgd"]
+    )
+    assert values["first_stage"] == {
+        "loss": {"name": "focal", "gamma": 1.0},
+        "optim": {"name": "sgd", "schedule": {"name": "cosine"}},
+    }
+    assert values["loss"] == {"name": "aucm", "margin": 0.5}
+
+
+def test_naming_the_loss_of_a_first_stage_makes_one() -> None:
+    values: dict[str, object] = {}
+    apply_overrides(values, ["first_stage.loss.name=cross_entropy", "first_stage.max_epochs=3"])
+    assert values == {"first_stage": {"loss": {"name": "cross_entropy"}, "max_epochs": 3}}

@@ -10,6 +10,8 @@ from medauc.training.sections.loss import section_of
 
 # Naming another loss or optimizer replaces keys that belong to the old one, so these come before all others.
 _SWITCHES = ("loss.name", "optim.name")
+# Where they stand: in the recipe itself and in its first stage, each with the loss that it has when it names none.
+_STAGES = {"": "aucm", "first_stage.": "cross_entropy"}
 _SECTIONS = {  # and an assignment to show
     "data": "size=28",
     "model": "width=32",
@@ -28,6 +30,7 @@ def apply_overrides(values: dict[str, Any], assignments: Sequence[str]) -> None:
     Another ``loss.name`` or ``optim.name`` than the present one starts its section anew with the defaults of that
     loss or optimizer; the optimizer's ``schedule`` stays. A new loss that the present optimizer cannot train
     takes its own default optimizer along. These two are applied first, wherever they stand; all others in order.
+    ``first_stage.loss.name`` and ``first_stage.optim.name`` do the same to the first stage.
 
     Args:
         values: nested mapping as read from YAML.
@@ -48,25 +51,38 @@ def apply_overrides(values: dict[str, Any], assignments: Sequence[str]) -> None:
             raise InputError(
                 f"--set {key}={value}: {key} is a section of the recipe; set one of its keys, as in {example}"
             )
-    for switch in _SWITCHES:
-        for key, value in parsed:
-            if key == switch:
-                _switch(values, key, value)
+    first = [prefix + switch for prefix in _STAGES for switch in _SWITCHES]
+    for prefix, default in _STAGES.items():
+        for switch in _SWITCHES:
+            for key, value in parsed:
+                if key == prefix + switch:
+                    _switch(_stage(values, prefix), switch, value, default)
     for key, value in parsed:
-        if key not in _SWITCHES:
+        if key not in first:
             _set(values, key, value)
 
 
-def _present_names(values: dict[str, Any]) -> tuple[Any, Any]:
+def _stage(values: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """The part of the values that a stage's loss and optimizer stand in, made where it is missing."""
+    name = prefix.removesuffix(".")
+    if not name:
+        return values
+    if not isinstance(values.get(name), dict):
+        values[name] = {}
+    stage: dict[str, Any] = values[name]
+    return stage
+
+
+def _present_names(values: dict[str, Any], default_loss: str) -> tuple[Any, Any]:
     """Names of loss and optimizer, those that follow by default included."""
     loss, optim = (values.get(part) for part in ("loss", "optim"))
-    loss_name = loss.get("name", "aucm") if isinstance(loss, dict) else "aucm"
+    loss_name = loss.get("name", default_loss) if isinstance(loss, dict) else default_loss
     default = section_of(loss_name).optimizers[0]
     return loss_name, optim.get("name", default) if isinstance(optim, dict) else default
 
 
-def _switch(values: dict[str, Any], key: str, name: Any) -> None:
-    loss, optim = _present_names(values)
+def _switch(values: dict[str, Any], key: str, name: Any, default_loss: str) -> None:
+    loss, optim = _present_names(values, default_loss)
     if key == "loss.name" and name != loss:
         values["loss"] = {"name": name}
         if optim not in section_of(name).optimizers:

@@ -53,6 +53,12 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _no_stage_stops_early_that_keeps_its_last_weights(self) -> Self:
+        if self.training.selection == "last" and self.first_stage is not None and self.first_stage.patience:
+            raise ValueError("training.selection 'last' runs all epochs: set first_stage.patience to null")
+        return self
+
+    @model_validator(mode="after")
     def _losses_take_mixtures(self) -> Self:
         for stage in self.stages():
             require_soft_targets(stage.loss, self.augment)
