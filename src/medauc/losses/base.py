@@ -171,7 +171,9 @@ def as_columns(scores: Tensor, targets: Tensor, soft: bool = False) -> Columns:
 def _check_values(truth: Tensor, known: Tensor, allowed: str) -> None:
     odd = ~(known | (truth == -1) | truth.isnan())
     if odd.any():
-        raise ValueError(f"targets must be {allowed}, or -1 / NaN for unknown, found {truth[odd][0].item():g}")
+        raise ValueError(
+            f"targets must be {allowed}, or -1 / NaN for unknown, found {truth[odd][0].item():g}"
+        )
 
 
 def _is_traced(tensor: Tensor) -> bool:

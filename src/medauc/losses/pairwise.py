@@ -104,7 +104,9 @@ class PairwiseAUCLoss(Loss):
     def allow_soft_targets(self) -> Self:
         """Accept targets between 0 and 1; raise ValueError with a memory, which keeps the scores of two classes."""
         if self.memory:
-            raise ValueError("a memory of positives and negatives needs targets that are 0 or 1, none between")
+            raise ValueError(
+                "a memory of positives and negatives needs targets that are 0 or 1, none between"
+            )
         return super().allow_soft_targets()
 
     def extra_repr(self) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from medauc.data.augment import Augment
 from medauc.data.augment.draw import Draw
+from medauc.data.augment.geometry import sampling_grid
 from medauc.errors import InputError
 
 EVERYTHING = {
@@ -26,6 +27,11 @@ EVERYTHING = {
     "gamma": 0.3,
     "noise": 0.05,
     "voxel_scaling": True,
+    "elastic": 0.08,
+    "warp_share": 0.7,
+    "blur": 1.0,
+    "speckle": 0.2,
+    "erase": 0.3,
 }
 
 
@@ -295,7 +301,8 @@ def test_any_choice_of_options_keeps_shape_dtype_and_input_and_repeats_for_a_see
 @pytest.mark.parametrize("spatial_dims", [2, 3])
 def test_warps_invent_no_values_outside_the_range_of_the_image(spatial_dims, padding):
     images = random_batch(20, *[8] * spatial_dims)
-    geometry = {name: EVERYTHING[name] for name in ("rotation", "scale", "shear", "shift", "crop")}
+    names = ("rotation", "scale", "shear", "shift", "crop", "elastic", "warp_share")
+    geometry = {name: EVERYTHING[name] for name in names}
     torch.manual_seed(0)
     warped = Augment(spatial_dims, **geometry, padding=padding)(images)
     assert warped.min() >= 0
@@ -305,7 +312,7 @@ def test_warps_invent_no_values_outside_the_range_of_the_image(spatial_dims, pad
 @pytest.mark.parametrize("spatial_dims", [2, 3])
 def test_each_image_gets_its_own_change(spatial_dims):
     one = random_batch(1, *[8] * spatial_dims)
-    for name in EVERYTHING.keys() - {"quarter_turns", "flip", "crop"}:
+    for name in EVERYTHING.keys() - {"quarter_turns", "flip", "crop", "warp_share", "blur"}:
         torch.manual_seed(0)
         changed = Augment(spatial_dims, **{name: EVERYTHING[name]})(one.expand(4, *one.shape[1:]))
         for first in range(4):
@@ -365,6 +372,13 @@ def test_work_is_done_on_the_device_of_the_images(spatial_dims):
         ({"gamma": 3}, "gamma is 3"),
         ({"brightness": -1}, "brightness is -1; it must be at least 0"),
         ({"noise": math.inf}, "noise is inf"),
+        ({"elastic": 0.2}, "elastic is 0.2; it must be between 0 and 0.1, 0.4 of elastic_spacing"),
+        ({"elastic": -0.1}, "elastic is -0.1"),
+        ({"elastic_spacing": 0.01}, "elastic_spacing is 0.01; it must be between 0.05 and 1"),
+        ({"warp_share": 1.1}, "warp_share is 1.1; it must be between 0 and 1"),
+        ({"blur": -1}, "blur is -1; it must be at least 0"),
+        ({"speckle": 2}, "speckle is 2; it must be between 0 and 1"),
+        ({"erase": 1.5}, "erase is 1.5; it must be between 0 and 1"),
     ],
 )
 def test_options_out_of_range_are_named_with_what_is_allowed(options, message):
@@ -381,3 +395,49 @@ def test_quarter_turns_need_equal_sizes():
 def test_other_batches_are_refused(images):
     with pytest.raises(ValueError, match="expected float images"):
         Augment(2)(images)
+
+
+@pytest.mark.parametrize("sizes", [(9, 9), (6, 6, 6)])
+def test_images_that_are_not_warped_keep_their_values_to_the_bit(sizes):
+    d, images = len(sizes), random_batch(400, *sizes)
+    warps = {"rotation": 20.0, "scale": (0.8, 1.2), "shear": 0.1, "shift": 0.1, "elastic": 0.05}
+    torch.manual_seed(0)
+    changed = Augment(d, **warps, flip=0.5, quarter_turns=True, warp_share=0.4)(images)
+    kept = (changed.flatten(1).sort(1).values == images.flatten(1).sort(1).values).all(1)
+    assert (~kept).float().mean() == pytest.approx(0.4, abs=0.1)  # 4 standard errors
+    torch.manual_seed(0)
+    alone = Augment(d, **warps, warp_share=0.4)(images)
+    same = (alone == images).flatten(1).all(1)
+    assert (~same).float().mean() == pytest.approx(0.4, abs=0.1)
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_a_warp_share_of_0_leaves_flips_turns_and_crops(spatial_dims):
+    images = random_batch(20, *[6] * spatial_dims)
+    exact = {"flip": 0.5, "quarter_turns": True, "crop": 1}
+    torch.manual_seed(0)
+    expected = Augment(spatial_dims, **exact)(images)
+    torch.manual_seed(0)
+    assert torch.equal(
+        Augment(spatial_dims, **exact, rotation=20.0, elastic=0.05, warp_share=0)(images), expected
+    )
+
+
+def test_options_that_are_on_do_not_change_what_is_drawn_for_the_others():
+    """What is off draws no number, so recipes from before an option was there train on the same images."""
+    images = random_batch(5, 8, 8)
+    torch.manual_seed(0)
+    expected = Augment(2, flip=0.5, rotation=20.0, shift=0.1, noise=0.1)(images)
+    torch.manual_seed(0)
+    draw = Draw(images, None)
+    mirrored = 1 - 2 * (draw.uniform(2) < 0.5).float()
+    angle = draw.symmetric(math.radians(20), 1, 1)
+    turned = torch.cat(
+        [torch.cat([angle.cos(), angle.sin()], 2), torch.cat([-angle.sin(), angle.cos()], 2)], 1
+    )
+    moved = draw.symmetric(0.1, 2) * 8
+    draw.uniform(2)  # the crop, which is drawn with every shift
+    grid = sampling_grid(torch.diag_embed(mirrored) @ turned, moved, (8, 8))
+    warped = torch.nn.functional.grid_sample(images, grid, "bilinear", "border", align_corners=False)
+    noise = torch.randn(images.shape)
+    torch.testing.assert_close(expected, warped + noise * 0.1 * torch.rand(5, 1, 1, 1))

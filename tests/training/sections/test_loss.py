@@ -39,6 +39,7 @@ def test_keys_are_the_constructors_arguments(name: str) -> None:
     assert section.options() == expected
     assert section.name == name
     assert (section.optimizers, section.sampler) == (entry.optimizers, entry.sampler)
+    assert section.soft_targets == entry.loss.takes_soft_targets
 
 
 @pytest.mark.parametrize("name", available())
