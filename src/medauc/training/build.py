@@ -38,7 +38,7 @@ def build_classifier(dataset: Dataset, recipe: Recipe, seed: int, stage: int = 1
         require_turnable(dataset.image_shape)
     inputs = Inputs.of(dataset, compute_statistics(dataset.train.images, dataset.spatial_dims))
     balance = build_data_module(dataset, recipe, seed).prevalence
-    loss = build_loss(recipe.loss, dataset.train.targets, balance)
+    loss = build_loss(recipe.loss, dataset.train.targets, balance, soft_targets=augment.makes_soft_targets)
     torch.manual_seed(seed)
     return assemble(inputs, recipe, loss, seed, stage)
 
