@@ -125,7 +125,7 @@ def test_a_loss_has_a_soft_form_or_refuses_it(name):
     if lookup(name).loss.takes_soft_targets:
         assert loss.allow_soft_targets()(torch.zeros(4), torch.full((4,), 0.5)).isfinite()
         with pytest.raises(
-            ValueError, match="targets must be from 0 to 1, or -1 / NaN for unknown, found 1.5"
+            ValueError, match=r"targets must be from 0 to 1, or -1 / NaN for unknown, found 1\.5"
         ):
             loss(torch.zeros(4), torch.tensor([0.0, 1.5, 1.0, 0.0]))
     else:
@@ -134,7 +134,7 @@ def test_a_loss_has_a_soft_form_or_refuses_it(name):
 
 
 def test_without_leave_soft_targets_are_an_error_and_not_a_guess():
-    with pytest.raises(ValueError, match="targets must be 0, 1, or -1 / NaN for unknown, found 0.5"):
+    with pytest.raises(ValueError, match=r"targets must be 0, 1, or -1 / NaN for unknown, found 0\.5"):
         CrossEntropyLoss()(torch.zeros(2), torch.tensor([0.5, 1.0]))
 
 

@@ -30,17 +30,20 @@ def build_classifier(dataset: Dataset, recipe: Recipe, seed: int, stage: int = 1
         InputError: recipe and data do not fit together, or the recipe's weights do not fit its network.
     """
     augment = recipe.augment or AugmentSection()
-    if augment.quarter_turns and len(set(dataset.image_shape)) > 1:
-        raise InputError(
-            f"augment.quarter_turns needs equal sides, {dataset.name} has {dataset.image_shape}; set it to false"
-        )
-    if recipe.evaluation.test_time_augmentation == "octahedral":
-        require_turnable(dataset.image_shape)
+    require_orientations(recipe, dataset.image_shape)
     inputs = Inputs.of(dataset, compute_statistics(dataset.train.images, dataset.spatial_dims))
     balance = build_data_module(dataset, recipe, seed).prevalence
     loss = build_loss(recipe.loss, dataset.train.targets, balance, soft_targets=augment.makes_soft_targets)
     torch.manual_seed(seed)
     return assemble(inputs, recipe, loss, seed, stage)
+
+
+def require_orientations(recipe: Recipe, shape: tuple[int, ...]) -> None:
+    """Raise InputError when images of this shape cannot be turned as the recipe asks."""
+    if recipe.augment is not None and recipe.augment.quarter_turns and len(set(shape)) > 1:
+        raise InputError(f"augment.quarter_turns needs equal sides, images have {shape}; set it to false")
+    if recipe.evaluation.test_time_augmentation == "octahedral":
+        require_turnable(shape)
 
 
 def assemble(inputs: Inputs, recipe: Recipe, loss: nn.Module, seed: int, stage: int = 1) -> Classifier:

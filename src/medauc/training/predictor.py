@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from medauc.errors import InputError
-from medauc.training.build import assemble
+from medauc.training.build import assemble, require_orientations
 from medauc.training.checkpoint import BEST, load_weights
 from medauc.training.combination import Combination
 from medauc.training.ensemble_folder import EnsembleFolder, folder_at
 from medauc.training.fit import Device, choose_device
 from medauc.training.inputs import Inputs
 from medauc.training.module import Classifier, TrainingDiverged
+from medauc.training.recipe import parse_recipe
 from medauc.training.run_folder import RunFolder
 
 
@@ -38,15 +39,19 @@ class Predictor:
         self._device = torch.device(device)
 
     @classmethod
-    def load(cls, folder: Path | str, device: Device = "auto") -> Self:
+    def load(
+        cls, folder: Path | str, device: Device = "auto", changes: Mapping[str, Any] | None = None
+    ) -> Self:
         """Load all networks of a finished run.
 
         Args:
             folder: the run folder; of an ensemble that is the one that holds ``members``.
             device: "auto" takes a GPU if there is one.
+            changes: keys of the recipe's section ``evaluation`` that replace the run's own, such as
+                ``{"test_time_augmentation": "octahedral"}``.
 
         Raises:
-            InputError: not a run folder, an unfinished run, or one that was trained before runs recorded
+            InputError: a change out of range, not a run folder, an unfinished run, or one that was trained before runs recorded
                 what their network takes.
         """
         run = folder_at(Path(folder))
@@ -56,7 +61,7 @@ class Predictor:
         if isinstance(run, EnsembleFolder):
             combination = Combination.read(run.combination)
             members = {member.name: run.member(member.name) for member in combination.scored_by}
-        loaded = {name: _load(member) for name, member in members.items()}
+        loaded = {name: _load(member, changes or {}) for name, member in members.items()}
         where = choose_device(device)
         modules = {name: module.to(where) for name, (module, _) in loaded.items()}
         return cls(modules, next(iter(loaded.values()))[1], combination, where)
@@ -103,13 +108,17 @@ class Predictor:
             )
 
 
-def _load(run: RunFolder) -> tuple[Classifier, Inputs]:
+def _load(run: RunFolder, changes: Mapping[str, Any]) -> tuple[Classifier, Inputs]:
     _require_finished(run)
     recipe, provenance = run.read_recipe()
     if provenance.inputs is None:
         raise InputError(
             f"{run.path}: its recipe.yaml has no run.inputs (trained by medauc {provenance.medauc}); train it anew"
         )
+    if changes:
+        values = recipe.model_dump()
+        recipe = parse_recipe(values | {"evaluation": values["evaluation"] | changes}, str(run.path))
+    require_orientations(recipe, provenance.inputs.shape)
     # The run's own weights replace those it started from, whose file need not be here any more.
     blank = recipe.model_copy(update={"model": recipe.model.model_copy(update={"weights": None})})
     module = assemble(provenance.inputs, blank, nn.Identity(), provenance.seed)

@@ -63,7 +63,7 @@ def test_orientations_are_the_images_that_training_with_flips_and_quarter_turns_
 
 @pytest.mark.parametrize("sizes", [(4, 5), (3, 4, 5)])
 def test_images_whose_sides_all_differ_have_no_orientations(sizes):
-    with pytest.raises(InputError, match="octahedral needs two equal sides, images have .*use flips"):
+    with pytest.raises(InputError, match=r"octahedral needs two equal sides, images have .*use flips"):
         list(orientations(random_images(1, *sizes), len(sizes)))
 
 
