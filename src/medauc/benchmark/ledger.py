@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -50,15 +51,12 @@ class Row(BaseModel):
     fingerprint: str = ""
     predictions: str = ""
 
-    @field_validator("*", mode="before")
+    @field_validator(
+        "val_low", "val_high", "test_low", "test_high", "wall_seconds", "peak_mib", mode="before"
+    )
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
-
-    @field_validator("changes", "name", "fingerprint", "predictions", mode="before")
-    @classmethod
-    def _empty_text(cls, value: object) -> object:
-        return "" if value is None else value
 
     @property
     def flag(self) -> str:
@@ -67,8 +65,11 @@ class Row(BaseModel):
 
     @property
     def title(self) -> str:
-        """What tables call the recipe."""
-        return self.name or (f"{self.recipe} ({self.changes})" if self.changes else self.recipe)
+        """What tables call the recipe: as the grid did, else the shipped recipe and what it was changed to."""
+        changed = [
+            re.sub(r" \(.* -> (.*)\)$", r"=\1", change) for change in self.changes.split("; ") if change
+        ]
+        return self.name or " ".join((self.recipe, *changed))
 
     @property
     def identity(self) -> tuple[object, ...]:

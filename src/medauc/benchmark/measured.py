@@ -1,6 +1,6 @@
 """What the ledger says of one recipe on one data set: all its seeds together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,21 +28,17 @@ class Measured:
     Attributes:
         rows: the newest training of each seed, by seed.
         folder: the ledger's folder.
+        title: what tables call the recipe.
     """
 
     rows: tuple[Row, ...]
     folder: Path
+    title: str
 
     @property
     def flag(self) -> str:
         """The data set."""
         return self.rows[0].flag
-
-    @property
-    def title(self) -> str:
-        """The recipe."""
-        row = self.rows[-1]
-        return row.title + (" (data file not the published one)" if row.data_modified else "")
 
     @property
     def seeds(self) -> list[int]:
@@ -163,19 +159,33 @@ def _mean_over_labels(test: Aligned, labels: Sequence[str | None]) -> Estimate:
     return Estimate(found.mean, max(0.0, found.mean - half), min(1.0, found.mean + half))
 
 
-def gather(rows: Iterable[Row], folder: Path) -> list[Measured]:
+def gather(
+    rows: Iterable[Row], folder: Path, title: Callable[[Row], str] = lambda row: row.title
+) -> list[Measured]:
     """Put the rows of one recipe on one data set together, in the order in which they were first measured.
 
-    Rows belong together when data, recipe (by its fingerprint; by commit where an old row has none) and kind of device
-    are the same. Of several trainings with one seed the newest counts.
+    Rows belong together when data, recipe (the grid's name for it, else its fingerprint, else the commit) and kind of
+    device are the same. Of several trainings with one seed the newest counts.
 
     Args:
         rows: of the ledger, oldest first.
         folder: the ledger's.
+        title: what to call a row's recipe.
     """
     groups: dict[tuple[object, ...], dict[int, Row]] = {}
     for row in rows:
-        recipe = row.fingerprint or (row.recipe, row.changes, row.commit)
-        key = (row.flag, row.name, recipe, row.device, row.data_modified)
+        recipe = row.name or row.fingerprint or (row.recipe, row.changes, row.commit)
+        key = (row.flag, recipe, row.device, row.data_modified)
         groups.setdefault(key, {})[row.seed] = row
-    return [Measured(tuple(group[seed] for seed in sorted(group)), folder) for group in groups.values()]
+    return [
+        Measured(
+            tuple(group[seed] for seed in sorted(group)),
+            folder,
+            _title(next(reversed(group.values())), title),
+        )
+        for group in groups.values()
+    ]
+
+
+def _title(row: Row, title: Callable[[Row], str]) -> str:
+    return title(row) + (" (data file not the published one)" if row.data_modified else "")

@@ -1,6 +1,6 @@
 """Everything that tables show of a ledger: recipes by data set, ranks over data sets, paired tests, what is lacking."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,17 +46,21 @@ class Summary:
     notes: tuple[str, ...]
 
 
-def summarize(rows: Sequence[Row], folder: Path) -> Summary:
+def summarize(
+    rows: Sequence[Row], folder: Path, title: Callable[[Row], str] = lambda row: row.title
+) -> Summary:
     """Summarize rows of a ledger.
 
     Args:
         rows: oldest first.
         folder: the ledger's, from which the paths of scores count.
+        title: what to call a row's recipe.
 
     Raises:
         InputError: a table of scores cannot be read.
     """
-    found = gather(rows, folder)
+    order = {name: place for place, name in enumerate(CATALOG)}
+    found = sorted(gather(rows, folder, title), key=lambda one: order.get(one.rows[0].dataset, len(order)))
     measured = {
         flag: [one for one in found if one.flag == flag] for flag in dict.fromkeys(one.flag for one in found)
     }

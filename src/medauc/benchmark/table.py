@@ -141,7 +141,7 @@ def _line(one: Measured, rank: float) -> tuple[str, ...]:
         f"{one.minutes:.1f}",
         one.where,
         f"{rank:g}",
-        *(_number(value) for value in published(one)),
+        *(_reported(value) for value in published(one)),
     )
 
 
@@ -157,6 +157,15 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _reported(value: float | None) -> str:
+    """A published number with the digits that it was published with, two or three.
+
+    >>> _reported(0.8), _reported(0.987), _reported(None)
+    ('0.80', '0.987', '-')
+    """
+    return "-" if value is None else f"{value:.3f}".removesuffix("0")
 
 
 def _bounds(estimate: Estimate | None) -> str:

@@ -9,10 +9,17 @@ import typer
 from medauc.cli.options import AllowModified, DataDir, Device, DeviceOption
 
 if TYPE_CHECKING:
-    from medauc.benchmark import Summary
+    from medauc.benchmark import Measured, Summary
 
-_SHOWN = ("data set", "recipe", "seeds", "test AUC", "SD", "95% seeds and cases", "ensemble [95%]", "val AUC",
-          "minutes", "rank", "best published from scratch")  # fmt: skip
+_SHOWN = {  # heading on the terminal: that of the table
+    "seeds": "seeds",
+    "test AUC": "test AUC",
+    "SD": "SD",
+    "95%": "95% seeds and cases",
+    "ensemble": "ensemble [95%]",
+    "minutes": "minutes",
+    "rank": "rank",
+}
 
 
 def benchmark(
@@ -95,15 +102,31 @@ def benchmark(
 
 
 def _show(summary: "Summary") -> None:
-    """Print the columns of the table that fit a terminal."""
-    from rich.box import SIMPLE_HEAD
+    """Print the columns that fit a terminal, a table for each data set."""
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
     from medauc.benchmark import TITLES, cells
 
-    shown = [TITLES.index(title) for title in _SHOWN]
-    table = Table(*_SHOWN, box=SIMPLE_HEAD, pad_edge=False)
-    for line in cells(summary):
-        table.add_row(*(line[place] for place in shown))
-    Console().print(table)
+    lines = cells(summary)
+    for flag, ones in summary.measured.items():
+        table = Table(
+            "recipe", title=f"{flag}{_best(ones[0])}", box=SIMPLE, pad_edge=False, title_justify="left"
+        )
+        table.padding = (0, 1, 0, 0)
+        for heading in _SHOWN:
+            table.add_column(heading, no_wrap=True)
+        for line in (line for line in lines if line[0] == flag):
+            found = dict(zip(TITLES, line, strict=True))
+            ensemble = found["ensemble [95%]"].partition(" ")[0]
+            shown = found | {"ensemble [95%]": ensemble}
+            table.add_row(found["recipe"], *(shown[title] for title in _SHOWN.values()))
+        Console().print(table)
+
+
+def _best(one: "Measured") -> str:
+    from medauc.benchmark import published
+
+    best = published(one)[1]
+    return "" if best is None else f": best published from scratch {best:.3f}"

@@ -2,10 +2,13 @@
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from medauc.data import Dataset, load_dataset
 from medauc.errors import InputError
@@ -78,7 +81,8 @@ def run_unit(unit: Unit, load: Callable[..., Dataset] = load_dataset) -> Outcome
     error, details = None, None
     _reset_peak()
     try:
-        _train(unit, resumed, load)
+        with _claimed(unit.folder):
+            _train(unit, resumed, load)
     except InputError as problem:
         error = str(problem)
     except Exception as problem:
@@ -93,6 +97,20 @@ def _train(unit: Unit, resume: bool, load: Callable[..., Dataset]) -> None:
     dataset, recipe = load_for(unit.dataset, unit.recipe, unit.data_dir, unit.allow_modified, load=load)
     dataset = dataset if unit.part is None else unit.part(dataset)
     train(dataset, recipe, unit.folder, seed=unit.seed, device=unit.device, resume=resume)
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run folder; the claim ends with the process, however it ends."""
+    claim = folder.parent / ".claims" / folder.name
+    try:
+        claim.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(claim, timeout=0):
+            yield
+    except Timeout:
+        raise InputError(f"{folder}: another process is training it; wait for that one") from None
+    except PermissionError as error:
+        raise InputError(f"{folder}: cannot write there ({error.strerror})") from None
 
 
 def _reset_peak() -> None:
