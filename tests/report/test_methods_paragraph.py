@@ -7,9 +7,12 @@ from typing import get_args
 import pytest
 
 from medauc.evaluation import Settings, evaluate, evaluate_runs
+from medauc.report import methods_augmentation as sentences
 from medauc.report import methods_paragraph as module
 from medauc.report.methods_paragraph import methods_paragraph
 from medauc.training.recipe import parse_recipe
+from medauc.training.sections.augment import AugmentSection
+from medauc.training.sections.evaluation import EvaluationSection
 from medauc.training.sections.loss import AnyLoss
 from medauc.training.sections.model import ModelName
 from medauc.training.sections.optim import AnyOptim
@@ -97,3 +100,43 @@ def test_methods_follow_the_evaluation(predictions):
     assert any("Obuchowski" in reference for reference in found.references)
     assert "isotonic regression" in found.text
     assert "Subgroups by sex" in found.text
+
+
+def test_every_key_of_augment_and_every_kind_of_copies_has_words():
+    worded = {"flip", "quarter_turns", *sentences.TURNS, *sentences.LOOKS}
+    assert set(AugmentSection().options()) - worded == {"elastic_spacing", "warp_share", "padding"}
+    kinds = get_args(EvaluationSection.model_fields["test_time_augmentation"].annotation)
+    assert set(kinds) - set(sentences.COPIES) == {"none"}
+
+
+@pytest.mark.parametrize(
+    ("sections", "present", "absent"),
+    [
+        (
+            {"augment": {"elastic": 0.05, "rotation": 10, "warp_share": 0.8, "erase": 0.2}},
+            "by rotation, elastic deformation and erasing of a box (those that interpolate in 80% of the images).",
+            "mixed",
+        ),
+        ({"augment": {"noise": 0.1, "warp_share": 0.8}}, "changed at random by noise.", "interpolate"),
+        (
+            {"augment": {"mixup": 0.4}},
+            "Pairs of images of the same class were mixed, with shares from Beta(0.4, 0.4)",
+            "not augmented",
+        ),
+        (
+            {"augment": {"mixup": 0.4, "mixup_partners": "any"}},
+            "Pairs of training images and their targets were mixed",
+            "same class",
+        ),
+        (
+            {"evaluation": {"test_time_augmentation": "octahedral"}},
+            "averaged over all orientations",
+            "random",
+        ),
+        ({"evaluation": {"test_time_augmentation": "random"}}, "averaged over 16 copies", "mirror"),
+    ],
+)
+def test_changes_mixtures_and_copies_are_said(evaluation, sections, present, absent):
+    text = methods_paragraph(evaluation, recipe_of(**sections), "X", None).text
+    assert present in text
+    assert absent not in text.replace("in random order", "")

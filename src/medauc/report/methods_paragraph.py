@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medauc.evaluation import Evaluation, Figure
+from medauc.report.methods_augmentation import augmentation_sentences, copies_sentence, listed
 from medauc.report.methods_ensemble import chosen_on, ensemble_sentences
 from medauc.report.words import METHOD_NAMES
 from medauc.training.recipe import Recipe
@@ -65,15 +66,6 @@ _SCHEDULES = {
     "cosine": "falling along a cosine",
     "one_cycle": "one cycle: rising, then falling",
 }
-_TURNS = {
-    "rotation": "rotation",
-    "scale": "scaling",
-    "shear": "shearing",
-    "shift": "translation",
-    "crop": "cropping",
-}
-_LOOKS = {"brightness": "brightness", "contrast": "contrast", "gamma": "gamma", "noise": "noise"}
-
 _HOLM = "Holm, Scand. J. Stat. 6 (1979) 65"
 _INTENSITIES = {
     "train": "Intensities were standardised by the mean and standard deviation of the training images.",
@@ -130,11 +122,7 @@ def _training(recipe: Recipe, data_name: str | None, seed: int | None, cite: Cit
     yield f"We trained {network}{cite(source)}{width}{acs} {start}{data}."
     yield _INTENSITIES[recipe.data.normalization]
     yield from _objective(recipe, cite)
-    yield (
-        f"Training images were changed at random by {_changes(recipe)}."
-        if _changes(recipe)
-        else ("Training images were not augmented.")
-    )
+    yield from augmentation_sentences(recipe, cite)
     yield _batches(recipe)
     yield _selection(recipe, seed)
     yield from ensemble_sentences(recipe)
@@ -167,19 +155,6 @@ def _objective(recipe: Recipe, cite: Cite) -> Iterator[str]:
         yield "The dual variable was updated by projected gradient ascent."
 
 
-def _changes(recipe: Recipe) -> str:
-    augment = recipe.augment
-    if augment is None:
-        return ""
-    flips = augment.flip if isinstance(augment.flip, tuple) else (augment.flip,)
-    off = {"scale": (1.0, 1.0)}
-    turned = [name for key, name in _TURNS.items() if getattr(augment, key) != off.get(key, 0)]
-    looked = [name for key, name in _LOOKS.items() if getattr(augment, key) != 0]
-    found = ["mirroring"] * any(flips) + ["quarter turns"] * augment.quarter_turns + turned + looked
-    found += ["multiplication of intensities by a uniform number"] * augment.voxel_scaling
-    return _listed(found)
-
-
 def _batches(recipe: Recipe) -> str:
     sampling = recipe.sampling
     if sampling.name == "shuffled" or (sampling.positive_share is None and sampling.name == "auto"):
@@ -206,15 +181,11 @@ def _selection(recipe: Recipe, seed: int | None) -> str:
         "swa": " of stochastically averaged weights",
     }
     seeded = "" if seed is None else f" (random seed {seed})"
-    flips = (
-        " Scores of test images were averaged over their mirror images."
-        if recipe.evaluation.test_time_augmentation == "flips"
-        else ""
-    )
     averaged = averages[training.weight_averaging]
     return (
         f"Training ran for at most {training.max_epochs} epochs{early}{seeded}; the epoch{averaged} with the "
-        f"largest area under the ROC curve on validation was kept. The test set was scored once.{flips}"
+        f"largest area under the ROC curve on validation was kept. The test set was scored "
+        f"once.{copies_sentence(recipe.evaluation)}"
     )
 
 
@@ -245,7 +216,7 @@ def _evaluation(evaluation: Evaluation, recipe: Recipe | None, cite: Cite) -> It
         )
     if evaluation.operating_points:
         point = evaluation.operating_points[0]
-        rules = _listed(list(dict.fromkeys(point.name for point in evaluation.operating_points)))
+        rules = listed(list(dict.fromkeys(point.name for point in evaluation.operating_points)))
         yield (
             f"Thresholds ({rules}) were chosen on {chosen_on(recipe)} and applied to the test set; proportions have "
             f"{percent} intervals ({_how(point.sensitivity, cite)})."
@@ -261,14 +232,10 @@ def _evaluation(evaluation: Evaluation, recipe: Recipe | None, cite: Cite) -> It
     columns = list(dict.fromkeys(found.column for found in evaluation.subgroups))
     if columns:
         yield (
-            f"Subgroups by {_listed(columns)} were each compared with the remaining samples; p values were adjusted by "
+            f"Subgroups by {listed(columns)} were each compared with the remaining samples; p values were adjusted by "
             f"Holm's method{cite(_HOLM)}."
         )
 
 
 def _how(figure: Figure, cite: Cite) -> str:
     return figure.method + cite(figure.reference or None)
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -23,7 +23,7 @@ class Mixup(nn.Module):
       whose labels all agree, the unknown ones included, are mixed. Losses with a state for each sample keep
       that of the larger part.
     * any other sample ("any"): targets become shares between 0 and 1, of which a loss counts ``target`` as
-      positive and 1 - ``target`` as negative in the means over the classes (Xu et al., AUC-mixup, arXiv
+      positive and 1 - ``target`` as negative in the means over the classes (Xv, Li and Yang, AUC-mixup, arXiv
       2310.11693). A label that is unknown in either part is unknown (-1) in the mixture.
 
     A sample without partner in the batch stays as it is.
