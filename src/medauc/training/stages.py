@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
@@ -91,7 +92,8 @@ def _fit(
 ) -> None:
     """Run the epochs of one stage, from its last checkpoint where there is one."""
     training, last = stage.recipe.training, run.checkpoints / stage.last
-    callbacks: list[Callback] = [best, *build_averaging(training), history]
+    fresh = partial(build_data_module, stage.data.dataset, stage.recipe, stage.module.seed)
+    callbacks: list[Callback] = [best, *build_averaging(training, fresh), history]
     if training.patience is not None:
         callbacks.append(
             ResumableEarlyStopping(training.monitor, mode="max", patience=training.patience, min_delta=0.0)
