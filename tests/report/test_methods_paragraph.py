@@ -8,6 +8,7 @@ import pytest
 
 from medauc.evaluation import Settings, evaluate, evaluate_runs
 from medauc.report import methods_augmentation as sentences
+from medauc.report import methods_objective
 from medauc.report import methods_paragraph as module
 from medauc.report.methods_paragraph import methods_paragraph
 from medauc.training.recipe import parse_recipe
@@ -28,12 +29,12 @@ def names_of(union):
 
 
 def test_every_choice_has_words():
-    assert names_of(AnyLoss) == set(module._LOSSES)
-    assert names_of(AnyOptim) == set(module._OPTIMIZERS)
+    assert names_of(AnyLoss) == set(methods_objective._LOSSES)
+    assert names_of(AnyOptim) == set(methods_objective._OPTIMIZERS)
     assert set(get_args(ModelName)) == set(module._NETWORKS)
 
 
-@pytest.mark.parametrize("loss", sorted(module._LOSSES))
+@pytest.mark.parametrize("loss", sorted(methods_objective._LOSSES))
 def test_every_loss_makes_sentences(evaluation, loss):
     found = methods_paragraph(evaluation, recipe_of(loss={"name": loss}), "X", 0)
     assert "{" not in found.text
@@ -140,3 +141,39 @@ def test_changes_mixtures_and_copies_are_said(evaluation, sections, present, abs
     text = methods_paragraph(evaluation, recipe_of(**sections), "X", None).text
     assert present in text
     assert absent not in text.replace("in random order", "")
+
+
+def test_two_stages_are_told_apart(evaluation):
+    recipe = recipe_of(
+        first_stage={
+            "loss": {"label_smoothing": 0.1},
+            "optim": {"lr": 0.003, "schedule": {"name": "cosine", "warmup_epochs": 2}},
+            "max_epochs": 12,
+        },
+        optim={"lr": 0.05, "sam_radius": 0.1},
+        training={"max_epochs": 30, "patience": 6, "weight_averaging": "swa"},
+        sampling={"batch_size": 48},
+    )
+    found = methods_paragraph(evaluation, recipe, "X", 3)
+    first, second = found.text.split("In the second stage")
+    assert "two stages, of which the second started from the weights that the first had kept" in first
+    assert "by minimising cross-entropy with label smoothing of 0.1" in first
+    assert "AdamW" in first
+    assert "learning rate 0.003 (falling along a cosine after a linear rise over 2 epochs)" in first
+    assert "held 48 images, drawn without replacement" in first
+    assert "AUC-margin loss" in second
+    assert "sharpness-aware minimisation (radius 0.1)" in second
+    assert "held 48 images, of which 50% were positive" in second
+    assert (
+        "at most 12 epochs in the first stage and at most 30 epochs, stopping after 6 epochs without improvement in "
+        "the second (random seed 3); the epoch of both stages of stochastically averaged weights"
+    ) in second
+    for author in ("Foret", "Izmailov", "Szegedy"):
+        assert any(author in reference for reference in found.references)
+
+
+def test_last_weights_are_not_called_the_best(evaluation):
+    recipe = recipe_of(training={"selection": "last", "patience": None, "max_epochs": 9})
+    text = methods_paragraph(evaluation, recipe, "X", None).text
+    assert "ran for 9 epochs; the last epoch was kept" in text
+    assert "largest area under the ROC curve on validation" not in text

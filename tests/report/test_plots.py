@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -96,6 +97,20 @@ def test_history_marks_the_best_epoch_and_leaves_out_what_is_missing(material):
     assert trace(figures["Variables of the loss"], "alpha")["y"][0] is None
     bare = material.history.assign(a=np.nan, b=np.nan, alpha=np.nan)
     assert "Variables of the loss" not in [title for title, _, _ in history_plots(bare)]
+
+
+def test_history_of_two_stages_shows_where_the_second_begins_and_what_was_kept(material):
+    auc = [0.6, 0.8, 0.8, 0.8, 0.7]
+    history = pd.DataFrame(
+        {"stage": [1, 1, 1, 2, 2], "epoch": range(5), "loss": 0.5, "train_auc": 0.5, "val_auc": auc}
+    )
+    figures = {title: spec for title, _, spec in history_plots(history)}
+    for spec in figures.values():
+        assert [shape["x0"] for shape in spec["layout"]["shapes"]] == [2.5]
+    assert trace(figures["AUC"], "best validation, epoch 2")["x"] == [2]  # the second stage only ties
+    better = history.assign(val_auc=[0.6, 0.8, 0.8, 0.9, 0.9])
+    assert trace({t: s for t, _, s in history_plots(better)}["AUC"], "best validation, epoch 4")["x"] == [4]
+    assert history_plots(material.history)[0][2]["layout"]["shapes"] == []
 
 
 def test_decision_curve_is_the_evaluated_one(evaluation):

@@ -36,7 +36,7 @@ def history_plots(history: pd.DataFrame) -> list[tuple[str, str, Spec]]:
             spec = _spec(
                 traces, x=_axis("epoch"), y=_axis(names.get(columns[0], "") if len(columns) == 1 else "")
             )
-            spec["layout"]["height"] = 280
+            spec["layout"] |= {"height": 280, "shapes": _ends_of_stages(history)}
             found.append((title, description, spec))
     return found
 
@@ -58,9 +58,26 @@ def _ensemble_plots(history: pd.DataFrame) -> list[tuple[str, str, Spec]]:
     return found
 
 
+def _ends_of_stages(history: pd.DataFrame) -> list[Spec]:
+    """A dotted upright where a stage ends."""
+    if "stage" not in history:
+        return []
+    ends = history.groupby("stage")["epoch"].max().to_numpy(dtype=np.float64)[:-1] + 0.5
+    line = {"color": GREY, "width": 1, "dash": "dot"}
+    return [
+        {"type": "line", "xref": "x", "yref": "paper", "x0": end, "x1": end, "y0": 0, "y1": 1, "line": line}
+        for end in ends.tolist()
+    ]
+
+
 def _best_epoch(history: pd.DataFrame) -> Spec:
+    """The epoch that was kept: of equal ones the last, but a second stage has to exceed the first."""
     auc = history["val_auc"].to_numpy(dtype=np.float64)
-    row = int(np.nanargmax(auc))
+    ties = np.flatnonzero(auc == np.nanmax(auc))
+    if "stage" in history:
+        stage = history["stage"].to_numpy()
+        ties = ties[stage[ties] == stage[ties[0]]]
+    row = int(ties[-1])
     epoch = int(history["epoch"].to_numpy()[row])
     return {
         "x": [epoch],
