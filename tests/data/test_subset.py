@@ -160,7 +160,8 @@ def test_validation_shrinks_in_proportion_where_asked() -> None:
     part = take_subset(data, SubsetSpec(samples=100, prevalence=0.1, label_noise=0.1, validation=True))
     assert (len(part.val), int((part.val.targets != 0).sum())) == (40, 4 - round(0.4) + round(3.6))
     assert part.part == (
-        "100 of 200 training samples, 10 labels flipped; 40 of 80 validation samples, 4 labels flipped"
+        "training is 100 of its 200 samples, 10 labels flipped; "
+        "validation is 40 of its 80 samples, 4 labels flipped"
     )
 
 

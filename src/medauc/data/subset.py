@@ -75,7 +75,7 @@ def take_subset(dataset: Dataset, spec: SubsetSpec) -> Dataset:
     >>> data = load_dataset("phantom2d", phantom=PhantomSpec(n_train=100, n_val=20, n_test=20, prevalence=0.5))
     >>> rare = take_subset(data, SubsetSpec(prevalence=0.1))
     >>> len(rare.train), int(rare.train.targets.sum()), rare.part
-    (56, 6, '56 of 100 training samples')
+    (56, 6, 'training is 56 of its 100 samples')
     """
     if spec.changes_nothing:
         return dataset
@@ -88,7 +88,7 @@ def take_subset(dataset: Dataset, spec: SubsetSpec) -> Dataset:
     return replace(dataset, train=train, val=val, part=f"{part}; {part_of_val}")
 
 
-_ADJECTIVES = {"train": "training", "val": "validation"}
+_WORDS = {"train": "training", "val": "validation"}
 
 
 def _require(fits: bool, name: str, value: object, allowed: str) -> None:
@@ -100,7 +100,7 @@ def _reduce(
     dataset: Dataset, name: str, spec: SubsetSpec, samples: int | None, stream: np.random.SeedSequence
 ) -> tuple[Split, str]:
     """Choose the samples of one split and flip labels; also say in words what was done."""
-    split, where = dataset.splits[name], f"{dataset.name}: data.subset of the {_ADJECTIVES[name]} split"
+    split, where = dataset.splits[name], f"{dataset.name}: data.subset of the {_WORDS[name]} split"
     choosing, flipping = (np.random.default_rng(child) for child in stream.spawn(2))
     if spec.prevalence is not None and split.targets.ndim == 2:
         raise InputError(f"{where}: prevalence is for one label, this set has {split.targets.shape[1]}")
@@ -108,7 +108,7 @@ def _reduce(
         split = _take(split, samples, spec.prevalence, where, choosing)
     targets, flipped = _flip_labels(split.targets, spec.noise, flipping)
     _require_both_classes(targets, where)
-    told = f"{len(split)} of {len(dataset.splits[name])} {_ADJECTIVES[name]} samples"
+    told = f"{_WORDS[name]} is {len(split)} of its {len(dataset.splits[name])} samples"
     return replace(split, targets=targets), told + (f", {flipped} labels flipped" if flipped else "")
 
 

@@ -1,6 +1,7 @@
 """The report of a run folder, or of a table of scores from anywhere."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medauc.data import Dataset, file_md5, load_dataset
+from medauc.data import Dataset, SubsetSpec, file_md5, load_dataset, take_subset
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions, ReadOptions
 from medauc.report.build import write_report
@@ -118,7 +119,7 @@ def _describe(
         environment=_environment(provenance),
         unscored={}
         if dataset is None or recipe.ensemble.folds is not None
-        else _unscored(dataset, predictions),
+        else _unscored(dataset, predictions, recipe.data.subset),
         history=_read_history(run.metrics) if recipe.ensemble.is_single else _read_histories(run),
         images={} if dataset is None else _images(dataset, predictions, evaluation),
     )
@@ -138,13 +139,15 @@ def _find_dataset(run: RunFolder, data_dir: Path | None) -> Dataset | None:
     return load_dataset(file)  # by path: nothing can be downloaded
 
 
-def _unscored(dataset: Dataset, predictions: Predictions) -> dict[str, SplitFlow]:
+def _unscored(dataset: Dataset, predictions: Predictions, subset: SubsetSpec) -> dict[str, SplitFlow]:
     """Sizes of the splits that were not scored; a file alone does not know which class was positive."""
     labels = dataset.label_names if dataset.multi_label else ()
-    flipped = not dataset.multi_label and _is_flipped(dataset, predictions)
+    if not dataset.multi_label and _is_flipped(dataset, predictions):
+        train, val, test = (replace(split, targets=1 - split.targets) for split in dataset)
+        dataset = replace(dataset, train=train, val=val, test=test)
     return {
-        name: split_flow(name, 1 - split.targets if flipped else split.targets, split.groups, labels)
-        for name, split in dataset.splits.items()
+        name: split_flow(name, split.targets, split.groups, labels)
+        for name, split in take_subset(dataset, subset).splits.items()
         if name not in predictions.splits
     }
 
