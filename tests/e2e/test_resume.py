@@ -21,6 +21,13 @@ PESG = [
     "training.patience=5",
 ]
 ADAMW = ["optim={name: adamw, lr: 0.003, schedule: {name: one_cycle}}", "training.patience=null"]
+MIXED = [
+    *ADAMW,
+    "augment={flip: 0.5, rotation: 20, elastic: 0.05, warp_share: 0.7, blur: 0.5, speckle: 0.1, erase: 0.2, "
+    "mixup: 0.4, mixup_partners: any}",
+    "evaluation.test_time_augmentation=random",
+    "evaluation.test_time_copies=3",
+]
 
 
 def train(home: Path, out: str, settings: list[str], *more: str) -> list[str]:
@@ -73,7 +80,7 @@ def weights_and_tables(folder: Path) -> tuple[bytes, bytes, pd.DataFrame]:
     )
 
 
-@pytest.mark.parametrize("settings", [PESG, ADAMW], ids=["pesg", "adamw"])
+@pytest.mark.parametrize("settings", [PESG, ADAMW, MIXED], ids=["pesg", "adamw", "mixed"])
 def test_killed_runs_end_bit_identical(tmp_path: Path, settings: list[str]) -> None:
     finish(tmp_path, train(tmp_path, "whole", settings))
     arguments = train(tmp_path, "broken", settings)

@@ -1,3 +1,4 @@
+import inspect
 from typing import get_args
 
 import numpy as np
@@ -9,6 +10,7 @@ from medauc.models import build
 from medauc.training import resolve
 from medauc.training.sections import augment as augment_section
 from medauc.training.sections import model as model_section
+from medauc.training.sections.augment import AugmentSection
 
 
 @pytest.mark.parametrize("name", ["ModelName", "Stem", "Conversion", "Norm", "Pooling"])
@@ -18,6 +20,17 @@ def test_recipe_offers_the_networks_there_are(name: str) -> None:
 
 def test_recipe_offers_the_padding_there_is() -> None:
     assert get_args(augment_section.Padding) == get_args(augment.Padding)
+    assert get_args(augment_section.Partners) == get_args(augment.Partners)
+
+
+def test_keys_of_augment_are_the_constructors_arguments_and_all_off():
+    arguments = list(inspect.signature(augment.Augment).parameters.values())[1:]
+    assert AugmentSection().options() == {argument.name: argument.default for argument in arguments}
+    mixup = inspect.signature(augment.Mixup).parameters
+    assert (AugmentSection().mixup, AugmentSection().mixup_partners) == (
+        mixup["alpha"].default,
+        mixup["partners"].default,
+    )
 
 
 def test_size_in_the_name_wins_over_the_recipe() -> None:
