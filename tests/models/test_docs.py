@@ -4,11 +4,13 @@ import doctest
 import inspect
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from medauc.data.augment import Augment
 from medauc.models import build_model
+from medauc.training.sections.evaluation import EvaluationSection
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "models-and-augmentation.md"
 
@@ -20,7 +22,7 @@ def test_the_page_runs():
 
 
 def test_its_table_lists_every_option_of_augment():
-    table = PAGE.read_text(encoding="utf-8").split("## Augmentation")[1]
+    table = PAGE.read_text(encoding="utf-8").split("## Augmentation")[1].split("###")[0]
     options = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert options == list(inspect.signature(Augment).parameters)[1:]
 
@@ -40,3 +42,9 @@ def test_its_table_tells_the_parameter_counts():
         rounding = 0.051 if unit == "M" else 0.51
         assert count(name, 2, int(width)) / size == pytest.approx(float(flat), abs=rounding)
         assert count(name, 3, int(width)) / size == pytest.approx(float(volume), abs=rounding)
+
+
+def test_its_table_lists_every_kind_of_test_time_copies():
+    table = PAGE.read_text(encoding="utf-8").split("### Test-time augmentation")[1].split("###")[0]
+    kinds = get_args(EvaluationSection.model_fields["test_time_augmentation"].annotation)
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(kinds)
