@@ -130,6 +130,7 @@ def test_killed_ensembles_end_bit_identical(tmp_path: Path) -> None:
     assert len(pd.read_csv(refit)) == epochs[0]
 
 
+@pytest.mark.slow
 def test_workers_train_the_networks(invoke, tiny_phantom, tmp_path) -> None:
     """Two at a time; their output does not reach the terminal."""
     outcome = invoke("train", "phantom2d", *tiny_phantom, "--members", 2, "--jobs", 2, "--out", "run")

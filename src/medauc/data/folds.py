@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from medauc.data.dataset import Dataset, Split
 from medauc.errors import InputError
@@ -34,6 +33,9 @@ def assign_folds(dataset: Dataset, folds: int, seed: int) -> NDArray[np.int64]:
     >>> np.bincount(assign_folds(data, 5, seed=0)).tolist()
     [10, 10, 10, 10, 10]
     """
+    # Not at the top: reading a finished ensemble needs no scikit-learn, which takes a second.
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     targets = np.concatenate([dataset.train.targets, dataset.val.targets])
     groups = np.concatenate([dataset.train.groups, dataset.val.groups])
     _require_enough(dataset, targets, groups, folds)
