@@ -6,12 +6,17 @@ from medauc.errors import InputError
 from medauc.files import atomic_path, save_text
 
 
+def break_off(path: Path) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+
+
 def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_beside(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     save_text(path, "old")
-    with pytest.raises(ZeroDivisionError), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        break_off(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
