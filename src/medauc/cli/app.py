@@ -13,6 +13,7 @@ from medauc.cli.compare import compare
 from medauc.cli.datasets import datasets
 from medauc.cli.demo import demo
 from medauc.cli.evaluate import evaluate
+from medauc.cli.pretrain import pretrain
 from medauc.cli.report import report
 from medauc.cli.train import train
 from medauc.errors import InputError
@@ -46,7 +47,7 @@ def medauc(
     """
 
 
-for verb in (demo, datasets, train, evaluate, compare, report, benchmark):
+for verb in (demo, datasets, train, pretrain, evaluate, compare, report, benchmark):
     app.command(no_args_is_help=False)(verb)
 
 

@@ -6,7 +6,7 @@ from medauc.models.fullres import full_resolution_net
 from medauc.models.head import Pooling
 from medauc.models.norm import Norm
 from medauc.models.resnet import Stem
-from medauc.models.weights import load_weights
+from medauc.models.weights import load_weights, scoring_layer
 
 __all__ = [
     "ACSConv3d",
@@ -19,4 +19,5 @@ __all__ = [
     "convert_acs",
     "full_resolution_net",
     "load_weights",
+    "scoring_layer",
 ]

@@ -44,7 +44,7 @@ def load_weights(network: nn.Module, path: Path) -> list[str]:
     >>> load_weights(target, path)
     ['0.weight: 3 input channels adapted to 1']
     """
-    first, head = _first_convolution(network), _last_linear(network)
+    first, head = _first_convolution(network), scoring_layer(network)
     stored = _strip_prefix(_read(path), f"{first}.weight", path)
     fitted: dict[str, Tensor] = {}
     notes: list[str] = []
@@ -113,7 +113,8 @@ def _first_convolution(network: nn.Module) -> str:
     return _names(network, (nn.Conv2d, nn.Conv3d, ACSConv3d))[0]
 
 
-def _last_linear(network: nn.Module) -> str:
+def scoring_layer(network: nn.Module) -> str:
+    """Name of the layer that makes the scores: the last linear one."""
     return _names(network, (nn.Linear,))[-1]
 
 

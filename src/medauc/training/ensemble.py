@@ -25,6 +25,7 @@ from medauc.training.members import (
     recipe_of,
     refits_of,
 )
+from medauc.training.origin import require_unseen
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import Provenance, RunFolder, require_usable
 from medauc.training.scoring import evaluate_path
@@ -78,7 +79,10 @@ def train_ensemble(
     """
     run = EnsembleFolder(folder)
     require_usable(folder, resume)
-    provenance = Provenance.of(dataset, seed, choose_device(device))
+    weights = recipe.model.weights
+    provenance = Provenance.of(dataset, seed, choose_device(device), weights)
+    if weights is not None and recipe.ensemble.folds is not None:
+        require_unseen(Path(weights), dataset.name, dataset.md5)
     if resume:
         run.require_same(recipe, provenance)
         if run.evaluation.exists():

@@ -1,8 +1,6 @@
 """One training: from a data set and a recipe to a run folder with predictions and evaluation."""
 
-import logging
 import signal
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +20,7 @@ from medauc.training.checkpoint import BEST, load_weights
 from medauc.training.executor import Executor
 from medauc.training.inputs import Inputs
 from medauc.training.module import Classifier, TrainingDiverged
+from medauc.training.quiet import quiet_lightning
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import Provenance, RunFolder, require_usable
 from medauc.training.scoring import settings_of
@@ -94,7 +93,7 @@ def train(
     run = RunFolder(folder)
     require_usable(folder, resume)
     accelerator = choose_device(device)
-    provenance = Provenance.of(dataset, seed, accelerator)
+    provenance = Provenance.of(dataset, seed, accelerator, recipe.model.weights)
     if resume:
         run.require_same(recipe, provenance)
         if run.evaluation.exists():
@@ -106,7 +105,7 @@ def train(
     else:
         inputs = Inputs.of(dataset, stages[0].module.normalize.statistics)
         run.create(recipe, replace(provenance, inputs=inputs))
-    with _quiet_lightning(), _interruptible(dataset, folder):
+    with quiet_lightning(), _interruptible(dataset, folder):
         fit_stages(stages, run, accelerator, progress)
         module = stages[-1].module
         load_weights(module.network, run.checkpoints / BEST)
@@ -179,20 +178,3 @@ def resume_command(dataset: Dataset, folder: Path) -> str:
     """What a user types to continue the run in ``folder``."""
     name = dataset.source if dataset.entry is None and dataset.source else dataset.name
     return f"medauc train {name} --resume --out {folder}"
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Lightning announces its hardware and its opinions on worker counts; a user of medauc did not ask."""
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pytorch_lightning")
-        warnings.filterwarnings("ignore", module="lightning_fabric")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

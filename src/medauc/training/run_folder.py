@@ -9,6 +9,7 @@ import yaml
 
 from medauc import __version__
 from medauc.data import Dataset
+from medauc.data.npz import file_md5
 from medauc.errors import InputError
 from medauc.files import write_text_atomically
 from medauc.training.inputs import Inputs
@@ -31,12 +32,13 @@ class Provenance:
     platform: str
     device: str
     threads: int
+    weights_md5: str | None = None  # of the file that the recipe's model.weights names
     part: str | None = None  # what the splits are made of, where not the data set's own
     inputs: Inputs | None = None  # None for an ensemble: each of its networks has its own
 
     @classmethod
-    def of(cls, dataset: Dataset, seed: int, device: str) -> "Provenance":
-        """Describe this process and ``dataset``."""
+    def of(cls, dataset: Dataset, seed: int, device: str, weights: str | None = None) -> "Provenance":
+        """Describe this process, ``dataset`` and the file of starting weights."""
         import torch  # not at the top: reading a finished run needs no torch
 
         return cls(
@@ -53,6 +55,7 @@ class Provenance:
             device=device,
             threads=torch.get_num_threads(),
             part=dataset.part,
+            weights_md5=file_md5(Path(weights)) if weights is not None and Path(weights).is_file() else None,
         )
 
 
@@ -137,6 +140,9 @@ class RunFolder:
         for key in ("dataset", "data_md5", "positive_class", "seed", "part"):
             if getattr(old, key) != getattr(provenance, key):
                 differences.append(f"{key} ({getattr(old, key)} -> {getattr(provenance, key)})")
+        # A finished run does without the file that it started from.
+        if provenance.weights_md5 not in (None, old.weights_md5):
+            differences.append(f"weights_md5 ({old.weights_md5} -> {provenance.weights_md5})")
         if differences:
             raise InputError(
                 f"{self.path}: cannot resume, the run there was started with another recipe: {', '.join(differences)}; "

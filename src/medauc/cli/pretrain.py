@@ -1,0 +1,76 @@
+"""``medauc pretrain``."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medauc.cli.options import AllowModified, DataDir, Device, DeviceOption
+
+
+class MethodOption(StrEnum):
+    """What is learned."""
+
+    joint = "joint"
+    self_supervised = "self-supervised"
+
+
+def pretrain(
+    datasets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATASET...", help="Names of `medauc datasets` or own .npz files, all 2D or all 3D."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The weights file to write, .safetensors.")],
+    method: Annotated[
+        MethodOption,
+        typer.Option("--method", help="Learn from the labels of all sets at once, or without labels."),
+    ] = MethodOption.joint,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            "--recipe",
+            help="Network, augmentation, optimizer, length: as for `medauc train` of the first set.",
+        ),
+    ] = "default",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY.PATH=VALUE", help="Change one value of the recipe; may be repeated."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Decides all randomness.")] = 0,
+    data_dir: DataDir = None,
+    device: Device = DeviceOption.auto,
+    allow_modified: AllowModified = False,
+) -> None:
+    """Learn starting weights from the training images of data sets; validation and test images are never read.
+
+    Train from them with `medauc train DATASET --set model.weights=FILE` and the same network.
+    """
+    from medauc.training import resolve
+    from medauc.training.pretraining import pretrain as run_pretraining
+
+    plans = [
+        resolve(
+            name, recipe=recipe, overrides=settings or (), data_dir=data_dir, allow_modified=allow_modified
+        )
+        for name in datasets
+    ]
+    found = run_pretraining(
+        [plan.dataset for plan in plans],
+        plans[0].recipe,
+        out,
+        method=method.value,
+        seed=seed,
+        device=device.value,
+        say=lambda line: typer.echo(line, err=True),
+    )
+    seen = ", ".join(f"{source.dataset} ({source.samples} images)" for source in found.origin.sources)
+    typer.echo(f"learned from the training split of {seen}")
+    typer.echo(f"mean loss of the first epoch {found.losses[0]:.4f}, of the last {found.losses[-1]:.4f}")
+    typer.echo(
+        f"written: {out}; train from it with --set model.weights={out} and the same network (--set model...)"
+    )
