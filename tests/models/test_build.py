@@ -91,7 +91,10 @@ def test_equal_seeds_build_equal_networks():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"name": "resnet19"}, "model name is 'resnet19'; choose one of resnet10, resnet18, resnet50, fullres"),
+        (
+            {"name": "resnet19"},
+            "model name is 'resnet19'; choose one of resnet10, resnet18, resnet50, fullres",
+        ),
         ({"stem": "quarter"}, "model stem is 'quarter'; choose one of full, half, imagenet"),
         ({"conversion": "i3d"}, "model conversion is 'i3d'; choose one of none, acs"),
         ({"spatial_dims": 4}, "model spatial_dims is 4; choose one of 2, 3"),
