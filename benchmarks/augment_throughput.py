@@ -1,8 +1,8 @@
 """Images per second of augmentation: medauc and kornia on the batch, SciPy on one image at a time.
 
 All sides flip, rotate, scale and shift with linear interpolation, on batches of 64 grey images of 28 pixels
-a side. One thread and its processor time, so that other work on the machine hardly matters; every round
-runs each side once, the figures are medians over the rounds. kornia is no dependency of medauc: install it
+a side; medauc's further options are measured on top of these. One thread and its processor time, so that other
+work on the machine hardly matters; every round runs each side once, the figures are medians over the rounds. kornia is no dependency of medauc: install it
 into the environment first. Run: python benchmarks/augment_throughput.py
 """
 
@@ -13,17 +13,25 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.ndimage
 import torch
 from torch import Tensor
 
-from medauc.data.augment import Augment
+from medauc.data.augment import Augment, Mixup
 from medauc.files import write_text_atomically
 
 BATCH, SIZE, ROUNDS = 64, 28, 21
 ROTATION, SCALE, SHIFT, FLIP = 20.0, (0.9, 1.1), 0.1, 0.5
+MORE: dict[str, dict[str, Any]] = {
+    "elastic deformation": {"elastic": 0.05},
+    "half of the images warped": {"warp_share": 0.5},
+    "blur": {"blur": 1.0},
+    "speckle": {"speckle": 0.1},
+    "erasing": {"erase": 0.2},
+}
 RESULT = Path(__file__).parent / "results" / "augment_throughput.json"
 
 Transform = Callable[[Tensor], Tensor]
@@ -85,15 +93,27 @@ def main() -> None:
     rows = []
     for spatial_dims in (2, 3):
         images = torch.rand(BATCH, 1, *[SIZE] * spatial_dims, generator=torch.Generator().manual_seed(0))
-        sides = {
-            "medauc": Augment(spatial_dims, flip=FLIP, rotation=ROTATION, scale=SCALE, shift=SHIFT),
+        affine = {"flip": FLIP, "rotation": ROTATION, "scale": SCALE, "shift": SHIFT}
+        own = {"medauc": Augment(spatial_dims, **affine)}
+        own |= {f"medauc with {name}": Augment(spatial_dims, **affine, **more) for name, more in MORE.items()}
+        peers = {"kornia": kornia_side(spatial_dims), "scipy, one by one": scipy_side(spatial_dims)}
+        mixup = Mixup(0.4)
+        targets = torch.arange(BATCH) % 2
+        others = {
             "medauc, flips and crop only": Augment(spatial_dims, flip=FLIP, crop=3),
-            "kornia": kornia_side(spatial_dims),
-            "scipy, one by one": scipy_side(spatial_dims),
+            "medauc's mixup alone": lambda images, mixup=mixup, targets=targets: mixup(images, targets)[0],
         }
-        figures = measure(sides, images)
-        ratios = {f"medauc / {name}": round(figures["medauc"] / figures[name], 2) for name in list(sides)[2:]}
-        rows.append({"spatial_dims": spatial_dims, "images_per_core_second": figures, "ratios": ratios})
+        figures = measure(own | others | peers, images)
+        ratios = {f"medauc / {name}": round(figures["medauc"] / figures[name], 2) for name in peers}
+        seconds = {name: round(figures["medauc"] / figures[name], 2) for name in list(own)[1:]}
+        rows.append(
+            {
+                "spatial_dims": spatial_dims,
+                "images_per_core_second": figures,
+                "ratios": ratios,
+                "time over medauc's affine map alone": seconds,
+            }
+        )
         print(json.dumps(rows[-1]))
     versions = {name: importlib.metadata.version(name) for name in ("torch", "kornia", "scipy", "numpy")}
     result = {
