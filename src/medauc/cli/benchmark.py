@@ -115,6 +115,7 @@ def _show(summary: "Summary") -> None:
             "recipe", title=f"{flag}{_best(ones[0])}", box=SIMPLE, pad_edge=False, title_justify="left"
         )
         table.padding = (0, 1, 0, 0)
+        table.add_column("recipe", overflow="fold")
         for heading in _SHOWN:
             table.add_column(heading, no_wrap=True)
         for line in (line for line in lines if line[0] == flag):
