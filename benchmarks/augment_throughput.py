@@ -2,8 +2,8 @@
 
 All sides flip, rotate, scale and shift with linear interpolation, on batches of 64 grey images of 28 pixels
 a side; medauc's further options are measured on top of these. One thread and its processor time, so that other
-work on the machine hardly matters; every round runs each side once, the figures are medians over the rounds. kornia is no dependency of medauc: install it
-into the environment first. Run: python benchmarks/augment_throughput.py
+work on the machine hardly matters; every round runs each side once, the figures are medians over the rounds.
+kornia is no dependency of medauc: install it into the environment first. Run: python benchmarks/augment_throughput.py
 """
 
 import importlib.metadata

@@ -19,6 +19,7 @@ from medauc.losses import (
 LOSSES = {
     "cross_entropy": CrossEntropyLoss,
     "cross_entropy weighted": lambda: CrossEntropyLoss(positive_weight=3.0),
+    "cross_entropy smoothed": lambda: CrossEntropyLoss(positive_weight=3.0, label_smoothing=0.2),
     "aucm v1": lambda: AUCMLoss(prevalence=0.3),
     "aucm v1 of the batch": AUCMLoss,
     "aucm v2": lambda: AUCMLoss(version="v2", activation="none"),

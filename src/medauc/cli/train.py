@@ -91,7 +91,9 @@ def train(
     )
     chosen_seed = seed if seed is not None else plan.seed or 0
     if jobs > 1 and plan.recipe.ensemble.is_single:
-        raise InputError(f"--jobs {jobs}: this recipe trains one network; add --folds or --members, or leave it out")
+        raise InputError(
+            f"--jobs {jobs}: this recipe trains one network; add --folds or --members, or leave it out"
+        )
     name = plan.recipe_name + plan.recipe.ensemble.suffix
     folder = choose_folder(plan.dataset, name, chosen_seed, out, resume)
     typer.echo(plan.describe())

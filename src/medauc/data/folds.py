@@ -47,7 +47,9 @@ def assign_folds(dataset: Dataset, folds: int, seed: int) -> NDArray[np.int64]:
         parts = splitter.split(strata, strata, groups)
     found = np.empty(len(targets), dtype=np.int64)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")  # what is left of rare sets of labels
+        warnings.filterwarnings(
+            "ignore", message="The least populated class"
+        )  # what is left of rare sets of labels
         for fold, (_, held_out) in enumerate(parts):
             found[held_out] = fold
     _require_both_classes(dataset, targets, found, folds)

@@ -21,7 +21,7 @@ _STEM_LAYERS: dict[str, dict[str, Any]] = {
 }
 
 
-class UpsamplingResNet(ResNet):  # type: ignore[misc]  # MONAI is not typed
+class UpsamplingResNet(ResNet):
     """MONAI's ResNet behind a parameter-free enlargement, so that its parameters keep their names."""
 
     def __init__(self, *arguments: Any, upsample: float, **options: Any) -> None:

@@ -85,8 +85,9 @@ class EnsembleFolder(RunFolder):
         ]
         if combination.refit_epochs is not None:
             again = "1 further network" if scored_by == 1 else f"{scored_by} further networks"
+            epochs = " and ".join(map(str, combination.refit_epochs))
             found.append(
-                f"Test was scored by {again}, trained on all folds for {' and '.join(map(str, combination.refit_epochs))} epochs: thresholds "
+                f"Test was scored by {again}, trained on all folds for {epochs} epochs: thresholds "
                 "and calibration, from networks that saw less, are approximate there."
             )
         else:

@@ -110,7 +110,9 @@ def epochs_of_refit(runs: Sequence[RunFolder]) -> tuple[int, ...]:
 
 def _best_epochs(run: RunFolder) -> tuple[list[int], int]:
     """Epochs of each stage up to and with its best by validation AUC, of ties the last; and how many stages count."""
-    stages = [auc.to_numpy(dtype=np.float64) for _, auc in pd.read_csv(run.metrics).groupby("stage")["val_auc"]]
+    stages = [
+        auc.to_numpy(dtype=np.float64) for _, auc in pd.read_csv(run.metrics).groupby("stage")["val_auc"]
+    ]
     if run.read_recipe()[0].training.selection == "last":
         return [len(auc) for auc in stages], len(stages)
     epochs = [int(np.flatnonzero(auc == np.nanmax(auc))[-1]) + 1 for auc in stages]

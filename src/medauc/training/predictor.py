@@ -51,8 +51,8 @@ class Predictor:
                 ``{"test_time_augmentation": "octahedral"}``.
 
         Raises:
-            InputError: a change out of range, not a run folder, an unfinished run, or one that was trained before runs recorded
-                what their network takes.
+            InputError: a change out of range, not a run folder, an unfinished run, or one that was trained before
+                runs recorded what their network takes.
         """
         run = folder_at(Path(folder))
         _require_finished(run)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import yaml
 from pydantic import ValidationError, model_validator
@@ -80,16 +80,16 @@ class Recipe(Section):
 
 def _first_stage_follows(values: Any) -> Any:
     """The first stage's batches are as large as the recipe's own, and keep patients together where those do."""
-    first, own = (
-        (values.get(part) for part in ("first_stage", "sampling")) if _plain(values) else (None, None)
-    )
+    if not _plain(values):
+        return values
+    first, own = values.get("first_stage"), values.get("sampling")
     if not (_plain(first) and _plain(own) and _plain(first.get("sampling", {}))):
         return values
     shared = {key: own[key] for key in ("batch_size", "keep_groups") if key in own}
     return {**values, "first_stage": {**first, "sampling": {**shared, **first.get("sampling", {})}}}
 
 
-def _plain(values: Any) -> bool:
+def _plain(values: Any) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(values, Mapping)
 
 

@@ -49,12 +49,12 @@ def test_shares_are_uniform_and_places_everywhere():
 
 
 def test_sides_stretch_up_to_twice_those_of_the_images_own_shape():
-    changed, _, _ = marked((200, 200), 0.05, count=1000)
+    changed, _, _ = marked((100, 100), 0.05, count=500)
     height, width = changed.any(2).sum(1).double(), changed.any(1).sum(1).double()
-    large = height * width > 200
+    large = height * width > 100
     ratios = (height / width)[large]
     assert 1.8 < ratios.max() <= 4.5  # one side at most twice, the other half as long, up to rounding
-    assert ratios.log().mean().abs() < 0.06
+    assert ratios.log().mean().abs() < 0.1
 
 
 def test_each_channel_gets_its_own_mean():

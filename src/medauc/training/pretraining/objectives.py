@@ -38,6 +38,7 @@ class Pretraining(pl.LightningModule, ABC):
         augment: Augment,
         recipe: Recipe,
         seed: int,
+        *,
         outputs: int,
     ) -> None:
         super().__init__()
