@@ -99,7 +99,7 @@ def test_the_history_holds_both_stages(whole: Path) -> None:
 def test_the_second_stage_counts_only_if_it_exceeds_the_first(second_lr: float, tmp_path: Path) -> None:
     """Without running statistics a rate of nearly nothing repeats the first stage's validation AUC exactly."""
     recipe = recipe_of(
-        model={"width": 4, "stem": "imagenet", "norm": "instance"},
+        model={"width": 4, "stem": "imagenet", "norm": "group"},
         first_stage={"max_epochs": 1, "optim": {"lr": 1e-30}},
         optim={"name": "pesg", "lr": second_lr},
         training={"max_epochs": 6, "patience": None},
