@@ -20,6 +20,7 @@ from medauc.training.checkpoint import BEST, load_weights
 from medauc.training.executor import Executor
 from medauc.training.inputs import Inputs
 from medauc.training.module import Classifier, TrainingDiverged
+from medauc.training.precision import for_scoring, require_precision
 from medauc.training.quiet import quiet_lightning
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import Provenance, RunFolder, require_usable
@@ -71,11 +72,14 @@ def train(
         ``evaluation.json`` lie in its folder.
 
     Raises:
-        InputError: the folder is in use or not writable, or holds a run of another recipe.
+        InputError: the folder is in use or not writable, or holds a run of another recipe; 16-bit training on a CPU
+            without instructions for it.
         TrainingDiverged: a loss, gradient or score was not finite.
         OSError: the disk is full; the last good checkpoint is kept.
         Interrupted: Ctrl-C; ``resume`` continues.
     """
+    accelerator = choose_device(device)
+    require_precision(recipe.training.precision, accelerator)
     if not recipe.ensemble.is_single:
         # Not at the top: it trains its networks by this function.
         from medauc.training.ensemble import train_ensemble
@@ -92,7 +96,6 @@ def train(
         )
     run = RunFolder(folder)
     require_usable(folder, resume)
-    accelerator = choose_device(device)
     provenance = Provenance.of(dataset, seed, accelerator, recipe.model.weights)
     if resume:
         run.require_same(recipe, provenance)
@@ -132,7 +135,7 @@ def predict(module: Classifier, data: ImageDataModule, accelerator: str) -> Pred
     trainer = pl.Trainer(
         accelerator=accelerator,
         devices=1,
-        precision=module.recipe.training.precision,
+        precision=for_scoring(module.recipe.training.precision, accelerator),
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -17,6 +17,7 @@ from medauc.training.ensemble_folder import EnsembleFolder, folder_at
 from medauc.training.fit import Device, choose_device
 from medauc.training.inputs import Inputs
 from medauc.training.module import Classifier, TrainingDiverged
+from medauc.training.precision import for_scoring
 from medauc.training.recipe import parse_recipe
 from medauc.training.run_folder import RunFolder
 
@@ -88,7 +89,7 @@ class Predictor:
     def _scores(self, module: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Scores of one network, (N, L)."""
         size = module.recipe.sampling.batch_size
-        mixed = module.recipe.training.precision == "bf16-mixed"
+        mixed = for_scoring(module.recipe.training.precision, self._device.type) == "bf16-mixed"
         found = [torch.empty(0, len(self.inputs.labels), dtype=torch.float64)]
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=mixed):
             for start in range(0, len(images), size):
