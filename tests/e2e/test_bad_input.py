@@ -169,7 +169,7 @@ def test_full_disk_keeps_the_last_good_checkpoint(invoke, tmp_path: Path, tiny_p
     assert not (tmp_path / "run" / "evaluation.json").exists()
     kept = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     rows = kept["callbacks"]["History"]["rows"]
-    assert [row[0] for row in rows] == [0]
+    assert [row[:2] for row in rows] == [[1, 0]]  # stage, epoch
     assert invoke("train", "phantom2d", "--resume", "--out", "run").status == 0
     history = pd.read_csv(tmp_path / "run" / "metrics.csv")
     assert history.seconds[0] == pytest.approx(rows[0][-1])  # the first epoch was not trained again

@@ -39,6 +39,7 @@ def test_phantom_leaves_a_complete_run_folder(invoke, tmp_path, tiny_phantom, as
 
     history = pd.read_csv(folder / "metrics.csv")
     assert list(history.columns) == [
+        "stage",
         "epoch",
         "loss",
         "a",
@@ -261,7 +262,7 @@ def test_best_weights_are_the_average_that_validation_scored(invoke, tiny_phanto
         "training.weight_averaging=swa",
         "training.swa_start=0",
         "training.max_epochs=5",
-        "optim.lr=0.01",
+        "optim.lr=0.001",
     ]
     options = [part for setting in settings for part in ("--set", setting)]
     assert invoke("train", "phantom2d", *tiny_phantom, *options, "--out", "run").status == 0

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from fixtures.deadly import Deadly
 from medauc.training.executor import LocalExecutor, threads_for
@@ -53,7 +54,9 @@ def test_a_worker_trains_what_this_process_would_and_a_failure_stops_nobody(tmp_
     assert "has no class 'purple'" in (found["wrong"].error or "")
     assert found["wrong"].details is None, "the user is at fault: no traceback"
     assert not (tmp_path / "wrong").exists()
-    assert not list(tmp_path.glob("*.log")), "nothing was said, so there is no log"
+    assert {path.name for path in tmp_path.iterdir()} <= {"first", "second", ".wrong.lock"}, (
+        "no log: nothing was said"
+    )
     here = run_unit(Unit(tmp_path / "here", "phantom2d", tiny(), 1))
     assert here.error is None
     assert left_by(tmp_path / "here") == left_by(tmp_path / "second") != left_by(tmp_path / "first")
@@ -135,10 +138,7 @@ def test_giving_up_stops_what_runs(tmp_path, executor):
 
 
 def test_two_processes_do_not_train_one_folder(tmp_path):
-    from filelock import FileLock
-
-    (tmp_path / ".claims").mkdir()
-    with FileLock(tmp_path / ".claims" / "run"):
+    with FileLock(tmp_path / ".run.lock"):
         outcome = run_unit(Unit(tmp_path / "run", "phantom2d", tiny(), 0))
     assert "another process is training it" in (outcome.error or "")
     assert not (tmp_path / "run").exists()

@@ -79,6 +79,37 @@ def test_killed_in_either_stage_a_run_ends_the_same(
     pd.testing.assert_frame_equal(expected[2], found[2], check_exact=True)
 
 
+@pytest.mark.parametrize("deaths", [2, 4], ids="killed at the end of epoch {}".format)
+def test_so_it_does_with_every_ingredient_that_has_a_state(
+    deaths: int, tmp_path: Path, kill, monkeypatch
+) -> None:
+    """SAM around AdamW and PESG, warm-ups, a reference that moves, statistics of SWA, dropout and remembered scores."""
+    rich = recipe_of(
+        model={"width": 4, "stem": "imagenet", "dropout": 0.3},
+        first_stage={
+            "max_epochs": 2,
+            "loss": {"name": "pairwise", "memory": 12},
+            "optim": {"sam_radius": 0.1, "schedule": {"name": "cosine", "warmup_epochs": 1}},
+        },
+        optim={
+            "name": "pesg",
+            "sam_radius": 0.5,
+            "sam_adaptive": True,
+            "schedule": {"name": "cosine", "epochs": [1], "warmup_epochs": 0.5},
+        },
+        training={"max_epochs": 2, "patience": None, "weight_averaging": "swa", "swa_start": 0.0},
+    )
+    run_training(DATA, rich, tmp_path / "whole", device="cpu")
+    kill(deaths)
+    with pytest.raises(Killed):
+        run_training(DATA, rich, tmp_path / "run", device="cpu")
+    monkeypatch.undo()
+    run_training(DATA, rich, tmp_path / "run", device="cpu", resume=True)
+    expected, found = what_remains(tmp_path / "whole"), what_remains(tmp_path / "run")
+    assert expected[:2] == found[:2]
+    pd.testing.assert_frame_equal(expected[2], found[2], check_exact=True)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that was never interrupted."""

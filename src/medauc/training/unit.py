@@ -102,11 +102,14 @@ def _train(unit: Unit, resume: bool, load: Callable[..., Dataset]) -> None:
 @contextmanager
 def _claimed(folder: Path) -> Iterator[None]:
     """Keep other processes out of a run folder; the claim ends with the process, however it ends."""
-    claim = folder.parent / ".claims" / folder.name
+    claim = folder.with_name(f".{folder.name}.lock")
     try:
         claim.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(claim, timeout=0):
-            yield
+            try:
+                yield
+            finally:
+                claim.unlink(missing_ok=True)
     except Timeout:
         raise InputError(f"{folder}: another process is training it; wait for that one") from None
     except PermissionError as error:

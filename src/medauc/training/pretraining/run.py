@@ -19,6 +19,7 @@ from medauc.training.averaging import Averaging, ema_weight
 from medauc.training.build import require_orientations
 from medauc.training.fit import Device, choose_device
 from medauc.training.origin import Method, Origin, Source
+from medauc.training.precision import require_precision
 from medauc.training.pretraining.batches import InterleavedBatches
 from medauc.training.pretraining.losses import EpochLosses
 from medauc.training.pretraining.objectives import JointPretraining, Pretraining, SelfSupervisedPretraining
@@ -68,6 +69,8 @@ def pretrain(
         TrainingDiverged: the loss was not finite.
     """
     _require_fitting(datasets, recipe, out, method)
+    accelerator = choose_device(device)
+    require_precision(recipe.training.precision, accelerator)
     module = _build(datasets, recipe, method, seed)
     losses = EpochLosses(say)
     callbacks: list[Callback] = [losses]
@@ -75,7 +78,7 @@ def pretrain(
         callbacks.append(Averaging(ema_weight(recipe.training.ema_decay)))
     with quiet_lightning():
         trainer = pl.Trainer(
-            accelerator=choose_device(device),
+            accelerator=accelerator,
             devices=1,
             precision=recipe.training.precision,
             max_epochs=recipe.training.max_epochs,
