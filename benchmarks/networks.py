@@ -32,6 +32,7 @@ class Contender:
     label: str
     options: dict[str, Any]
     layout: torch.memory_format | None = None
+    bfloat16: bool = False
 
     def build(self, spatial_dims: int) -> nn.Module:
         network = build_model(
@@ -80,6 +81,10 @@ LAYOUTS = [
     for width, stem in ((16, "full"), (32, "full"), (64, "half"))
     for words, layout in (("contiguous", torch.contiguous_format), ("channels last", torch.channels_last))
 ]
+PRECISIONS = [
+    Contender("resnet18, width 16, stem half, float32", HALF),
+    Contender("the same, bfloat16 autocast", HALF, bfloat16=True),
+]
 
 
 def multiply_adds(network: nn.Module, image: torch.Tensor) -> int:
@@ -90,15 +95,19 @@ def multiply_adds(network: nn.Module, image: torch.Tensor) -> int:
     return counter.get_total_flops() // 2
 
 
-def seconds_a_batch(networks: dict[str, nn.Module], images: torch.Tensor) -> dict[str, float]:
+def seconds_a_batch(
+    contenders: list[Contender], networks: dict[str, nn.Module], images: torch.Tensor
+) -> dict[str, float]:
     """Median processor time of forward and backward over alternating rounds, the first round left out."""
     seconds: dict[str, list[float]] = {name: [] for name in networks}
     for round_number in range(ROUNDS + 1):
-        for name, network in networks.items():
+        for each in contenders:
             start = time.thread_time()
-            network(images).sum().backward()
+            with torch.autocast("cpu", torch.bfloat16, enabled=each.bfloat16):
+                total = networks[each.label](images).float().sum()
+            total.backward()
             if round_number:
-                seconds[name].append(time.thread_time() - start)
+                seconds[each.label].append(time.thread_time() - start)
     return {name: statistics.median(found) for name, found in seconds.items()}
 
 
@@ -106,7 +115,7 @@ def table(title: str, contenders: list[Contender], spatial_dims: int, batch: int
     torch.manual_seed(0)
     networks = {each.label: each.build(spatial_dims) for each in contenders}
     images = torch.randn(batch, 1, *[SIDE] * spatial_dims)
-    seconds = seconds_a_batch(networks, images)
+    seconds = seconds_a_batch(contenders, networks, images)
     unit = next(iter(seconds.values()))
     lines = [f"## {title}", "", f"Batches of {batch}.", ""]
     lines += ["| network | parameters | multiply-adds | samples/s | times |", "|---|--:|--:|--:|--:|"]
@@ -131,6 +140,7 @@ def main() -> None:
         table(f"Volumes of {SIDE} voxels a side", VOLUMES, 3, 16),
         table(f"Images of {SIDE} pixels a side", IMAGES, 2, 32),
         table("Memory layout of 2D networks (compare in pairs)", LAYOUTS, 2, 64),
+        table("Precision", PRECISIONS, 3, 16),
     ]
     text = "\n".join(parts)
     write_text_atomically(RESULT, text)
