@@ -22,7 +22,7 @@ def require_precision(precision: Precision, device: str) -> None:
     """Raise InputError when training with ``precision`` on ``device`` would crawl."""
     if precision == "bf16-mixed" and not has_bfloat16(device):
         raise InputError(
-            "training.precision is bf16-mixed, but this CPU has no instructions for it and would be about ten times "
+            "training.precision is bf16-mixed, but this CPU has no instructions for it and would be over ten times "
             "slower than with 32-true; set training.precision=32-true, or take --device cuda"
         )
 
