@@ -1,13 +1,15 @@
 """What a loaded data set is: three splits of images and targets, and what is known about them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from medauc.data.catalog import CatalogEntry
+from medauc.data.mapped import ImageArray, join_images, take_images
 
 SPLIT_NAMES = ("train", "val", "test")
 
@@ -17,22 +19,64 @@ class Split:
     """One split of a data set.
 
     Attributes:
-        images: uint8, shape (N, H, W), (N, H, W, 3) or (N, D, H, W), in [0, 255].
+        images: uint8, shape (N, H, W), (N, H, W, 3) or (N, D, H, W), in [0, 255]; in memory, or on disk
+            (:class:`~medauc.data.mapped.MappedImages`), where only what is indexed is read.
         targets: int64, shape (N,) or (N, L) for L labels; 1 = positive, 0 = negative, -1 = unknown
             (multi-label only).
         ids: N strings, unique over the whole data set, e.g. ``"test-00012"``.
         groups: N strings naming the patient; samples of one group never cross splits. The ids where
             nothing better is known.
+        metadata: Further columns by name (sex, scanner), N strings each; they reach ``predictions.csv``, where
+            they make subgroups.
     """
 
-    images: npt.NDArray[np.uint8]
+    images: ImageArray
     targets: npt.NDArray[np.int64]
     ids: npt.NDArray[np.str_]
     groups: npt.NDArray[np.str_]
+    metadata: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of samples."""
-        return len(self.images)
+        return len(self.targets)
+
+    def take(self, rows: npt.NDArray[Any] | slice) -> Self:
+        """Choose samples, by indices (in their order), a mask or a slice; images on disk stay there.
+
+        >>> names = np.array(["a", "b", "c"])
+        >>> split = Split(np.zeros((3, 2, 2), np.uint8), np.array([0, 1, 0]), names, names)
+        >>> split.take(np.array([2, 1])).ids.tolist(), split.take(split.targets == 0).ids.tolist()
+        (['c', 'b'], ['a', 'c'])
+        """
+        chosen = np.arange(len(self))[rows]
+        return replace(
+            self,
+            images=take_images(self.images, chosen),
+            targets=self.targets[chosen],
+            ids=self.ids[chosen],
+            groups=self.groups[chosen],
+            metadata={name: column[chosen] for name, column in self.metadata.items()},
+        )
+
+    def concatenate(self, *others: Self) -> Self:
+        """Put the samples of others behind these, as in ``train.concatenate(val)``.
+
+        Raises:
+            ValueError: They have other further columns, or images or targets of another shape.
+        """
+        parts = (self, *others)
+        if any(part.metadata.keys() != self.metadata.keys() for part in parts):
+            raise ValueError("splits with different further columns cannot be put together")
+        return replace(
+            self,
+            images=join_images([part.images for part in parts]),
+            targets=np.concatenate([part.targets for part in parts]),
+            ids=np.concatenate([part.ids for part in parts]),
+            groups=np.concatenate([part.groups for part in parts]),
+            metadata={
+                name: np.concatenate([part.metadata[name] for part in parts]) for name in self.metadata
+            },
+        )
 
 
 Splits = tuple[Split, Split, Split]  # train, val, test

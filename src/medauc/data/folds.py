@@ -85,16 +85,9 @@ def _joined(dataset: Dataset, part: str) -> str:
 
 
 def _take(dataset: Dataset, rows: NDArray[np.bool_]) -> Split:
-    """Rows of train and validation; images are copied once."""
+    """Rows of train and validation."""
     n_train = len(dataset.train)
-    return Split(
-        *(
-            np.concatenate(
-                [getattr(dataset.train, name)[rows[:n_train]], getattr(dataset.val, name)[rows[n_train:]]]
-            )
-            for name in ("images", "targets", "ids", "groups")
-        )
-    )
+    return dataset.train.take(rows[:n_train]).concatenate(dataset.val.take(rows[n_train:]))
 
 
 def _label_sets(targets: NDArray[np.int64], folds: int) -> NDArray[np.int64]:

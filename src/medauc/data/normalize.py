@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from medauc.data.mapped import ImageArray
 from medauc.errors import InputError
 
 Normalization = Literal["train", "unit"]
@@ -23,7 +24,7 @@ class ImageStatistics:
     std: tuple[float, ...]
 
 
-def compute_statistics(images: NDArray[np.uint8], spatial_dims: int) -> ImageStatistics:
+def compute_statistics(images: ImageArray, spatial_dims: int) -> ImageStatistics:
     """Compute mean and standard deviation of all pixels of each channel, exactly, from their histogram.
 
     The images are read a few megabytes at a time, so memory-mapped arrays larger than memory will do.

@@ -238,6 +238,6 @@ def _content_md5(splits: Splits) -> str:
     """Checksum of what was generated."""
     digest = hashlib.md5(usedforsecurity=False)
     for split in splits:
-        digest.update(split.images.data)
+        digest.update(np.asarray(split.images).data)
         digest.update(split.targets.data)
     return digest.hexdigest()

@@ -132,7 +132,7 @@ def _take(
     else:
         kept = np.concatenate([order[classes[order] == label][: wanted[label]] for label in (0, 1)])
     kept.sort()
-    return Split(split.images[kept], split.targets[kept], split.ids[kept], split.groups[kept])
+    return split.take(kept)
 
 
 def _class_counts(have: Indices, samples: int | None, prevalence: float | None) -> Indices:

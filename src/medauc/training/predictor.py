@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from medauc.data.mapped import ImageArray
 from medauc.errors import InputError
 from medauc.training.build import assemble, require_orientations
 from medauc.training.checkpoint import BEST, load_weights
@@ -67,7 +68,7 @@ class Predictor:
         modules = {name: module.to(where) for name, (module, _) in loaded.items()}
         return cls(modules, next(iter(loaded.values()))[1], combination, where)
 
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def __call__(self, images: ImageArray) -> NDArray[np.float64]:
         """Score images.
 
         Args:
@@ -86,7 +87,7 @@ class Predictor:
         scores = next(iter(each.values())) if self._combination is None else self._combination.combine(each)
         return scores if self.inputs.multi_label else scores[:, 0]
 
-    def _scores(self, module: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def _scores(self, module: Classifier, images: ImageArray) -> NDArray[np.float64]:
         """Scores of one network, (N, L)."""
         size = module.recipe.sampling.batch_size
         mixed = for_scoring(module.recipe.training.precision, self._device.type) == "bf16-mixed"
@@ -100,7 +101,7 @@ class Predictor:
             raise TrainingDiverged(f"{int((~np.isfinite(scores)).any(axis=1).sum())} scores are not finite")
         return scores
 
-    def _require_fitting(self, images: NDArray[np.uint8]) -> None:
+    def _require_fitting(self, images: ImageArray) -> None:
         shape = tuple(self.inputs.shape) + ((3,) if self.inputs.channels == 3 else ())
         if images.dtype != np.uint8 or images.shape[1:] != shape:
             wanted = ", ".join(map(str, shape))
