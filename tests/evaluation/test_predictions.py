@@ -157,3 +157,22 @@ def test_a_failed_write_is_named_and_leaves_nothing(tmp_path, make_split):
         with pytest.raises(InputError, match=r"absent.* cannot be written: No such file"):
             content.write(tmp_path / "absent" / "file")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_further_columns_are_written_and_read_without_being_taken_for_scores(tmp_path: Path):
+    names = ["a", "b"]
+    table = Predictions.from_arrays(
+        split="test",
+        ids=names,
+        targets=np.array([[0, 1], [1, 0]]),
+        scores=np.array([[0.5, 1.0], [2.0, 3.0]]),
+        label_names=["x", "y"],
+        further={"sex": ["f", "m"], "split": ["1", "2"], "target_old": ["0", "1"], "age": [70, 8]},
+    )
+    table.write(tmp_path / "predictions.csv")
+    read = Predictions.read(tmp_path / "predictions.csv")
+    assert read.labels == ("x", "y")
+    assert read.further_columns == ["sex", "file:split", "file:target_old", "age"]
+    assert read.frame["sex"].tolist() == ["f", "m"]
+    assert read.frame["file:target_old"].tolist() == ["0", "1"]
+    assert read.splits == ("test",)

@@ -96,6 +96,7 @@ class Predictions:
         scores: ArrayLike,
         groups: Sequence[object] | NDArray[np.generic] | None = None,
         label_names: Sequence[str] | None = None,
+        further: Mapping[str, Sequence[object] | NDArray[np.generic]] | None = None,
     ) -> Self:
         """Build the table of one split.
 
@@ -106,6 +107,8 @@ class Predictions:
             scores: Raw scores, any float type, of the same shape (or ``(N, 1)`` for ``(N,)``).
             groups: The patient of each sample; each sample its own when ``None``.
             label_names: Names of the L labels.
+            further: Columns for subgroups by name, N values each; turned into text. One whose name would be read
+                as a column of the table's own (``score``, ``target_x``) stands there as ``"file:<name>"``.
 
         Raises:
             InputError: As :meth:`read`, or lengths differ.
@@ -133,6 +136,10 @@ class Predictions:
         )
         for (target_name, score_name), target, score in cells:
             columns[target_name], columns[score_name] = target, score
+        own = set(columns)
+        for name, values in (further or {}).items():
+            is_own = name in own or name.startswith(("target_", "score_"))
+            columns[f"file:{name}" if is_own else name] = [str(value) for value in values]
         return cls(_parse(pd.DataFrame(columns), labels, where)[0], labels)
 
     @classmethod

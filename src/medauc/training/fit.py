@@ -163,7 +163,13 @@ def _table(
     split = dataset.splits[name]
     labels = dataset.label_names if dataset.multi_label else None
     return Predictions.from_arrays(
-        split=name, ids=split.ids, groups=split.groups, targets=targets, scores=scores, label_names=labels
+        split=name,
+        ids=split.ids,
+        groups=split.groups,
+        targets=targets,
+        scores=scores,
+        label_names=labels,
+        further=split.metadata,
     )
 
 

@@ -60,6 +60,7 @@ def rescore(
                 targets=split.targets,
                 scores=predictor(split.images),
                 label_names=labels,
+                further=split.metadata,
             )
         )
     return Predictions.concatenate(tables)
