@@ -1,6 +1,7 @@
 """Networks by name: ResNets in 2D and 3D, ACS conversion from 2D to 3D, a small full-resolution net."""
 
 from medauc.models.acs import ACSConv3d, convert_acs
+from medauc.models.bags import BagNetwork, BagPooling, BagScores
 from medauc.models.build import Conversion, ModelName, build_model
 from medauc.models.fullres import full_resolution_net
 from medauc.models.head import Pooling
@@ -10,6 +11,9 @@ from medauc.models.weights import load_weights, scoring_layer
 
 __all__ = [
     "ACSConv3d",
+    "BagNetwork",
+    "BagPooling",
+    "BagScores",
     "Conversion",
     "ModelName",
     "Norm",

@@ -9,6 +9,7 @@ from torch.nn.utils import convert_conv3d_weight_memory_format
 
 from medauc.errors import InputError
 from medauc.models.acs import convert_acs
+from medauc.models.bags import BagNetwork, BagPooling, set_attention
 from medauc.models.fullres import full_resolution_net
 from medauc.models.head import Pooling, set_head
 from medauc.models.norm import Norm, set_norm
@@ -35,6 +36,7 @@ def build_model(
     dropout: float = 0.0,
     stochastic_depth: float = 0.0,
     weights: str | Path | None = None,
+    bag_pooling: BagPooling | None = None,
 ) -> nn.Module:
     """Build a network that gives one raw score per label.
 
@@ -62,6 +64,8 @@ def build_model(
             it grows linearly over the blocks (:func:`~medauc.models.stochastic_depth.set_stochastic_depth`).
         weights: File of weights to start from (:func:`~medauc.models.weights.load_weights`): 2D weights for
             a 2D or ACS network, 3D weights for a 3D one.
+        bag_pooling: How the scores of several images become that of their bag
+            (:class:`~medauc.models.bags.BagNetwork`); None scores single images.
 
     Returns:
         A network, its 3D kernels in the channels-last layout, from (N, in_channels, *spatial) float images
@@ -76,7 +80,7 @@ def build_model(
     >>> network(torch.zeros(2, 1, 16, 16, 16)).shape
     torch.Size([2, 2])
     """
-    _check_choices(name, spatial_dims, stem, conversion, norm, pooling)
+    _check_choices(name, spatial_dims, stem, conversion, norm, pooling, bag_pooling)
     _check_ranges(in_channels, num_outputs, width, upsample, dropout, stochastic_depth)
     dims = 2 if conversion == "acs" else spatial_dims
     if name == "fullres":
@@ -86,6 +90,8 @@ def build_model(
     if norm is not None:
         set_norm(network, dims, norm)
     set_head(network, pooling, dropout)
+    if bag_pooling == "attention":
+        set_attention(network)
     if conversion == "acs":
         network = convert_acs(network)
     elif spatial_dims == 3:  # 3D convolutions run up to 1.4 times faster on the CPU in this layout
@@ -94,11 +100,17 @@ def build_model(
         set_stochastic_depth(network, stochastic_depth)
     if weights is not None:
         load_weights(network, Path(weights))
-    return network
+    return network if bag_pooling is None else BagNetwork(network, bag_pooling)
 
 
 def _check_choices(
-    name: str, spatial_dims: int, stem: str, conversion: str, norm: str | None, pooling: str
+    name: str,
+    spatial_dims: int,
+    stem: str,
+    conversion: str,
+    norm: str | None,
+    pooling: str,
+    bag_pooling: str | None,
 ) -> None:
     choices = {
         "name": (name, get_args(ModelName)),
@@ -106,6 +118,7 @@ def _check_choices(
         "conversion": (conversion, get_args(Conversion)),
         "norm": (norm, (None, *get_args(Norm))),
         "pooling": (pooling, get_args(Pooling)),
+        "bag_pooling": (bag_pooling, (None, *get_args(BagPooling))),
         "spatial_dims": (spatial_dims, (2, 3)),
     }
     for option, (value, allowed) in choices.items():

@@ -52,7 +52,7 @@ def load_weights(network: nn.Module, path: Path) -> list[str]:
         tensor = stored.pop(key, None)
         layer = key.rpartition(".")[0]
         if tensor is None:
-            if layer == head:
+            if layer == head or layer.startswith(f"{head}."):
                 notes.append(f"{key}: not loaded, absent from the file")
             elif not key.endswith("num_batches_tracked"):  # files older than this counter lack it
                 raise InputError(f"{path} has no tensor {key!r}; {_REMEDY}")
@@ -62,7 +62,7 @@ def load_weights(network: nn.Module, path: Path) -> list[str]:
             tensor = (tensor.sum(dim=1, keepdim=True) / own.shape[1]).expand_as(own)
         elif tensor.shape != own.shape:
             shapes = f"shape {tuple(tensor.shape)} in the file, {tuple(own.shape)} in the network"
-            if layer not in (first, head):
+            if layer not in (first, head) and not layer.startswith(f"{head}."):
                 raise InputError(
                     f"{path} does not fit: {key!r} has {shapes}; give weights of this very network"
                 )
