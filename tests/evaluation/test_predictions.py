@@ -1,5 +1,7 @@
 """The table of scores: what goes in comes out, and what cannot be evaluated is refused in one clear line."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
