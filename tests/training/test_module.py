@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from medauc.data import PhantomSpec, load_dataset
-from medauc.data.datamodule import Batch
+from medauc.data.batches import Batch
 from medauc.training import Recipe, TrainingDiverged, parse_recipe
 from medauc.training.build import build_classifier
 

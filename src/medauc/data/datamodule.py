@@ -1,14 +1,13 @@
 """The Lightning data module: uint8 batches, read from one array per split, in a resumable order."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 
+from medauc.data.bags import BagSplit
+from medauc.data.batches import ArrayDataset, BagDataset, Batch, BoundedBatches
 from medauc.data.dataset import Dataset, Split
 from medauc.errors import InputError
 from medauc.sampling import (
@@ -25,30 +24,6 @@ BatchSampler = (
 )
 
 DEFAULT_SHARE = 0.5
-
-
-class Batch(NamedTuple):
-    """Images (N, *spatial[, C]) uint8, targets (N,) or (N, L) int64, indices (N,) int64 into the split."""
-
-    images: Tensor
-    targets: Tensor
-    indices: Tensor
-
-
-class ArrayDataset(TorchDataset[Batch]):
-    """A split read batch-wise: one fancy-indexed copy per batch instead of one Python call per sample."""
-
-    def __init__(self, split: Split) -> None:
-        self.split = split
-
-    def __len__(self) -> int:
-        return len(self.split.targets)
-
-    def __getitems__(self, indices: list[int]) -> Batch:
-        """Fetch a whole batch; PyTorch's fetcher prefers this to ``__getitem__``."""
-        index = np.asarray(indices, dtype=np.int64)
-        images, targets = self.split.images[index], self.split.targets[index]
-        return Batch(torch.from_numpy(images), torch.from_numpy(targets), torch.from_numpy(index))
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -86,6 +61,8 @@ class ImageDataModule(pl.LightningDataModule):
         seed: decides the order of training samples.
         sampler: how training batches are drawn (:func:`choose_sampler`).
         keep_groups: samples of one group (patient) come in one training batch.
+        max_images: most images of a bag in a training batch, drawn anew each time; None takes all. Evaluation takes
+            all, in batches that hold no more images than a training batch may, larger bags aside.
 
     Raises:
         InputError: the data set has no such batches: several labels for "class_balanced", a group larger than
@@ -101,6 +78,7 @@ class ImageDataModule(pl.LightningDataModule):
         *,
         sampler: SamplerName = "auto",
         keep_groups: bool = False,
+        max_images: int | None = None,
     ) -> None:
         super().__init__()
         self.dataset = dataset
@@ -108,6 +86,7 @@ class ImageDataModule(pl.LightningDataModule):
         self.positive_share = DEFAULT_SHARE if positive_share is None else positive_share
         self.seed = seed
         self.keep_groups = keep_groups
+        self.max_images = max_images
         self._sampler_name = choose_sampler(sampler, positive_share, dataset.multi_label)
         if self._sampler_name == "class_balanced" and dataset.multi_label:
             raise InputError(
@@ -137,7 +116,13 @@ class ImageDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Training batches in the sampler's order."""
-        return DataLoader(ArrayDataset(self.dataset.train), batch_sampler=self.sampler, collate_fn=_as_it_is)
+        train = self.dataset.train
+        data = (
+            BagDataset(train, self.max_images, self._position)
+            if isinstance(train, BagSplit)
+            else ArrayDataset(train)
+        )
+        return DataLoader(data, batch_sampler=self.sampler, collate_fn=_as_it_is)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Validation samples in file order."""
@@ -163,12 +148,17 @@ class ImageDataModule(pl.LightningDataModule):
     def _ordered(self, split: Split) -> DataLoader[Batch]:
         """This process's block of a split; together the processes have every sample once."""
         num_replicas, rank = self.sampler.num_replicas, self.sampler.rank
-        return DataLoader(
-            ArrayDataset(split),
-            batch_size=-(-self.batch_size // num_replicas),
-            sampler=SequentialShardSampler(len(split), num_replicas, rank),
-            collate_fn=_as_it_is,
-        )
+        shard = SequentialShardSampler(len(split), num_replicas, rank)
+        size = -(-self.batch_size // num_replicas)
+        if isinstance(split, BagSplit):
+            images = None if self.max_images is None else size * self.max_images
+            batches = BoundedBatches(list(shard), split.lengths, size, images)
+            return DataLoader(BagDataset(split), batch_sampler=batches, collate_fn=_as_it_is)
+        return DataLoader(ArrayDataset(split), batch_size=size, sampler=shard, collate_fn=_as_it_is)
+
+    def _position(self) -> str:
+        """Where the sampler stands: unlike at any other batch, the same in a resumed training."""
+        return f"{self.sampler.rank} {self.sampler.state_dict()}"
 
     def _make_sampler(self, num_replicas: int, rank: int) -> BatchSampler:
         try:

@@ -1,7 +1,7 @@
 """Images that stay on disk: rows of a memory-mapped array, chosen and put together without being read."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +75,10 @@ class MappedImages:
         """Number of pixels of all images together."""
         return int(np.prod(self.shape, dtype=np.int64))
 
+    def with_rows(self, rows: Rows) -> Self:
+        """Other rows of the same array."""
+        return type(self)(self.base, rows)
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -92,7 +96,7 @@ class MappedImages:
 def take_images(images: ImageArray, rows: Rows) -> ImageArray:
     """Choose images by row: a copy of those in memory, while those on disk stay there."""
     if isinstance(images, MappedImages):
-        return MappedImages(images.base, images.rows[rows])
+        return images.with_rows(images.rows[rows])
     if isinstance(images, np.memmap):
         return MappedImages(images, rows)
     found: ImageArray = images[rows]
@@ -102,6 +106,6 @@ def take_images(images: ImageArray, rows: Rows) -> ImageArray:
 def join_images(parts: Sequence[ImageArray]) -> ImageArray:
     """Put images behind each other: a copy, unless all of them are rows of one array on disk."""
     mapped = [part for part in parts if isinstance(part, MappedImages)]
-    if len(mapped) == len(parts) and len({id(part.base) for part in mapped}) == 1:
-        return MappedImages(mapped[0].base, np.concatenate([part.rows for part in mapped]))
+    if len(mapped) == len(parts) and len({(type(part), id(part.base)) for part in mapped}) == 1:
+        return mapped[0].with_rows(np.concatenate([part.rows for part in mapped]))
     return np.concatenate([np.asarray(part) for part in parts])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from medauc.data.augment import Augment, Mixup
-from medauc.data.datamodule import Batch
+from medauc.data.batches import Batch
 from medauc.data.normalize import Normalize
 from medauc.training.objective import build_optimizer, build_schedules, end_stage
 from medauc.training.recipe import Recipe

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch.utils.data import DataLoader, IterableDataset
 
 from medauc.data import Dataset
-from medauc.data.datamodule import ArrayDataset, Batch
+from medauc.data.batches import ArrayDataset, Batch
 from medauc.sampling import ShuffledBatchSampler
 
 
