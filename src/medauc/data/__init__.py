@@ -6,6 +6,7 @@
 (dtype('uint8'), (20,))
 """
 
+from medauc.data.bags import BagSpec, BagSplit, make_bags
 from medauc.data.catalog import CatalogEntry, PublishedResult
 from medauc.data.dataset import Dataset, Split
 from medauc.data.known import CATALOG
@@ -17,6 +18,8 @@ from medauc.data.subset import SubsetSpec, take_subset
 
 __all__ = [
     "CATALOG",
+    "BagSpec",
+    "BagSplit",
     "CatalogEntry",
     "Dataset",
     "DatasetDetail",
@@ -32,6 +35,7 @@ __all__ = [
     "folder_of_data",
     "ideal_auc",
     "load_dataset",
+    "make_bags",
     "make_phantom",
     "parse_name",
     "read_npz",

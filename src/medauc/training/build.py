@@ -3,13 +3,13 @@
 import torch
 from torch import nn
 
-from medauc.data import Dataset
+from medauc.data import BagSplit, Dataset
 from medauc.data.augment import Augment
 from medauc.data.augment.copies import require_turnable
 from medauc.data.datamodule import ImageDataModule
 from medauc.data.normalize import ImageStatistics, Normalize, compute_statistics
 from medauc.errors import InputError
-from medauc.models import build_model
+from medauc.models import BagNetwork, build_model
 from medauc.training.inputs import Inputs
 from medauc.training.module import Classifier
 from medauc.training.objective import build_loss
@@ -31,6 +31,7 @@ def build_classifier(dataset: Dataset, recipe: Recipe, seed: int, stage: int = 1
     """
     augment = recipe.augment or AugmentSection()
     require_orientations(recipe, dataset.image_shape)
+    _require_no_mixed_bags(dataset, augment)
     inputs = Inputs.of(dataset, compute_statistics(dataset.train.images, dataset.spatial_dims))
     balance = build_data_module(dataset, recipe, seed).prevalence
     loss = build_loss(recipe.loss, dataset.train.targets, balance, soft_targets=augment.makes_soft_targets)
@@ -44,6 +45,12 @@ def require_orientations(recipe: Recipe, shape: tuple[int, ...]) -> None:
         raise InputError(f"augment.quarter_turns needs equal sides, images have {shape}; set it to false")
     if recipe.evaluation.test_time_augmentation == "octahedral":
         require_turnable(shape)
+
+
+def _require_no_mixed_bags(dataset: Dataset, augment: AugmentSection) -> None:
+    """Raise InputError when mixup, which pairs images with targets, meets bags."""
+    if augment.mixup and isinstance(dataset.train, BagSplit):
+        raise InputError("augment.mixup mixes single images with their targets, a bag has one target; set it to 0")
 
 
 def assemble(inputs: Inputs, recipe: Recipe, loss: nn.Module, seed: int, stage: int = 1) -> Classifier:
@@ -63,8 +70,11 @@ def assemble(inputs: Inputs, recipe: Recipe, loss: nn.Module, seed: int, stage: 
         spatial_dims=inputs.spatial_dims,
         in_channels=inputs.channels,
         num_outputs=len(inputs.labels),
-        **recipe.model.model_dump(),
+        bag_pooling=recipe.model.bag_pooling if inputs.bags else None,
+        **recipe.model.model_dump(exclude={"bag_pooling"}),
     )
+    if isinstance(network, BagNetwork):
+        network.images_at_once = recipe.images_a_batch
     statistics = ImageStatistics(tuple(inputs.mean), tuple(inputs.std))
     augment = recipe.augment or AugmentSection()
     return Classifier(
@@ -92,4 +102,5 @@ def build_data_module(dataset: Dataset, recipe: Recipe, seed: int) -> ImageDataM
         seed,
         sampler=sampling.name,
         keep_groups=sampling.keep_groups,
+        max_images=recipe.data.bags.max_images,
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medauc.data import Dataset
+from medauc.data import BagSplit, Dataset
 
 if TYPE_CHECKING:
     from medauc.data.normalize import ImageStatistics  # its module imports torch
@@ -20,6 +20,7 @@ class Inputs:
         multi_label: whether scores have a label axis.
         mean: of the training images, one a channel, in units of the full range.
         std: standard deviation, likewise.
+        bags: whether a sample is a bag of images.
     """
 
     shape: tuple[int, ...]
@@ -28,6 +29,7 @@ class Inputs:
     multi_label: bool
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    bags: bool = False
 
     @classmethod
     def of(cls, dataset: Dataset, statistics: "ImageStatistics") -> "Inputs":
@@ -39,6 +41,7 @@ class Inputs:
             multi_label=dataset.multi_label,
             mean=statistics.mean,
             std=statistics.std,
+            bags=isinstance(dataset.train, BagSplit),
         )
 
     @property

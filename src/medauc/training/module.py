@@ -1,6 +1,7 @@
 """The Lightning module: one training step from uint8 images to the loss, and scores for evaluation."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytorch_lightning as pl
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from medauc.data.augment import Augment, Mixup
 from medauc.data.batches import Batch
 from medauc.data.normalize import Normalize
+from medauc.models import BagNetwork, BagScores
 from medauc.training.objective import build_optimizer, build_schedules, end_stage
 from medauc.training.recipe import Recipe
 from medauc.training.sections.augment import AugmentSection
@@ -24,7 +26,7 @@ class Classifier(pl.LightningModule):
     """A network with its loss, trained and evaluated as a recipe says.
 
     Args:
-        network: images (N, C, *spatial) float -> scores (N, L) raw.
+        network: images (N, C, *spatial) float -> scores (N, L) raw; of bags a :class:`~medauc.models.BagNetwork`.
         loss: ``loss(scores, targets, index) -> scalar``.
         normalize: uint8 batch -> float network input (N, C, *spatial).
         augment: random changes in training mode, the evaluation form otherwise.
@@ -54,27 +56,39 @@ class Classifier(pl.LightningModule):
         self.seed = seed
         self.stage = stage
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Raw scores, (N,) for one label and (N, L) for L, of uint8 ``images`` without random changes."""
-        seen = copies(self.normalize(images), self.augment, self.recipe.evaluation)
-        return torch.stack([self._scores(copy) for copy in seen]).mean(dim=0)
+    def forward(self, images: Tensor, bags: Tensor | None = None, count: int = 0) -> Tensor:
+        """Raw scores, (N,) for one label and (N, L) for L, of uint8 ``images`` without random changes.
+
+        ``bags`` (M,) and ``count`` are those of :class:`medauc.models.BagNetwork`.
+        """
+        return torch.stack([self._scores(copy, bags, count) for copy in self._copies(images)]).mean(dim=0)
+
+    def detail(self, images: Tensor, bags: Tensor, count: int) -> BagScores:
+        """Scores of bags as :meth:`forward` gives them, (N, L), with those of their images: means over the copies."""
+        network = self.network
+        assert isinstance(network, BagNetwork)
+        each = [network.detail(copy, bags, count) for copy in self._copies(images)]
+        return BagScores(*(torch.stack(parts).mean(dim=0) for parts in zip(*each, strict=True)))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """One step; the random state derives from seed, stage and step, so a resumed run repeats it exactly."""
         torch.manual_seed(self.seed * 1_000_003 + (self.stage - 1) * 500_009 + self.global_step)
-        images, targets, indices = batch
+        images, targets, indices, bags = batch
         inputs, mixed_targets = self.mixup(self.augment(self.normalize(images)), targets)
-        scores = self._scores(inputs)
+        scores = self._scores(inputs, bags, len(targets))
         loss: Tensor = self.loss(scores, mixed_targets, indices)
         self._require_finite(loss, "loss")
         return {"loss": loss, "scores": scores.detach(), "targets": targets}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Scores of a batch, without test-time augmentation: selection happens every epoch and should be cheap."""
-        return {"scores": self._scores(self.augment(self.normalize(batch.images))), "targets": batch.targets}
+        inputs = self.augment(self.normalize(batch.images))
+        return {"scores": self._scores(inputs, batch.bags, len(batch.targets)), "targets": batch.targets}
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Scores of a batch as they are reported."""
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor | BagScores:
+        """Scores of a batch as they are reported; of bags with those of their images."""
+        if batch.bags is not None:
+            return self.detail(batch.images, batch.bags, len(batch.targets))
         scores: Tensor = self(batch.images)
         return scores
 
@@ -96,8 +110,11 @@ class Classifier(pl.LightningModule):
         schedules = build_schedules(self.recipe.optim, optimizer, per_epoch, total)
         return [optimizer], [{"scheduler": scheduler, "interval": every} for scheduler, every in schedules]
 
-    def _scores(self, inputs: Tensor) -> Tensor:
-        scores: Tensor = self.network(inputs)
+    def _copies(self, images: Tensor) -> Iterator[Tensor]:
+        return copies(self.normalize(images), self.augment, self.recipe.evaluation)
+
+    def _scores(self, inputs: Tensor, bags: Tensor | None, count: int) -> Tensor:
+        scores: Tensor = self.network(inputs) if bags is None else self.network(inputs, bags, count)
         return scores.float().squeeze(1) if scores.shape[1] == 1 else scores.float()
 
     def _require_finite(self, value: Tensor, what: str) -> None:

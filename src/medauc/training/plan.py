@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from medauc.data import CATALOG, Dataset, load_dataset, parse_name, take_subset
+from medauc.data import CATALOG, Dataset, load_dataset, make_bags, parse_name, take_subset
 from medauc.data.load import is_path
 from medauc.data.phantom import PHANTOM_DIMS
 from medauc.errors import InputError
@@ -169,7 +169,7 @@ def load_for(
             allow_modified=allow_modified,
             phantom=recipe.data.phantom if is_phantom else None,
         )
-    return take_subset(loaded, recipe.data.subset), _with_size(recipe, loaded.size)
+    return take_subset(make_bags(loaded, recipe.data.bags), recipe.data.subset), _with_size(recipe, loaded.size)
 
 
 def _with_size(recipe: Recipe, size: int) -> Recipe:

@@ -64,6 +64,16 @@ class Recipe(Section):
             require_soft_targets(stage.loss, self.augment)
         return self
 
+    @property
+    def images_a_batch(self) -> int | None:
+        """Most images in a training batch of bags; None knows no limit.
+
+        >>> Recipe().images_a_batch
+        1024
+        """
+        most = self.data.bags.max_images
+        return None if most is None else self.sampling.batch_size * most
+
     def stages(self) -> tuple["Recipe", ...]:
         """What is trained one after another, each stage as a recipe of its own.
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from medauc.data import PhantomSpec, SubsetSpec
+from medauc.data import BagSpec, PhantomSpec, SubsetSpec
 from medauc.training.sections.base import Section
 
 
@@ -23,6 +23,13 @@ class SubsetSection(SubsetSpec):
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+@dataclass(frozen=True)
+class BagsSection(BagSpec):
+    """Several images of a patient, or the slices of a volume, as one sample; ``model.bag_pooling`` joins their scores."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
 class DataSection(Section):
     """Which images, which class is positive, how intensities become network input; ``subset`` trains on a part only."""
 
@@ -31,3 +38,4 @@ class DataSection(Section):
     normalization: Literal["train", "unit"] = "train"
     phantom: PhantomSection = PhantomSection()
     subset: SubsetSection = SubsetSection()
+    bags: BagsSection = BagsSection()

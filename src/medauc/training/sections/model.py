@@ -12,6 +12,7 @@ Stem = Literal["full", "half", "imagenet"]
 Conversion = Literal["none", "acs"]
 Norm = Literal["batch", "instance", "group"]
 Pooling = Literal["mean", "max", "mean_max"]
+BagPooling = Literal["mean", "max", "attention"]
 
 
 class ModelSection(Section):
@@ -19,7 +20,7 @@ class ModelSection(Section):
 
     ``upsample`` enlarges images before the first layer; ``norm: null`` keeps the network's own kind of
     normalisation. ``dropout`` acts on the pooled features, ``stochastic_depth`` on the last residual branch, less
-    on those before it.
+    on those before it. ``bag_pooling`` joins the scores of several images where ``data.bags`` makes one sample of them.
     """
 
     name: ModelName = "resnet18"
@@ -31,4 +32,5 @@ class ModelSection(Section):
     pooling: Pooling = "mean"
     dropout: float = Field(0.0, ge=0, le=0.9)
     stochastic_depth: float = Field(0.0, ge=0, le=0.9)
+    bag_pooling: BagPooling = "attention"
     weights: str | None = None
