@@ -1,6 +1,7 @@
 """The way of one image through all steps."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,21 @@ def prepare(image: "MedicalImage", spec: PreparationSpec, size: int, spatial_dim
     levels = to_levels(image.pixels, window_of(image, spec.intensity))
     fitted = resample(levels, _grids(image, spec, shape))
     return np.rint(np.clip(fitted, 0, 255)).astype(np.uint8)
+
+
+def prepare_file(path: Path | str, spec: PreparationSpec, size: int, spatial_dims: int) -> NDArray[np.uint8]:
+    """Read and prepare one file, or a folder that is one DICOM series; see :func:`prepare`.
+
+    Raises:
+        InputError: It cannot be read or prepared; the line names the file.
+    """
+    from medauc.data.readers import read_image
+
+    image = read_image(Path(path))
+    try:
+        return prepare(image, spec, size, spatial_dims)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def holds_colour(image: "MedicalImage") -> bool:

@@ -1,0 +1,161 @@
+"""What files hold, as a short digest; files that have not changed since are not read again."""
+
+import hashlib
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medauc.data.cache.progress import ShowProgress
+
+Digests = NDArray[np.bytes_]  # (N,) of 32 hexadecimal digits
+
+_CHUNK = 1000  # files looked up at a time
+_BLOCK = 1 << 20
+_SETTLED = 2.0  # seconds: a file written just now may change again within its time stamp's resolution
+_PARTNERS = {".hdr", ".img", ".mhd", ".nhdr", ".head", ".brik"}  # formats whose pixels lie in a second file
+_TABLE = "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL)"
+
+
+def file_digests(paths: Sequence[str], index: Path, jobs: int, progress: ShowProgress) -> Digests:
+    """Digest of the contents of each path.
+
+    Args:
+        paths: Absolute; files, or folders of DICOM series.
+        index: SQLite file that remembers path, size and times of change with the digest; made if missing.
+        jobs: Files read at a time.
+        progress: Told how many are done.
+
+    Returns:
+        32 hexadecimal digits each. What cannot be read has a digest too, of the reason, so that the set of files
+        counts as another one when it can be read.
+    """
+    found = np.empty(len(paths), dtype="S32")
+    with ThreadPoolExecutor(jobs) as pool, closing(_Index(index)) as known:
+        for start in range(0, len(paths), _CHUNK):
+            chunk = paths[start : start + _CHUNK]
+            found[start : start + len(chunk)] = _digests_of(chunk, known, pool)
+            progress("checking files", start + len(chunk), len(paths))
+    return found
+
+
+def combined(digests: Digests, *more: str) -> str:
+    """One digest of many, and of further text, in this order."""
+    whole = hashlib.blake2b(np.ascontiguousarray(digests).tobytes(), digest_size=16)
+    for text in more:
+        whole.update(b"\0" + text.encode())
+    return whole.hexdigest()
+
+
+def _digests_of(paths: Sequence[str], known: "_Index", pool: ThreadPoolExecutor) -> list[str]:
+    stamps = [_stamp(path) for path in paths]
+    digests = [known.get(path, stamp) for path, stamp in zip(paths, stamps, strict=True)]
+    missing = [i for i, digest in enumerate(digests) if digest is None]
+    fresh = list(pool.map(_digest, [paths[i] for i in missing]))
+    known.put([(paths[i], stamps[i], digest) for i, digest in zip(missing, fresh, strict=True)])
+    for i, digest in zip(missing, fresh, strict=True):
+        digests[i] = digest
+    return [digest or "" for digest in digests]
+
+
+def _parts(path: str) -> list[str]:
+    """Files that an image is made of, the folder's for a series, header and pixels for a pair."""
+    place = Path(path)
+    if place.is_dir():
+        return sorted(str(file) for file in place.iterdir())
+    if place.suffix.lower() in _PARTNERS:
+        return sorted({path, *(str(file) for file in place.parent.glob(f"{_literal(place.stem)}.*"))})
+    return [path]
+
+
+def _literal(text: str) -> str:
+    """The text as a pattern that matches it alone."""
+    import glob
+
+    return glob.escape(text)
+
+
+def _stamp(path: str) -> str | None:
+    """Size and times of all parts; None where the index must not be used."""
+    try:
+        states = [Path(part).stat() for part in _parts(path)]
+    except OSError:
+        return None
+    newest = max((state.st_mtime for state in states), default=0.0)
+    if time.time() - newest < _SETTLED:
+        return None
+    return ",".join(f"{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}" for state in states)
+
+
+def _digest(path: str) -> str:
+    """Digest of the contents of all parts of an image."""
+    whole = hashlib.blake2b(digest_size=16)
+    try:
+        for part in _parts(path):
+            whole.update(b"\0")
+            for block in _blocks(part):
+                whole.update(block)
+    except OSError as error:
+        whole.update(f"unreadable: {error.strerror}".encode())
+    return whole.hexdigest()
+
+
+def _blocks(path: str) -> Iterator[bytes]:
+    if not stat.S_ISREG(Path(path).stat().st_mode):  # opening a pipe would wait for ever
+        yield b"not a file"
+        return
+    with Path(path).open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            yield block
+
+
+class _Index:
+    """The remembered digests; without them everything is read again, so its troubles are not the user's."""
+
+    def __init__(self, path: Path) -> None:
+        self._database: sqlite3.Connection | None = None
+        try:
+            self._database = sqlite3.connect(path, timeout=10)
+            self._database.execute(_TABLE)
+        except sqlite3.Error:
+            self.close()
+
+    def get(self, path: str, stamp: str | None) -> str | None:
+        """The digest of a file that has not changed."""
+        if self._database is None or stamp is None:
+            return None
+        try:
+            query = "SELECT digest FROM files WHERE path = ? AND stamp = ?"
+            row = self._database.execute(query, (_text(path), stamp)).fetchone()
+        except sqlite3.Error:
+            self.close()
+            return None
+        return None if row is None else str(row[0])
+
+    def put(self, rows: list[tuple[str, str | None, str]]) -> None:
+        """Remember digests, but for files that are not to be trusted yet."""
+        if self._database is None:
+            return
+        settled = [(_text(path), stamp, digest) for path, stamp, digest in rows if stamp is not None]
+        try:
+            with self._database:
+                self._database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", settled)
+        except sqlite3.Error:
+            self.close()
+
+    def close(self) -> None:
+        """Do without from here on."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+
+def _text(path: str) -> str:
+    """File names need not be text; SQLite's must be."""
+    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -1,0 +1,247 @@
+"""The folder of all caches: what lies in it, how large it may become, and what is removed first."""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import log10
+from pathlib import Path
+from typing import IO, Any
+
+from filelock import FileLock, Timeout
+
+from medauc.errors import InputError
+from medauc.files import write_text_atomically
+
+try:
+    import fcntl
+except ImportError:  # Windows, which refuses to delete files in use by itself
+    fcntl = None  # type: ignore[assignment]
+
+CACHE_VARIABLE = "MEDAUC_CACHE"
+DEFAULT_LIMIT = 100 * 10**9  # bytes
+IMAGES, ABOUT, DIGESTS, INDEX = "images.npy", "about.json", "digests.npy", "files.sqlite"
+_LIMIT, _PART, _LOCK, _TRASH = "limit", ".part", ".lock", ".trash"
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One set of prepared images.
+
+    Attributes:
+        path: Its folder.
+        images: How many.
+        shape: Of each image.
+        source: Folder that all its files were below.
+        bytes: On disk.
+        last_used: Seconds since 1970.
+        in_use: Whether a process reads or builds it.
+        finished: False for one whose building was stopped; the next use continues it.
+    """
+
+    path: Path
+    images: int
+    shape: tuple[int, ...]
+    source: str
+    bytes: int
+    last_used: float
+    in_use: bool
+    finished: bool
+
+
+def cache_folder(folder: Path | str | None = None) -> Path:
+    """Folder of all caches: the one given, else MEDAUC_CACHE, else a folder of the user's cache folder."""
+    chosen = folder or os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("medauc") / "prepared"
+
+
+def list_cache(folder: Path | None = None) -> list[CacheEntry]:
+    """What lies in the cache, least recently used first.
+
+    >>> import tempfile
+    >>> list_cache(Path(tempfile.mkdtemp()))
+    []
+    """
+    root = cache_folder(folder)
+    if not root.is_dir():
+        return []
+    found = [_entry(path) for path in root.iterdir() if path.is_dir() and path.suffix in ("", _PART)]
+    return sorted((entry for entry in found if entry is not None), key=lambda entry: entry.last_used)
+
+
+def clean_cache(folder: Path | None = None, keep: int = 0) -> list[CacheEntry]:
+    """Remove what was not used for longest, until the rest fits into ``keep`` bytes; never what is in use.
+
+    Returns:
+        What was removed.
+    """
+    root = cache_folder(folder)
+    entries = list_cache(root)
+    total = sum(entry.bytes for entry in entries)
+    removed = []
+    for entry in entries:
+        if total > keep and remove_entry(entry.path):
+            total -= entry.bytes
+            removed.append(entry)
+    for trash in root.glob(f"*{_TRASH}"):  # of a removal that was killed
+        shutil.rmtree(trash, ignore_errors=True)
+    return removed
+
+
+def read_limit(folder: Path | None = None) -> int:
+    """Bytes that the cache may hold: as set by :func:`write_limit`, else 100 GB."""
+    try:
+        return int((cache_folder(folder) / _LIMIT).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return DEFAULT_LIMIT
+
+
+def write_limit(limit: int, folder: Path | None = None) -> None:
+    """Set for good how many bytes the cache may hold; :func:`clean_cache` applies it to what is there."""
+    root = make_folder(cache_folder(folder))
+    write_text_atomically(root / _LIMIT, f"{limit}\n")
+
+
+def make_room(root: Path, needed: int, limit: int) -> None:
+    """Remove old caches so that ``needed`` more bytes fit.
+
+    Raises:
+        InputError: They do not fit into the limit or on the disk.
+    """
+    if needed > limit:
+        raise InputError(
+            f"the prepared images take {in_units(needed)}, the cache may hold {in_units(limit)}; "
+            f"raise it with `medauc cache --limit {in_units(2 * needed).replace(' ', '')}`"
+        )
+    clean_cache(root, keep=limit - needed)
+    rest = sum(entry.bytes for entry in list_cache(root))
+    if rest > limit - needed:
+        raise InputError(
+            f"the prepared images take {in_units(needed)}, and {in_units(rest)} of the {in_units(limit)} that the "
+            "cache may hold are in use; wait for the other trainings, or raise it with `medauc cache --limit`"
+        )
+    free = shutil.disk_usage(root).free
+    if needed > free:
+        raise InputError(
+            f"the prepared images take {in_units(needed)}, on the disk of {root} {in_units(free)} are free; "
+            f"make room, or name a folder elsewhere with the variable {CACHE_VARIABLE}"
+        )
+
+
+def make_folder(root: Path) -> Path:
+    """Make the folder where it is missing."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the cache folder {root} cannot be made ({error.strerror}); "
+            f"name another with the variable {CACHE_VARIABLE}"
+        ) from None
+    return root
+
+
+@contextmanager
+def building(entry: Path, wait: Any) -> Iterator[Path]:
+    """Hold the only right to build an entry, and yield the folder to build it in; ``wait`` is called before waiting."""
+    lock = FileLock(entry.with_name(entry.name + _LOCK))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        wait()
+        lock.acquire()
+    try:
+        yield entry.with_name(entry.name + _PART)
+    finally:
+        lock.release()
+
+
+def hold(entry: Path) -> IO[bytes] | None:
+    """Mark an entry as in use until the returned file is closed; None when it is gone."""
+    try:
+        file = (entry / ABOUT).open("rb")
+    except OSError:
+        return None
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_SH)
+    if not (entry / ABOUT).exists():  # removed before the mark was set
+        file.close()
+        return None
+    os.utime(entry)
+    return file
+
+
+def remove_entry(path: Path) -> bool:
+    """Remove an entry, or what a stopped building left, unless it is in use; tell whether it was removed."""
+    if _in_use(path):
+        return False
+    return discard(path)
+
+
+def discard(path: Path) -> bool:
+    """Remove a folder: renamed first, so that nobody meets half of it."""
+    trash = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_TRASH}")
+    try:
+        path.rename(trash)
+    except OSError:
+        return False
+    shutil.rmtree(trash, ignore_errors=True)
+    return True
+
+
+def in_units(size: float) -> str:
+    """Bytes for people.
+
+    >>> in_units(8_800_000_000), in_units(512)
+    ('8.8 GB', '512 B')
+    """
+    if size < 1000:
+        return f"{size:.0f} B"
+    steps = min(int(log10(size) // 3), 4)
+    return f"{size / 1000**steps:.1f} {('B', 'kB', 'MB', 'GB', 'TB')[steps]}"
+
+
+def _in_use(path: Path) -> bool:
+    """Whether some process builds or reads it."""
+    if path.suffix == _PART:
+        try:
+            with FileLock(path.with_suffix(_LOCK), timeout=0):
+                return False
+        except Timeout:
+            return True
+    if fcntl is None:
+        return False
+    try:
+        with (path / ABOUT).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _entry(path: Path) -> CacheEntry | None:
+    """What a folder holds; None for a folder that is none of the cache's."""
+    try:
+        about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        size = sum(file.stat().st_size for file in path.iterdir())
+        used = path.stat().st_mtime
+        return CacheEntry(
+            path=path,
+            images=int(about["count"]),
+            shape=tuple(about["row_shape"]),
+            source=str(about["source"]),
+            bytes=size,
+            last_used=used,
+            in_use=_in_use(path),
+            finished=path.suffix != _PART,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

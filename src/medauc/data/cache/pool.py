@@ -1,0 +1,146 @@
+"""Several processes that prepare rows at a time; one that dies costs the file that killed it, nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from medauc.data.cache.rows import RowJob, write_rows
+
+Failed = list[tuple[int, str]]  # rows and reasons
+_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def prepare_rows(
+    job: RowJob, paths: Sequence[str], chunks: Sequence[Sequence[int]], jobs: int
+) -> Iterator[tuple[Sequence[int], Failed]]:
+    """Prepare rows and write them.
+
+    Args:
+        job: What they have in common.
+        paths: Path of every row.
+        chunks: Rows that are handed out together.
+        jobs: Processes; 1 works in this one.
+
+    Yields:
+        Each chunk when it is done, in their order, with the rows that failed.
+
+    Raises:
+        OSError: The array cannot be written (disk full).
+    """
+    jobs = min(jobs, len(chunks))
+    if jobs <= 1:
+        for chunk in chunks:
+            yield chunk, write_rows(job, [(int(row), paths[row]) for row in chunk])
+        return
+    workers = _Workers(job)
+    threads = ThreadPoolExecutor(jobs)
+    try:
+        done = threads.map(lambda chunk: workers.run([(int(row), paths[row]) for row in chunk]), chunks)
+        yield from zip(chunks, done, strict=True)
+    finally:
+        workers.close()
+        threads.shutdown(cancel_futures=True)
+
+
+class _Workers:
+    """One worker process for each thread that asks."""
+
+    def __init__(self, job: RowJob) -> None:
+        self._job = job
+        self._mine = threading.local()
+        self._all: list[_Worker] = []
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def run(self, rows: list[tuple[int, str]]) -> Failed:
+        """Have rows prepared; where that kills the worker, each by itself, to find the one."""
+        try:
+            return self._worker().run(rows)
+        except _Died as death:
+            if self._closed:
+                raise
+            self._mine.worker = None
+            if len(rows) == 1:
+                return [(rows[0][0], f"reading it ended the process ({death})")]
+            return [failure for row in rows for failure in self.run([row])]
+
+    def close(self) -> None:
+        """End them all; what they were at is done again next time."""
+        with self._lock:
+            self._closed = True
+            for worker in self._all:
+                worker.kill()
+
+    def _worker(self) -> "_Worker":
+        worker: _Worker | None = getattr(self._mine, "worker", None)
+        if worker is None:
+            with self._lock:
+                if self._closed:
+                    raise _Died("closed")
+                worker = _Worker(self._job)
+                self._all.append(worker)
+            self._mine.worker = worker
+        return worker
+
+
+class _Died(Exception):
+    """The worker is no more."""
+
+
+class _Worker:
+    """One process, asked and answered by lines of JSON."""
+
+    def __init__(self, job: RowJob) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "medauc.data.cache.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | dict.fromkeys(_ONE_THREAD, "1"),
+        )
+        self._send(job.to_json())
+        if not self._answer():
+            raise RuntimeError(f"a worker process of the cache does not start ({self._end()})")
+
+    def run(self, rows: list[tuple[int, str]]) -> Failed:
+        """Have rows prepared."""
+        self._send(json.dumps(rows))
+        line = self._answer()
+        if not line:
+            raise _Died(self._end())
+        answer: Any = json.loads(line)
+        if isinstance(answer, dict):
+            raise OSError(answer["errno"], answer["strerror"])
+        return [(int(row), str(reason)) for row, reason in answer]
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._end()
+
+    def _send(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise _Died(self._end()) from None
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def _end(self) -> str:
+        code = self._process.wait()
+        return f"signal {-code}" if code < 0 else f"exit status {code}"
