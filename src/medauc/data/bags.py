@@ -1,6 +1,6 @@
 """Bags: several images of one patient (or one study, or the slices of one volume) with one target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -72,7 +72,9 @@ class BagSplit(Split):
             targets=np.concatenate([part.targets for part in parts]),
             ids=np.concatenate([part.ids for part in parts]),
             groups=np.concatenate([part.groups for part in parts]),
-            metadata={name: np.concatenate([part.metadata[name] for part in parts]) for name in self.metadata},
+            metadata={
+                name: np.concatenate([part.metadata[name] for part in parts]) for name in self.metadata
+            },
             starts=_starts(np.concatenate([part.lengths for part in parts])),
             names=np.concatenate([part.names for part in parts]),
         )
@@ -136,21 +138,21 @@ def make_bags(dataset: Dataset, spec: BagSpec) -> Dataset:
     column = spec.column(dataset.train)
     if column is None and spec.slices is None:
         return dataset
-    splits = {name: _by_itself(split) for name, split in dataset.splits.items()}
-    if column is not None:
-        splits = {name: _grouped(dataset, name, column) for name in splits}
+    if spec.slices is not None and dataset.spatial_dims != 3:
+        raise InputError(f"{dataset.name}: data.bags.slices cuts volumes; its images are 2D, leave it out")
+    if column is None:
+        splits = [_by_itself(split) for split in dataset]
+    else:
+        splits = _with_common_columns([_grouped(dataset, name, column) for name in dataset.splits])
         _require_apart(dataset.name, splits)
-        kept = set.intersection(*(set(split.metadata) for split in splits.values()))
-        splits = {
-            name: replace(split, metadata={key: split.metadata[key] for key in split.metadata if key in kept})
-            for name, split in splits.items()
-        }
-    if spec.slices is not None:
-        axis = spec.slices
-        if dataset.spatial_dims != 3:
-            raise InputError(f"{dataset.name}: data.bags.slices cuts volumes; its images are 2D, leave it out")
-        splits = {name: _sliced(split, axis) for name, split in splits.items()}
-    return replace(dataset, **splits)
+    train, val, test = splits if spec.slices is None else [_sliced(split, spec.slices) for split in splits]
+    return replace(dataset, train=train, val=val, test=test)
+
+
+def single_images(dataset: Dataset) -> Dataset:
+    """The images of a data set one by one, those of a bag with the target of their bag."""
+    train, val, test = (_unpacked(split) if isinstance(split, BagSplit) else split for split in dataset)
+    return replace(dataset, train=train, val=val, test=test)
 
 
 def image_rows(starts: Rows, bags: Rows) -> Rows:
@@ -236,9 +238,18 @@ def _one_target(
     return highest
 
 
-def _require_apart(name: str, splits: Mapping[str, BagSplit]) -> None:
+def _with_common_columns(splits: Sequence[BagSplit]) -> list[BagSplit]:
+    """Leave out further columns that do not have one value in each bag of every split."""
+    kept = set.intersection(*(set(split.metadata) for split in splits))
+    return [
+        replace(split, metadata={key: split.metadata[key] for key in split.metadata if key in kept})
+        for split in splits
+    ]
+
+
+def _require_apart(name: str, splits: Sequence[BagSplit]) -> None:
     """Refuse a bag with images in two splits."""
-    ids, counts = np.unique(np.concatenate([split.ids for split in splits.values()]), return_counts=True)
+    ids, counts = np.unique(np.concatenate([split.ids for split in splits]), return_counts=True)
     if (counts > 1).any():
         raise InputError(
             f"{name}: bag {str(ids[counts > 1][0])!r} has images in two splits ({int((counts > 1).sum())} such bags); "
@@ -250,8 +261,16 @@ def _sliced(split: BagSplit, axis: int) -> BagSplit:
     """Each volume of each bag replaced by its slices along ``axis``."""
     images = slices_of(split.images, axis)
     depth = split.images.shape[1 + axis]
-    names = np.array([f"{name} slice {number}" for name in split.names for number in range(depth)], dtype=np.str_)
+    names = np.array(
+        [f"{name} slice {number}" for name in split.names for number in range(depth)], dtype=np.str_
+    )
     return replace(split, images=images, starts=split.starts * depth, names=names)
+
+
+def _unpacked(split: BagSplit) -> Split:
+    bag = bag_numbers(split.lengths)
+    metadata = {key: values[bag] for key, values in split.metadata.items()}
+    return Split(split.images, split.targets[bag], split.names, split.groups[bag], metadata)
 
 
 def _bags_of_two(ids: list[str]) -> BagSplit:

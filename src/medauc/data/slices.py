@@ -45,7 +45,8 @@ class SlicedImages(MappedImages):
     def __getitem__(self, key: int | slice | npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Read one slice, or those that a slice, indices or a mask name."""
         volume, number = np.divmod(self.rows[key], self.base.shape[1 + self.axis])
-        return np.asarray(self.base[(volume, *[slice(None)] * self.axis, number)])
+        place: tuple[Any, ...] = (volume, *[slice(None)] * self.axis, number)
+        return np.asarray(self.base[place])
 
 
 def slices_of(volumes: ImageArray, axis: int) -> SlicedImages:

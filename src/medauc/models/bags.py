@@ -85,7 +85,7 @@ class BagNetwork(nn.Module):
         if self.training or self.images_at_once is None:
             encoded: Tensor = self.encoder(images)
             return encoded
-        return torch.cat([self.encoder(part) for part in images.split(self.images_at_once)])
+        return torch.cat([self.encoder(part) for part in torch.split(images, self.images_at_once)])
 
     def extra_repr(self) -> str:
         """Show the pooling."""
@@ -127,7 +127,10 @@ class _Gate(nn.Module):
             nn.init.xavier_uniform_(parameter)
 
     def forward(self, features: Tensor) -> Tensor:
-        gated = functional.linear(features, self.tanh).tanh() * functional.linear(features, self.sigmoid).sigmoid()
+        gated = (
+            functional.linear(features, self.tanh).tanh()
+            * functional.linear(features, self.sigmoid).sigmoid()
+        )
         return functional.linear(gated, self.weight)
 
 

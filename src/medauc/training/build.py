@@ -50,7 +50,9 @@ def require_orientations(recipe: Recipe, shape: tuple[int, ...]) -> None:
 def _require_no_mixed_bags(dataset: Dataset, augment: AugmentSection) -> None:
     """Raise InputError when mixup, which pairs images with targets, meets bags."""
     if augment.mixup and isinstance(dataset.train, BagSplit):
-        raise InputError("augment.mixup mixes single images with their targets, a bag has one target; set it to 0")
+        raise InputError(
+            "augment.mixup mixes single images with their targets, a bag has one target; set it to 0"
+        )
 
 
 def assemble(inputs: Inputs, recipe: Recipe, loss: nn.Module, seed: int, stage: int = 1) -> Classifier:

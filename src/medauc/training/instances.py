@@ -67,7 +67,9 @@ def decisive_images(paths: Sequence[Path], split: str) -> pd.DataFrame:
     every = pd.concat(table[table["split"] == split] for table in tables)
     mean = every.groupby(["id", "image"], sort=False).mean(numeric_only=True).reset_index()
     found = []
-    for label in [column.removeprefix("weight") for column in mean if column.startswith("weight")]:
+    for label in [
+        name.removeprefix("weight") for name in map(str, mean.columns) if name.startswith("weight")
+    ]:
         one = mean[["id", "image", f"score{label}", f"weight{label}"]]
         one.columns = pd.Index(["id", "image", "score", "weight"])
         first = one.sort_values(["weight", "score"], ascending=False, kind="stable").drop_duplicates("id")

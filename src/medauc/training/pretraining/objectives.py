@@ -47,7 +47,7 @@ class Pretraining(pl.LightningModule, ABC):
             spatial_dims=datasets[0].spatial_dims,
             in_channels=datasets[0].channels,
             num_outputs=outputs,
-            **recipe.model.model_dump(),
+            **recipe.model.model_dump(exclude={"bag_pooling"}),
         )
         self.head = scoring_layer(self.network)
         self.normalize = nn.ModuleList(normalize)
@@ -67,8 +67,8 @@ class Pretraining(pl.LightningModule, ABC):
     def training_step(self, batch: SourceBatch, batch_idx: int) -> Tensor:
         """One step; its random state derives from seed and step."""
         torch.manual_seed(self.seed * 1_000_003 + self.global_step)
-        source, (images, targets, _) = batch
-        return self.objective(source, self.normalize[source](images), targets)
+        source, found = batch
+        return self.objective(source, self.normalize[source](found.images), found.targets)
 
     def configure_optimizers(self) -> Any:
         """Optimizer and schedules of the recipe, for all that is learned."""

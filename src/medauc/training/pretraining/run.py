@@ -10,6 +10,7 @@ from safetensors.torch import save
 
 from medauc import __version__
 from medauc.data import Dataset
+from medauc.data.bags import single_images
 from medauc.data.augment import Augment
 from medauc.data.normalize import Normalize, compute_statistics
 from medauc.data.npz import file_md5
@@ -50,7 +51,7 @@ def pretrain(
 ) -> Pretrained:
     """Learn starting weights from the training splits of data sets; validation and test images are never read.
 
-    The file holds the network without its last layer and is given as ``model.weights``. Its metadata name
+    Images of a bag are learned from one by one, each with the target of its bag. The file holds the network without its last layer and is given as ``model.weights``. Its metadata name
     method, data sets with their checksums, seed and recipe.
 
     Args:
@@ -68,6 +69,7 @@ def pretrain(
         InputError: data sets, recipe and method do not go together, or the file cannot be written.
         TrainingDiverged: the loss was not finite.
     """
+    datasets = [single_images(each) for each in datasets]
     _require_fitting(datasets, recipe, out, method)
     accelerator = choose_device(device)
     require_precision(recipe.training.precision, accelerator)
