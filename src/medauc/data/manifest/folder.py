@@ -1,0 +1,66 @@
+"""A folder with one sub-folder a class becomes a manifest."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from medauc.data.manifest.columns import Columns, ColumnsSpec
+from medauc.data.manifest.table import Manifest, manifest_of_table
+from medauc.errors import InputError
+
+_SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+_COLUMNS = Columns("path", "class", {}, None, "group", "split", ())
+
+
+def manifest_of_folder(
+    folder: Path, columns: ColumnsSpec | None = None, *, positive_class: str | int | None = None
+) -> Manifest:
+    """List the images of a folder with one sub-folder a class.
+
+    Folders named train, val and test may lie above or below those of the classes. Where images lie in folders of
+    their own below a class, each of those is taken for a patient.
+
+    Args:
+        folder: The folder; links that leave it are not followed.
+        columns: Only ``positive`` and ``negative`` are looked at, the names of classes.
+        positive_class: As in :func:`medauc.data.load_dataset`.
+
+    Raises:
+        InputError: No images, images outside the classes' folders, or classes that do not say which is positive.
+    """
+    from medauc.data.readers import list_images
+
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    found = [path.relative_to(folder) for path in list_images(folder)]
+    if not found:
+        raise InputError(
+            f"{folder} holds no images that can be read; `medauc init {folder}` says what it holds"
+        )
+    rows = [_row(path, folder) for path in found]
+    frame = pd.DataFrame(rows, columns=["path", "class", "split", "group"], dtype="str")
+    has_patients = bool((frame["group"] != "").any())
+    frame["group"] = frame["group"].where(frame["group"] != "", frame["path"])
+    spec = ColumnsSpec(positive=columns.positive, negative=columns.negative) if columns else ColumnsSpec()
+    manifest = manifest_of_table(frame, _COLUMNS, spec, folder, folder, positive_class)
+    if has_patients:
+        return manifest.noting("Each folder below a class is taken for a patient.")
+    return replace(manifest, has_groups=False)
+
+
+def _row(path: Path, folder: Path) -> tuple[str, str, str, str]:
+    """Path, class, split and patient, told from the names of the folders."""
+    parts = list(path.parent.parts)
+    places = [place for place, name in enumerate(parts[:2]) if name.lower() in _SPLITS]
+    split = _SPLITS[parts.pop(places[0]).lower()] if places else ""
+    if not parts:
+        raise InputError(
+            f"{folder}: {path} lies in no folder of a class; make one folder a class, or list the images in a "
+            f"manifest: medauc init {folder}"
+        )
+    return str(path), parts[0], split, "/".join(parts[1:])

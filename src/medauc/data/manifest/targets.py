@@ -1,0 +1,173 @@
+"""Cells of a manifest become targets: 1 for the positive class, 0 for the other, -1 where unknown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from medauc.data.manifest.columns import ColumnsSpec, plain
+from medauc.errors import InputError
+
+UNKNOWN = -1
+HEADER_ROWS = 2  # the first row below the header is row 2, as a spreadsheet counts
+_TRUTH = {"true": "1", "false": "0"}
+_BLANK = ("", "na", "n/a", "none", "null")
+_WORDS_FOR_NEGATIVE = (
+    *("negative", "neg", "normal", "benign", "healthy", "control", "controls", "absent", "no", "none"),
+    *("no_finding", "no finding", "nofinding", "non-malignant", "not malignant", "unaffected"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Targets of all rows.
+
+    Attributes:
+        values: int64, shape (N,) or (N, L); 1 positive, 0 negative, -1 unknown or left out.
+        class_names: What 0 and 1 mean, ``("absent", "present")`` for several labels.
+        note: A sentence on a choice that was made, or None.
+    """
+
+    values: npt.NDArray[np.int64]
+    class_names: tuple[str, str]
+    note: str | None = None
+
+
+def one_target(
+    cells: "pd.Series[str]", spec: ColumnsSpec, positive_class: str | int | None, where: str
+) -> Targets:
+    """Targets of one column.
+
+    Args:
+        cells: Text of each row.
+        spec: Which values mean 1 and 0, if it says so.
+        positive_class: The class that shall be 1, where there are two; None takes 1 of 0 and 1, or the
+            one of two names whose other is a usual word for a negative finding.
+        where: What to name in an error.
+
+    Raises:
+        InputError: An unknown target, or values that do not say which is positive.
+
+    >>> found = one_target(pd.Series(["benign", "malignant"]), ColumnsSpec(), None, "x.csv")
+    >>> found.values.tolist(), found.class_names, found.note
+    ([0, 1], ('benign', 'malignant'), "'malignant' is taken for the positive class.")
+    """
+    codes, values = _codes(cells)
+    where = f"{where}: target {cells.name!r}"
+    if spec.positive:
+        if positive_class is not None:
+            raise InputError(
+                f"{where}: data.columns.positive and data.positive_class both say what is positive; keep one"
+            )
+        return _by_lists(codes, values, spec, where)
+    blank = np.flatnonzero(codes == UNKNOWN)
+    if len(blank):
+        raise InputError(f"{where} is blank in {rows_named(blank)}; fill it in, or remove these rows")
+    negative, positive, note = _choose(values, positive_class, where)
+    names = ("class 0", "class 1") if set(values) <= {"0", "1"} else (negative, positive)
+    if names == ("class 0", "class 1") and positive == "0":
+        names = ("class 1", "class 0")
+    return Targets((np.array(values)[codes] == positive).astype(np.int64), names, note)
+
+
+def several_targets(columns: Mapping[str, "pd.Series[str]"], where: str) -> Targets:
+    """Targets of several labels: 0, 1, true or false; blank or -1 is unknown.
+
+    Raises:
+        InputError: Another value; the line names column and row.
+
+    >>> several_targets({"a": pd.Series(["0", ""]), "b": pd.Series(["1.0", "false"])}, "x.csv").values.tolist()
+    [[0, 1], [-1, 0]]
+    """
+    found = []
+    for name, cells in columns.items():
+        codes, values = _codes(cells)
+        strange = [code for code, value in enumerate(values) if value not in ("0", "1", "-1")]
+        if strange:
+            rows = np.flatnonzero(np.isin(codes, strange))
+            raise InputError(
+                f"{where}: {values[codes[rows[0]]]!r} in column {name!r}, {rows_named(rows)}, is neither 0 nor 1 "
+                "nor blank (unknown)"
+            )
+        found.append(np.array([*map(int, values), UNKNOWN], np.int64)[codes])  # code -1 is the last: blank
+    return Targets(np.stack(found, axis=1), ("absent", "present"))
+
+
+def rows_named(rows: npt.NDArray[np.int64]) -> str:
+    """Name rows as a spreadsheet does, the header being row 1.
+
+    >>> rows_named(np.array([0])), rows_named(np.arange(1, 6))
+    ('row 2', 'rows 3, 4, 5, ... (5 rows)')
+    """
+    first = ", ".join(str(row + HEADER_ROWS) for row in rows[:3])
+    if len(rows) == 1:
+        return f"row {first}"
+    return f"rows {first}" + (f", ... ({len(rows)} rows)" if len(rows) > 3 else "")
+
+
+def _codes(cells: "pd.Series[str]") -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Number of each row's value, -1 for a blank one, and the values in order."""
+    codes, found = pd.factorize(cells)
+    read = [_read(str(value)) for value in found]
+    values = sorted(set(read) - {""})
+    number = {value: place for place, value in enumerate(values)} | {"": UNKNOWN}
+    return np.array([number[value] for value in read] or [UNKNOWN], np.int64)[codes], values
+
+
+def _read(cell: str) -> str:
+    text = plain(cell)
+    return "" if text.lower() in _BLANK else _TRUTH.get(text.lower(), text)
+
+
+def _by_lists(codes: npt.NDArray[np.int64], values: Sequence[str], spec: ColumnsSpec, where: str) -> Targets:
+    """Targets as ``positive`` and ``negative`` say; blank rows and those in neither list are unknown."""
+    positive, negative = ([plain(value) for value in chosen] for chosen in (spec.positive, spec.negative))
+    absent = [value for value in (*positive, *negative) if value not in values]
+    if absent:
+        raise InputError(f"{where} has no value {absent[0]!r}; it has {_listed(values)}")
+    meaning = [
+        1 if value in positive else 0 if value in negative or not negative else UNKNOWN for value in values
+    ]
+    targets = np.array([*meaning, UNKNOWN], np.int64)[codes]
+    names = (" or ".join(negative) or f"not {' or '.join(positive)}", " or ".join(positive))
+    left_out = int((targets == UNKNOWN).sum())
+    note = f"{left_out} rows are left out, whose target is neither {names[1]} nor {' or '.join(negative) or 'known'}."
+    return Targets(targets, names, note if left_out else None)
+
+
+def _choose(
+    values: Sequence[str], positive_class: str | int | None, where: str
+) -> tuple[str, str, str | None]:
+    """Negative value, positive value, and a sentence where it was guessed."""
+    if len(values) != 2 and not set(values) <= {"0", "1"}:
+        if len(values) < 2:
+            raise InputError(
+                f"{where} has one value only ({_listed(values)}); an AUC needs samples of both classes"
+            )
+        raise InputError(
+            f"{where} has {len(values)} values ({_listed(values)}); say which of them are positive: "
+            f"--set data.columns.positive=[{values[-1]}], and negative, if the others should not all be"
+        )
+    if set(values) <= {"0", "1"}:
+        values = ("0", "1")
+    if positive_class is not None:
+        wanted = str(positive_class).strip().lower().removeprefix("class ")
+        matching = [value for value in values if value.lower() == wanted]
+        if not matching:
+            raise InputError(f"{where} has no class {positive_class!r}; it has {_listed(values)}")
+        return next(value for value in values if value != matching[0]), matching[0], None
+    if values == ("0", "1"):
+        return "0", "1", None
+    negative = [value for value in values if value.lower() in _WORDS_FOR_NEGATIVE]
+    if len(negative) != 1:
+        raise InputError(
+            f"{where} has the values {_listed(values)}; say which is positive: --set data.positive_class={values[1]}"
+        )
+    positive = next(value for value in values if value != negative[0])
+    return negative[0], positive, f"{positive!r} is taken for the positive class."
+
+
+def _listed(values: Sequence[str]) -> str:
+    return ", ".join(values[:8]) + (", ..." if len(values) > 8 else "")
