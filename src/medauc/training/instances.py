@@ -32,7 +32,8 @@ def instance_table(
     Returns:
         One row an image: ``split``, ``id`` of the bag, ``image``, ``score`` of the image by itself, ``weight`` in the
         score of its bag; ``score_<label>`` and ``weight_<label>`` where targets have a label axis. The sum of
-        ``weight * score`` over a bag is its score in ``predictions.csv``; with test-time copies all three are means over them.
+        ``weight * score`` over a bag is its score in ``predictions.csv``; with test-time copies all three are
+        means over them.
     """
     batches = list(scored)
     columns = {"split": name, "id": split.ids[bag_numbers(split.lengths)], "image": split.names}
@@ -54,7 +55,7 @@ def decisive_images(paths: Sequence[Path], split: str) -> pd.DataFrame:
     """Find the image that weighs most in each bag; of equal weights the one that scores highest.
 
     Args:
-        paths: ``instances.csv`` of a run, or those of the networks of an ensemble, whose weights and scores are averaged.
+        paths: ``instances.csv`` of a run, or those of the networks of an ensemble, whose figures are averaged.
         split: "val" or "test".
 
     Returns:

@@ -10,8 +10,8 @@ from safetensors.torch import save
 
 from medauc import __version__
 from medauc.data import Dataset
-from medauc.data.bags import single_images
 from medauc.data.augment import Augment
+from medauc.data.bags import single_images
 from medauc.data.normalize import Normalize, compute_statistics
 from medauc.data.npz import file_md5
 from medauc.errors import InputError
@@ -51,7 +51,9 @@ def pretrain(
 ) -> Pretrained:
     """Learn starting weights from the training splits of data sets; validation and test images are never read.
 
-    Images of a bag are learned from one by one, each with the target of its bag. The file holds the network without its last layer and is given as ``model.weights``. Its metadata name
+    Images of a bag are learned from one by one, each with the target of its bag.
+
+    The file holds the network without its last layer and is given as ``model.weights``. Its metadata name
     method, data sets with their checksums, seed and recipe.
 
     Args:
