@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from medauc import __version__
+from medauc.cli.audit import audit
 from medauc.cli.benchmark import benchmark
 from medauc.cli.compare import compare
 from medauc.cli.datasets import datasets
@@ -43,11 +44,11 @@ def medauc(
 ) -> None:
     """Train classifiers of medical images by maximising AUC, and evaluate them so that a reviewer can trust it.
 
-    Exit status: 0 done, 2 the input is at fault, 1 anything else.
+    Exit status: 0 done, 2 the input is at fault, 3 `audit` found what invalidates results, 1 anything else.
     """
 
 
-for verb in (demo, datasets, train, pretrain, evaluate, compare, report, benchmark):
+for verb in (demo, datasets, audit, train, pretrain, evaluate, compare, report, benchmark):
     app.command(no_args_is_help=False)(verb)
 
 
@@ -68,6 +69,8 @@ def main() -> None:
     if status == INTERRUPTED:  # typer's answer to Ctrl-C
         typer.echo("medauc: interrupted", err=True)
         raise SystemExit(ANYTHING_ELSE)
+    if status:  # what a verb ended with by typer.Exit
+        raise SystemExit(status)
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -1,5 +1,6 @@
-"""From an evaluation to one self-contained HTML page, and to a model card."""
+"""From an evaluation, a comparison or an audit to one self-contained HTML page, and to a model card."""
 
+from medauc.report.audit_page import build_audit_page, write_audit_page
 from medauc.report.build import build_report, write_report
 from medauc.report.comparison import build_comparison_report, write_comparison_report
 from medauc.report.gallery import ConfidentError, most_confident_errors
@@ -10,6 +11,7 @@ from medauc.report.run import card_of, report_path, report_runs, write_run_repor
 __all__ = [
     "ConfidentError",
     "RunMaterial",
+    "build_audit_page",
     "build_comparison_report",
     "build_report",
     "card_of",
@@ -17,6 +19,7 @@ __all__ = [
     "most_confident_errors",
     "report_path",
     "report_runs",
+    "write_audit_page",
     "write_comparison_report",
     "write_model_card",
     "write_report",

@@ -1,0 +1,129 @@
+"""What is audited: who and what each image is, and where its pixels come from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medauc.audit.facts import ImageFacts, facts_of_images
+from medauc.data import Dataset
+from medauc.data.dataset import channels_of
+
+Progress = Callable[[int, int], None]  # images measured, images in all
+BLOCK = 256  # images of an array measured at a time
+
+
+class Images(Protocol):
+    """Pixels by number, in the order of the collection's rows."""
+
+    def measure(self, progress: Progress | None = None) -> list[ImageFacts]:
+        """Facts of all images; one that cannot be read is a row with an error."""
+
+    def pixels(self, number: int) -> tuple[NDArray[np.generic], bool]:
+        """Pixels of one readable image, and whether they are colour."""
+
+    def path(self, number: int) -> Path | None:
+        """Where the image lies; None for a row of an array."""
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """The rows of a data set before anything is known of its pixels.
+
+    Attributes:
+        name: of the data set.
+        ids: N strings.
+        groups: N strings, the patients; the ids where none are known.
+        splits: N strings: train, val, test, or "all" where the data set has no splits.
+        targets: int64, shape (N, L), in {0, 1} and -1 for unknown; L is 0 without labels.
+        label_names: L names; for one label that of the positive class.
+        columns: further columns, N strings each.
+        images: where pixels come from.
+        groups_known: whether ``groups`` says more than the ids.
+        source: file or folder; None for a generated set.
+    """
+
+    name: str
+    ids: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    splits: NDArray[np.str_]
+    targets: NDArray[np.int64]
+    label_names: tuple[str, ...]
+    columns: Mapping[str, NDArray[np.str_]]
+    images: Images
+    groups_known: bool
+    source: Path | None = None
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.ids)
+
+    def path(self, row: int) -> str | None:
+        """Path of an image as text; None for a row of an array."""
+        found = self.images.path(row)
+        return None if found is None else str(found)
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """The splits that have rows, in the order train, val, test."""
+        order = ("train", "val", "test", "all")
+        return tuple(name for name in order if (self.splits == name).any())
+
+
+class ArrayImages:
+    """Images of splits that are arrays; only figures and thumbnails are kept of them."""
+
+    def __init__(self, parts: Sequence[NDArray[np.uint8]]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *map(len, parts)])
+
+    def measure(self, progress: Progress | None = None) -> list[ImageFacts]:
+        """Facts of all images, a block at a time."""
+        found: list[ImageFacts] = []
+        for part in self._parts:
+            for start in range(0, len(part), BLOCK):
+                block = np.asarray(part[start : start + BLOCK])
+                found += facts_of_images(block, channels_of(part.shape) == 3)
+                if progress is not None:
+                    progress(len(found), int(self._starts[-1]))
+        return found
+
+    def pixels(self, number: int) -> tuple[NDArray[np.generic], bool]:
+        """Pixels of one image."""
+        part = int(np.searchsorted(self._starts, number, side="right")) - 1
+        images = self._parts[part]
+        return np.asarray(images[number - int(self._starts[part])]), channels_of(images.shape) == 3
+
+    def path(self, number: int) -> None:
+        """Rows of an array have no path."""
+
+
+def collection_of(dataset: Dataset) -> Collection:
+    """Turn a loaded data set into what can be audited; its images stay where they are.
+
+    >>> from medauc.data import load_dataset, PhantomSpec
+    >>> made = collection_of(load_dataset("phantom2d", phantom=PhantomSpec(n_train=20, n_val=10, n_test=10)))
+    >>> len(made), made.split_names, made.label_names, made.groups_known
+    (40, ('train', 'val', 'test'), ('signal present',), False)
+    """
+    parts = [split for split in dataset if len(split)]
+    ids = np.concatenate([split.ids for split in parts])
+    groups = np.concatenate([split.groups for split in parts])
+    targets = np.concatenate([split.targets for split in parts])
+    names = [name for name, split in dataset.splits.items() if len(split)]
+    metadata = [getattr(split, "metadata", {}) for split in parts]
+    return Collection(
+        name=dataset.name,
+        ids=ids,
+        groups=groups,
+        splits=np.repeat(np.array(names), [len(split) for split in parts]),
+        targets=targets.reshape(len(targets), -1),
+        label_names=dataset.label_names or ("positive",),
+        columns={name: np.concatenate([part[name] for part in metadata]) for name in metadata[0]},
+        images=ArrayImages([split.images for split in parts]),
+        groups_known=not np.array_equal(ids, groups),
+        source=dataset.source,
+    )

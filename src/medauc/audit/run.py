@@ -1,0 +1,132 @@
+"""One audit: measure all images, find duplicates, leaks and shortcuts, and say what they mean."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from medauc import __version__
+from medauc.audit.collection import Collection, Progress
+from medauc.audit.composition import (
+    find_differences,
+    intensity_features,
+    label_features,
+    summarise,
+)
+from medauc.audit.document import Audit, Failure
+from medauc.audit.duplicates import NEAR, Duplicates, find_duplicates
+from medauc.audit.facts import ImageFacts
+from medauc.audit.features import features_of
+from medauc.audit.findings import Material, find_all, leaking_groups
+from medauc.audit.reporting import duplicate_report, shortcut_report
+from medauc.audit.shortcuts import find_shortcuts
+from medauc.audit.worth import effects_of_duplicates
+from medauc.evaluation import Predictions
+
+
+@dataclass(frozen=True, eq=False)
+class Audited:
+    """An audit with what its page draws on.
+
+    Attributes:
+        audit: all that was found.
+        collection: what was audited.
+        facts: of each of its images.
+        duplicates: pairs by row number.
+    """
+
+    audit: Audit
+    collection: Collection
+    facts: Sequence[ImageFacts]
+    duplicates: Duplicates
+
+
+def audit_collection(
+    collection: Collection,
+    *,
+    run: Predictions | None = None,
+    run_name: str = "run",
+    near: float = NEAR,
+    orientations: bool = False,
+    progress: Progress | None = None,
+) -> Audited:
+    """Audit a data set.
+
+    Args:
+        collection: who and what the images are (:func:`medauc.audit.collection_of`).
+        run: predictions of a model on this data set; what duplicates do to its test AUC is told.
+        run_name: what the run is called.
+        near: likeness from which two images count as one picture, between 0 and 1.
+        orientations: also find flipped copies.
+        progress: called after each block with the numbers of images measured and in all.
+
+    Raises:
+        InputError: the run scored other test samples.
+
+    >>> from medauc.audit import collection_of
+    >>> from medauc.data import load_dataset, PhantomSpec
+    >>> data = load_dataset("phantom2d", size=12, phantom=PhantomSpec(n_train=60, n_val=20, n_test=20))
+    >>> audited = audit_collection(collection_of(data))
+    >>> audited.audit.n, audited.audit.duplicates.n_exact, audited.audit.exit_status
+    (100, 0, 0)
+    """
+    facts = collection.images.measure(progress)
+    collection = with_patients(collection, facts)
+    duplicates = find_duplicates(facts, collection.images.pixels, near, orientations)
+    features = features_of(facts, collection.columns)
+    readable = np.array([fact.error is None for fact in facts], dtype=np.bool_)
+    shortcuts = find_shortcuts(
+        features,
+        np.where(readable[:, None], collection.targets, -1),
+        collection.label_names,
+        collection.splits,
+        collection.groups,
+    )
+    differences = find_differences(
+        collection, [*label_features(collection), *intensity_features(facts), *features]
+    )
+    effects = effects_of_duplicates(collection, facts, duplicates, run, run_name)
+    found = find_all(Material(collection, facts, duplicates, shortcuts, differences))
+    audit = Audit(
+        medauc=__version__,
+        name=collection.name,
+        source=None if collection.source is None else str(collection.source),
+        n=len(collection),
+        groups_known=collection.groups_known,
+        findings=found,
+        splits=summarise(collection, facts),
+        differences=differences,
+        duplicates=duplicate_report(collection, duplicates, effects),
+        leaking_groups=leaking_groups(collection),
+        shortcuts=[shortcut_report(one) for one in shortcuts],
+        failures=_failures(collection, facts),
+        phi=_phi(facts),
+    )
+    return Audited(audit, collection, facts, duplicates)
+
+
+def with_patients(collection: Collection, facts: Sequence[ImageFacts]) -> Collection:
+    """Take the hashed patients of DICOM headers for groups, where the data set names none and all files have one."""
+    patients = [fact.patient for fact in facts]
+    if collection.groups_known or not patients or any(patient is None for patient in patients):
+        return collection
+    return replace(collection, groups=np.array(patients, dtype=np.str_), groups_known=True)
+
+
+def _failures(collection: Collection, facts: Sequence[ImageFacts]) -> list[Failure]:
+    return [
+        Failure(
+            id=str(collection.ids[row]),
+            split=str(collection.splits[row]),
+            path=collection.path(row),
+            error=fact.error,
+        )
+        for row, fact in enumerate(facts)
+        if fact.error is not None
+    ]
+
+
+def _phi(facts: Sequence[ImageFacts]) -> dict[str, int]:
+    keywords = [keyword for fact in facts for keyword in fact.phi]
+    names, counts = np.unique(np.array(keywords, dtype=np.str_), return_counts=True)
+    return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
