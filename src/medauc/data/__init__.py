@@ -6,6 +6,9 @@
 (dtype('uint8'), (20,))
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from medauc.data.bags import BagSpec, BagSplit, make_bags
 from medauc.data.catalog import CatalogEntry, PublishedResult
 from medauc.data.dataset import Dataset, Split
@@ -16,6 +19,13 @@ from medauc.data.npz import file_md5, read_npz
 from medauc.data.phantom import PhantomSpec, ideal_auc, make_phantom
 from medauc.data.subset import SubsetSpec, take_subset
 
+if TYPE_CHECKING:
+    from medauc.data.arrays import load_arrays as load_arrays
+    from medauc.data.files import FilesSpec as FilesSpec
+    from medauc.data.files import load_files as load_files
+
+_LATER = {"FilesSpec": "files", "load_arrays": "arrays", "load_files": "files"}  # they need pandas
+
 __all__ = [
     "CATALOG",
     "BagSpec",
@@ -25,6 +35,7 @@ __all__ = [
     "DatasetDetail",
     "DatasetRow",
     "FileRow",
+    "FilesSpec",
     "PhantomSpec",
     "PublishedResult",
     "Split",
@@ -34,10 +45,19 @@ __all__ = [
     "file_md5",
     "folder_of_data",
     "ideal_auc",
+    "load_arrays",
     "load_dataset",
+    "load_files",
     "make_bags",
     "make_phantom",
     "parse_name",
     "read_npz",
     "take_subset",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name from the module that defines it when it is first used (PEP 562)."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'medauc.data' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"medauc.data.{_LATER[name]}"), name)

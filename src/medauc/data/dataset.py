@@ -100,6 +100,8 @@ class Dataset:
         entry: The catalog's entry; None for own files and phantoms.
         ideal_auc: The AUC of the ideal observer, known for phantoms only.
         part: What the splits are made of, where they are not the data set's own (a fold, say).
+        notes: What was decided in loading own files, in sentences.
+        made_splits: How the splits were made, where they are not the files' own.
     """
 
     name: str
@@ -114,6 +116,8 @@ class Dataset:
     entry: CatalogEntry | None = None
     ideal_auc: float | None = None
     part: str | None = None
+    notes: tuple[str, ...] = ()
+    made_splits: str | None = None
 
     @property
     def splits(self) -> dict[str, Split]:

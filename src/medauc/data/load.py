@@ -5,6 +5,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medauc.data.catalog import CatalogEntry
 from medauc.data.dataset import Dataset, Split
@@ -14,7 +15,11 @@ from medauc.data.npz import file_md5, read_npz
 from medauc.data.phantom import PHANTOM_DIMS, PhantomSpec, make_phantom
 from medauc.errors import InputError
 
+if TYPE_CHECKING:
+    from medauc.data.files import FilesSpec
+
 DATA_DIR_VARIABLE = "MEDAUC_DATA"
+MANIFESTS = (".csv", ".csv.gz", ".tsv", ".parquet", ".pq")  # endings
 
 
 def load_dataset(
@@ -25,13 +30,16 @@ def load_dataset(
     positive_class: str | int | None = None,
     allow_modified: bool = False,
     phantom: PhantomSpec | None = None,
+    files: "FilesSpec | None" = None,
 ) -> Dataset:
-    """Load a data set of the catalog (downloaded if it is not there), a phantom, or an own ``.npz`` file.
+    """Load a data set of the catalog (downloaded if it is not there), a phantom, or own files.
 
     Args:
         name: A name that ``medauc datasets`` lists, with or without a size (``"adrenalmnist3d_64"``), or
-            the path of a file with MedMNIST's keys (see :func:`medauc.data.read_npz`).
-        size: Pixels or voxels a side. A size in the name wins; own files come in one size, so it is
+            the path of a ``.npz`` with MedMNIST's keys (:func:`medauc.data.read_npz`), of a manifest or a folder of
+            images (:func:`medauc.data.load_files`), or of ``images.npy`` beside ``targets.npy``
+            (:func:`medauc.data.load_arrays`).
+        size: Pixels or voxels a side. A size in the name wins; arrays of one's own come in one size, so it is
             not looked at for them.
         data_dir: Folder that holds ``<name>[_<size>].npz``; if None, the variable MEDAUC_DATA, then
             the user's cache folder. Missing files are downloaded into it.
@@ -39,9 +47,10 @@ def load_dataset(
             None takes the catalog's choice (BreastMNIST: malignant, its raw label 0), else raw label 1.
         allow_modified: Read a file whose MD5 is not the published one; ``Dataset.modified`` tells.
         phantom: Counts, prevalence, difficulty and seed of a phantom; other sets do not look at it.
+        files: Columns, splits and preparation of own files; other sets do not look at it.
 
     Returns:
-        The data set, all its images in memory as uint8.
+        The data set, its images uint8: in memory, or memory-mapped where they are own files.
 
     Raises:
         InputError: An unknown name or size, a file that is missing, damaged or not the published one,
@@ -52,7 +61,7 @@ def load_dataset(
     ('signal present', (20, 28, 28), 'test-00003')
     """
     if is_path(name):
-        return _choose_positive(_load_file(Path(name).expanduser()), positive_class, default=1)
+        return _load_path(Path(name).expanduser(), size, positive_class, files)
     flag, size = parse_name(str(name), size)
     if flag in PHANTOM_DIMS:
         return _choose_positive(make_phantom(flag, size, phantom), positive_class, default=1)
@@ -62,12 +71,14 @@ def load_dataset(
 
 
 def is_path(name: str | Path) -> bool:
-    """True if a name means a file: it ends in ``.npz`` or has a folder in it.
+    """True if a name means a file or folder: by its ending, by a folder in it, or since it is there and unknown.
 
-    >>> is_path("hospital.npz"), is_path("data/set"), is_path("adrenalmnist3d_64")
-    (True, True, False)
+    >>> is_path("hospital.npz"), is_path("hospital.csv"), is_path("data/set"), is_path("adrenalmnist3d_64")
+    (True, True, True, False)
     """
-    return isinstance(name, Path) or name.lower().endswith(".npz") or os.sep in name
+    if isinstance(name, Path) or os.sep in name or name.lower().endswith((".npz", ".npy", *MANIFESTS)):
+        return True
+    return _flag_of(name) is None and Path(name).is_dir()
 
 
 def parse_name(name: str, size: int = 28) -> tuple[str, int]:
@@ -79,22 +90,27 @@ def parse_name(name: str, size: int = 28) -> tuple[str, int]:
     >>> parse_name("AdrenalMNIST3D_64"), parse_name("breastmnist", 224)
     (('adrenalmnist3d', 64), ('breastmnist', 224))
     """
-    known = [*CATALOG, *PHANTOM_DIMS]
-    match = re.fullmatch(r"(.*?)(?:_(\d+))?", name.strip().lower())
-    flag, suffix = match.groups() if match else (name, None)
-    if flag not in known:
-        near = difflib.get_close_matches(flag, known, n=2, cutoff=0.5)
+    found = _flag_of(name)
+    if found is None:
+        near = difflib.get_close_matches(name.strip().lower(), [*CATALOG, *PHANTOM_DIMS], n=2, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise InputError(
             f"unknown data set {name!r}: {hint}`medauc datasets` lists the known ones; "
-            "the path of an own file ends in .npz"
+            "an own one is a folder of images, a manifest (.csv, .parquet), or an .npz or .npy file"
         )
+    flag, suffix = found
     if suffix is not None:
         size = int(suffix)
     if flag in CATALOG and size not in CATALOG[flag].sizes:
         sizes = ", ".join(str(known_size) for known_size in CATALOG[flag].sizes)
         raise InputError(f"{flag} does not exist in size {size}; choose one of {sizes}")
     return flag, size
+
+
+def _flag_of(name: str) -> tuple[str, str | None] | None:
+    """Flag and size, as text, in a name of the catalog or of a phantom; None for any other name."""
+    match = re.fullmatch(r"(.*?)(?:_(\d+))?", name.strip().lower())
+    return (match[1], match[2]) if match and match[1] in (*CATALOG, *PHANTOM_DIMS) else None
 
 
 def folder_of_data(data_dir: str | Path | None = None) -> Path:
@@ -135,6 +151,25 @@ def _load_entry(entry: CatalogEntry, size: int, folder: Path, allow_modified: bo
         expected_md5=expected,
         entry=entry,
     )
+
+
+def _load_path(path: Path, size: int, positive_class: str | int | None, files: "FilesSpec | None") -> Dataset:
+    """Load what is the user's own, by what its path is."""
+    # Not at the top: they need pandas, which a list of data sets does without.
+    from medauc.data.arrays import is_arrays, load_arrays
+    from medauc.data.files import is_files, load_files
+
+    if is_arrays(path):
+        split = None if files is None else files.split
+        return load_arrays(path, split, positive_class=positive_class)
+    if is_files(path):
+        return load_files(path, files, size, positive_class=positive_class)
+    if path.suffix.lower() != ".npz":
+        what = "is no data set" if path.exists() else "is not there"
+        raise InputError(
+            f"{path} {what}: give a folder of images, a manifest (.csv, .parquet), or an .npz or .npy file"
+        )
+    return _choose_positive(_load_file(path), positive_class, default=1)
 
 
 def _load_file(path: Path) -> Dataset:

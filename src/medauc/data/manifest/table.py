@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from medauc.data.load import MANIFESTS
 from medauc.data.manifest.columns import Columns, ColumnsSpec, find_columns
 from medauc.data.manifest.paths import paths_below
 from medauc.data.manifest.targets import UNKNOWN, Targets, one_target, rows_named, several_targets
 from medauc.errors import InputError
 
-SUFFIXES = (".csv", ".csv.gz", ".tsv", ".parquet", ".pq")
 _PERSONAL = (
     *(
         "name",
@@ -194,7 +194,7 @@ def is_manifest(path: Path) -> bool:
     >>> is_manifest(Path("a.CSV")), is_manifest(Path("a.npz"))
     (True, False)
     """
-    return path.name.lower().endswith(SUFFIXES)
+    return path.name.lower().endswith(MANIFESTS)
 
 
 def _further(frame: pd.DataFrame, columns: Columns, spec: ColumnsSpec) -> tuple[list[str], list[str]]:
