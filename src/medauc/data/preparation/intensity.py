@@ -99,8 +99,10 @@ def finite(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _few_bits(image: "MedicalImage") -> bool:
-    """True if the stored values themselves are 8 bits or fewer, not rescaled to anything else."""
-    return image.bits <= 8 and image.pixels.dtype == np.uint8
+    """True if the values are stored ones of 8 bits or fewer, not rescaled to anything else."""
+    if image.bits > 8 or not np.issubdtype(image.pixels.dtype, np.integer):
+        return False
+    return bool(image.pixels.min() >= 0 and image.pixels.max() < 2**image.bits)
 
 
 def _check_hounsfield(image: "MedicalImage", name: str) -> None:

@@ -44,8 +44,8 @@ class AxisGrid:
 
     @property
     def inside(self) -> NDArray[np.bool_]:
-        """Which new pixels have their centre on the old grid, (new,)."""
-        return np.abs(self.centres - (self.old - 1) / 2) <= self.old / 2 + 1e-6
+        """Which new pixels lie in the image, (new,): their centre does, or the middle of a thinner image is in them."""
+        return np.abs(self.centres - (self.old - 1) / 2) <= max(self.old, self.step) / 2 + 1e-6
 
 
 def resize_axis(old: int, new: int) -> AxisGrid:
@@ -56,8 +56,8 @@ def resize_axis(old: int, new: int) -> AxisGrid:
 def crop_axis(old: int, new: int, step: float = 1.0) -> AxisGrid:
     """Grid of ``new`` pixels, ``step`` old ones apart, about the middle of ``old`` pixels.
 
-    Where the spacing stays (``step`` 1) pixels are copied, never averaged: of an odd number left over the smaller half
-    goes before.
+    Where the spacing stays (``step`` 1) pixels are copied, never averaged: what cannot be halved is left half a pixel
+    after the middle.
 
     >>> crop_axis(5, 2).start, crop_axis(5, 2, step=0.5).start
     (1, 4.0)
