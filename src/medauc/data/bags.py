@@ -106,11 +106,16 @@ class BagSpec:
         if self.max_images is not None and self.max_images < 1:
             raise InputError(f"bags: max_images is {self.max_images!r}, it must be 1 or more, or null")
 
-    def column(self, split: Split) -> str | None:
-        """The column whose values name the bags of a split; None when its images stay by themselves."""
-        if self.by == "auto":
-            return BAG_COLUMN if BAG_COLUMN in split.metadata else None
-        return None if self.by == "none" else self.by
+    @property
+    def makes_bags(self) -> bool:
+        """Whether samples are bags, once "auto" has been replaced (:meth:`for_data`)."""
+        return self.by not in ("auto", "none") or self.slices is not None
+
+    def for_data(self, dataset: Dataset) -> Self:
+        """This with ``by`` as it applies to a data set: "auto" becomes the column "bag" where there is one."""
+        if self.by == "auto" and BAG_COLUMN in dataset.train.metadata:
+            return replace(self, by=BAG_COLUMN)
+        return self
 
 
 def make_bags(dataset: Dataset, spec: BagSpec) -> Dataset:
@@ -135,15 +140,15 @@ def make_bags(dataset: Dataset, spec: BagSpec) -> Dataset:
     >>> len(bags), bags.images.shape, bags.lengths.tolist(), str(bags.names[12])
     (4, (48, 12, 12), [12, 12, 12, 12], 'train-00001 slice 0')
     """
-    column = spec.column(dataset.train)
-    if column is None and spec.slices is None:
+    spec = spec.for_data(dataset)
+    if not spec.makes_bags:
         return dataset
     if spec.slices is not None and dataset.spatial_dims != 3:
         raise InputError(f"{dataset.name}: data.bags.slices cuts volumes; its images are 2D, leave it out")
-    if column is None:
+    if spec.by in ("auto", "none"):
         splits = [_by_itself(split) for split in dataset]
     else:
-        splits = _with_common_columns([_grouped(dataset, name, column) for name in dataset.splits])
+        splits = _with_common_columns([_grouped(dataset, name, spec.by) for name in dataset.splits])
         _require_apart(dataset.name, splits)
     train, val, test = splits if spec.slices is None else [_sliced(split, spec.slices) for split in splits]
     return replace(dataset, train=train, val=val, test=test)

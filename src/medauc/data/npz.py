@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
+from medauc.data.bags import BAG_COLUMN
 from medauc.data.dataset import SPLIT_NAMES, Split, Splits
 from medauc.errors import InputError
 
@@ -37,8 +38,9 @@ def read_npz(path: Path) -> Splits:
     """Read the three splits of a file with MedMNIST's keys; targets are the raw labels.
 
     Keys: ``{train,val,test}_images`` uint8 (N, H, W), (N, H, W, 3) or (N, D, H, W); ``{split}_labels``
-    (N,) or (N, 1) in {0, 1}, or (N, L) in {0, 1} and -1 or NaN = unknown; optional ``{split}_ids`` and
-    ``{split}_groups`` (N strings or integers), each for all three splits or for none.
+    (N,) or (N, 1) in {0, 1}, or (N, L) in {0, 1} and -1 or NaN = unknown; optional ``{split}_ids``,
+    ``{split}_groups`` and ``{split}_bags`` (N strings or integers), each for all three splits or for none. Bags become
+    the further column "bag" (:mod:`medauc.data.bags`).
 
     Args:
         path: The file. It is never unpickled.
@@ -140,7 +142,9 @@ def _read_split(reader: _Reader, name: str) -> Split:
     labels = _read_labels(reader, f"{name}_labels", len(images))
     default_ids = np.array([f"{name}-{i:05d}" for i in range(len(images))])
     ids = _read_names(reader, "ids", name, default_ids)
-    return Split(images, labels, ids, _read_names(reader, "groups", name, ids))
+    bags = _read_names(reader, "bags", name, ids) if f"{name}_bags" in reader.keys else None
+    metadata = {} if bags is None else {BAG_COLUMN: bags}
+    return Split(images, labels, ids, _read_names(reader, "groups", name, ids), metadata)
 
 
 def _read_images(reader: _Reader, key: str) -> npt.NDArray[np.uint8]:

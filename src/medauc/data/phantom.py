@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medauc.data.bags import BAG_COLUMN
 from medauc.data.dataset import SPLIT_NAMES, Dataset, Split, Splits
 from medauc.errors import InputError
 
@@ -33,6 +34,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "detectability": (0.0, 10.0),
     "signal_width": (0.5, 100.0),
     "correlation_length": (0.0, 100.0),
+    "bag_images": (1, 10_000),
     "seed": (0, 2**63 - 1),
 }
 _OPEN = ("prevalence",)  # the ends themselves are not allowed
@@ -52,6 +54,8 @@ class PhantomSpec:
         signal_width: Standard deviation of the blob, 0.5 to 100 pixels.
         correlation_length: Standard deviation of the background's Gaussian covariance function, 0 to 100
             pixels.
+        bag_images: Images a bag, 1 to 10,000. With more than one, the counts above are bags, and of the images of a
+            positive bag one alone, drawn at random, holds the signal (:mod:`medauc.data.bags`).
         seed: 0 or more. Equal seeds give equal images.
 
     Raises:
@@ -65,6 +69,7 @@ class PhantomSpec:
     detectability: float = 2.33
     signal_width: float = 4.0
     correlation_length: float = 2.0
+    bag_images: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -92,7 +97,7 @@ def make_phantom(name: str, size: int = 28, spec: PhantomSpec | None = None) -> 
         spec: Counts, prevalence, difficulty and seed; the defaults of :class:`PhantomSpec` if None.
 
     Returns:
-        A data set with grey uint8 images of ``size`` pixels a side and its ``ideal_auc``.
+        A data set with grey uint8 images of ``size`` pixels a side and its ``ideal_auc``, which is None for bags.
 
     Raises:
         InputError: A size out of range, or a signal so strong that it would leave the range of uint8.
@@ -108,7 +113,7 @@ def make_phantom(name: str, size: int = 28, spec: PhantomSpec | None = None) -> 
 
     def split(index: int, count: int) -> Split:
         rng = np.random.default_rng(streams[index])
-        return _make_split(SPLIT_NAMES[index], count, spec.prevalence, signal, power, rng)
+        return _make_split(SPLIT_NAMES[index], count, spec, signal, power, rng)
 
     splits = (split(0, spec.n_train), split(1, spec.n_val), split(2, spec.n_test))
     return Dataset(
@@ -118,7 +123,7 @@ def make_phantom(name: str, size: int = 28, spec: PhantomSpec | None = None) -> 
         label_names=CLASS_NAMES[1:],
         source=None,
         md5=_content_md5(splits),
-        ideal_auc=_auc(_detectability(signal, power)),
+        ideal_auc=_auc(_detectability(signal, power)) if spec.bag_images == 1 else None,
     )
 
 
@@ -203,22 +208,37 @@ def positives_in(count: int, prevalence: float) -> int:
 def _make_split(
     name: str,
     count: int,
-    prevalence: float,
+    spec: PhantomSpec,
     signal: npt.NDArray[np.float64],
     power: npt.NDArray[np.float64],
     rng: np.random.Generator,
 ) -> Split:
     """Draw one split: targets in random order, then images chunk by chunk."""
-    targets = rng.permutation(np.arange(count) < positives_in(count, prevalence)).astype(np.int64)
-    images = np.empty((count, *signal.shape), np.uint8)
+    targets = rng.permutation(np.arange(count) < positives_in(count, spec.prevalence)).astype(np.int64)
+    holds_signal = _one_image_each(targets, spec.bag_images, rng)
+    images = np.empty((len(holds_signal), *signal.shape), np.uint8)
     step = max(1, _CHUNK_PIXELS // signal.size)
-    for start in range(0, count, step):
+    for start in range(0, len(images), step):
         chunk = slice(start, start + step)
-        present = targets[chunk].reshape(-1, *[1] * signal.ndim)
+        present = holds_signal[chunk].reshape(-1, *[1] * signal.ndim)
         grey = _MEAN + present * signal + _background(len(present), power, rng)
         images[chunk] = np.clip(np.rint(grey), 0, 255)
     ids = np.array([f"{name}-{i:05d}" for i in range(count)])
-    return Split(images, targets, ids, ids)
+    if spec.bag_images == 1:
+        return Split(images, targets, ids, ids)
+    bags = np.repeat(ids, spec.bag_images)
+    names = np.array([f"{bag}-{i:03d}" for bag in ids for i in range(spec.bag_images)])
+    return Split(images, np.repeat(targets, spec.bag_images), names, bags, {BAG_COLUMN: bags})
+
+
+def _one_image_each(
+    targets: npt.NDArray[np.int64], images: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """1 for the image of each positive bag that holds the signal, 0 for all others."""
+    if images == 1:  # nothing is drawn: phantoms of single images stay as they were
+        return targets
+    chosen = rng.integers(images, size=len(targets))
+    return (targets[:, None] * (np.arange(images) == chosen[:, None])).ravel()
 
 
 def _background(

@@ -22,10 +22,11 @@ from medauc.report.training_plots import history_plots
 
 @dataclass(frozen=True)
 class Card:
-    """One confident error with its pictures as ``(name, data URI)``."""
+    """One confident error with its pictures as ``(name, data URI)``, and a line on them."""
 
     error: ConfidentError
     pictures: list[tuple[str, str]]
+    caption: str = ""
 
 
 def write_report(
@@ -153,7 +154,11 @@ def _history(material: RunMaterial) -> list[Plot]:
 
 def _cards(predictions: Predictions, evaluation: Evaluation, material: RunMaterial) -> list[Card]:
     return [
-        Card(error, [(name, png_data_uri(view)) for name, view in views(material.images[error.id])])
+        Card(
+            error,
+            [(name, png_data_uri(view)) for name, view in views(material.images[error.id])],
+            material.captions.get(error.id, ""),
+        )
         if error.id in material.images
         else Card(error, [])
         for error in most_confident_errors(predictions, evaluation)

@@ -27,6 +27,7 @@ class RunMaterial:
             ``train_auc``, ``val_auc``, ``seconds``; of an ensemble, one row an epoch and network, with ``member``.
         images: Test images by sample id, uint8, shape ``(H, W)``, ``(H, W, 3)`` or ``(D, H, W)``; those that
             :func:`medauc.report.most_confident_errors` names are shown.
+        captions: A line on an image, by sample id, where the sample has more images than this one.
     """
 
     data_name: str | None = None
@@ -37,6 +38,7 @@ class RunMaterial:
     unscored: Mapping[str, SplitFlow] = field(default_factory=dict)
     history: pd.DataFrame | None = None
     images: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    captions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_out_of_fold(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from medauc.evaluation import Evaluation, Figure
 from medauc.report.methods_augmentation import augmentation_sentences, listed
+from medauc.report.methods_bags import bag_sentences
 from medauc.report.methods_ensemble import chosen_on, ensemble_sentences
 from medauc.report.methods_objective import Cite, objective_sentences, selection_sentences
 from medauc.report.words import METHOD_NAMES
@@ -70,6 +71,7 @@ def _training(recipe: Recipe, data_name: str | None, seed: int | None, cite: Cit
     data = f" on {data_name} ({recipe.data.size} pixels a side)" if data_name else ""
     yield f"We trained {network}{cite(source)}{width}{acs} {start}{data}."
     yield _INTENSITIES[recipe.data.normalization]
+    yield from bag_sentences(recipe, cite)
     yield from objective_sentences(recipe, cite)
     yield from augmentation_sentences(recipe, cite)
     yield from selection_sentences(recipe, seed, cite)

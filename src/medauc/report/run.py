@@ -5,11 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from medauc.data import Dataset, SubsetSpec, file_md5, load_dataset, take_subset
+from medauc.data import Dataset, SubsetSpec, file_md5, load_dataset, make_bags, take_subset
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions, ReadOptions
 from medauc.report.build import write_report
@@ -17,6 +15,7 @@ from medauc.report.flow import SplitFlow, split_flow
 from medauc.report.gallery import most_confident_errors
 from medauc.report.material import RunMaterial
 from medauc.report.model_card import write_model_card
+from medauc.report.shown import Shown, shown_images
 from medauc.training import Provenance, RunFolder, evaluate_path, evaluate_paths, read_source
 from medauc.training.members import members_of, refits_of
 
@@ -111,6 +110,11 @@ def _describe(
 ) -> tuple[str, RunMaterial]:
     """Title of the page of a run, and what its training adds."""
     recipe, provenance = run.read_recipe()
+    shown = (
+        Shown()
+        if dataset is None
+        else shown_images(run, dataset, most_confident_errors(predictions, evaluation))
+    )
     material = RunMaterial(
         data_name=provenance.dataset,
         notes=_notes(provenance, dataset),
@@ -121,7 +125,8 @@ def _describe(
         if dataset is None or recipe.ensemble.folds is not None
         else _unscored(dataset, predictions, recipe.data.subset),
         history=_read_history(run.metrics) if recipe.ensemble.is_single else _read_histories(run),
-        images={} if dataset is None else _images(dataset, predictions, evaluation),
+        images=shown.images,
+        captions=shown.captions,
     )
     return f"{provenance.dataset}: {run.path.resolve().name}", material
 
@@ -131,12 +136,12 @@ def _find_dataset(run: RunFolder, data_dir: Path | None) -> Dataset | None:
     recipe, provenance = run.read_recipe()
     if provenance.data_path is None:  # a phantom, generated anew
         dataset = load_dataset(provenance.dataset, recipe.data.size, phantom=recipe.data.phantom)
-        return dataset if dataset.md5 == provenance.data_md5 else None
+        return make_bags(dataset, recipe.data.bags) if dataset.md5 == provenance.data_md5 else None
     recorded = Path(provenance.data_path)
     file = recorded if data_dir is None else data_dir / recorded.name
     if not file.is_file() or file_md5(file) != provenance.data_md5:
         return None
-    return load_dataset(file)  # by path: nothing can be downloaded
+    return make_bags(load_dataset(file), recipe.data.bags)  # by path: nothing can be downloaded
 
 
 def _unscored(dataset: Dataset, predictions: Predictions, subset: SubsetSpec) -> dict[str, SplitFlow]:
@@ -156,14 +161,6 @@ def _is_flipped(dataset: Dataset, predictions: Predictions) -> bool:
     stored = dict(zip(map(str, dataset.test.ids), dataset.test.targets.tolist(), strict=True))
     test = predictions.select("test")
     return any(stored.get(name) == 1 - int(used) for name, used in zip(test.ids, test.target(), strict=True))
-
-
-def _images(
-    dataset: Dataset, predictions: Predictions, evaluation: Evaluation
-) -> dict[str, NDArray[np.uint8]]:
-    place = {str(name): row for row, name in enumerate(dataset.test.ids)}
-    errors = most_confident_errors(predictions, evaluation)
-    return {error.id: dataset.test.images[place[error.id]] for error in errors if error.id in place}
 
 
 def _notes(provenance: Provenance, dataset: Dataset | None) -> list[str]:
