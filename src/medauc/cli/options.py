@@ -1,10 +1,13 @@
 """Options that several verbs share."""
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+_MEANINGS = ("path", "target", "id", "group", "split")
 
 
 class DeviceOption(StrEnum):
@@ -58,6 +61,24 @@ Columns = Annotated[
         show_default=False,
     ),
 ]
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        metavar="FOLDER",
+        help="Folder that a manifest's paths are relative to. Default: the manifest's own.",
+        show_default=False,
+    ),
+]
+ManifestColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="TARGET=DIAGNOSIS,GROUP=PATIENT",
+        help="A manifest's own names of the columns path, target, id, group, split; may be repeated.",
+        show_default=False,
+    ),
+]
 Positive = Annotated[
     str | None,
     typer.Option(
@@ -97,6 +118,28 @@ Subgroups = Annotated[
 AllowLeakage = Annotated[
     bool, typer.Option("--allow-leakage", help="Accept a group (patient) that occurs in more than one split.")
 ]
+
+
+def files_settings(root: Path | None, columns: list[str] | None) -> list[str]:
+    """What ``--root`` and ``--columns`` say of a manifest, as ``--set`` would; a root is relative to where one is.
+
+    Raises:
+        InputError: ``--columns`` is malformed, or names what is no column's meaning.
+
+    >>> files_settings(None, ["target=label,group=patient"])
+    ['data.columns.target="label"', 'data.columns.group="patient"']
+    """
+    from medauc.errors import InputError
+    from medauc.evaluation import parse_columns
+
+    found = [] if root is None else [f"data.root={json.dumps(str(root.absolute()))}"]
+    for meaning, name in parse_columns(columns or ()).items():
+        if meaning not in _MEANINGS:
+            raise InputError(
+                f"--columns {meaning}={name}: there is no {meaning}; name {', '.join(_MEANINGS)}"
+            )
+        found.append(f"data.columns.{meaning}={json.dumps(name)}")
+    return found
 
 
 def settings_changes(

@@ -7,12 +7,23 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import AllowModified, DataDir, Device, DeviceOption
+from medauc.cli.options import (
+    AllowModified,
+    DataDir,
+    Device,
+    DeviceOption,
+    ManifestColumns,
+    Root,
+    files_settings,
+)
 
 
 def train(
     dataset: Annotated[
-        str, typer.Argument(help="A name of `medauc datasets`, or the path of an .npz with MedMNIST's keys.")
+        str,
+        typer.Argument(
+            help="A name of `medauc datasets`, a folder of images, a manifest (.csv, .parquet), an .npz or .npy file."
+        ),
     ],
     recipe: Annotated[
         str | None,
@@ -48,6 +59,8 @@ def train(
         ),
     ] = None,
     data_dir: DataDir = None,
+    root: Root = None,
+    columns: ManifestColumns = None,
     device: Device = DeviceOption.auto,
     folds: Annotated[
         int | None,
@@ -85,7 +98,11 @@ def train(
     plan = resolve(
         dataset,
         recipe=recipe,
-        overrides=[*(settings or ()), *_ensemble_settings(folds, members, refit)],
+        overrides=[
+            *(settings or ()),
+            *files_settings(root, columns),
+            *_ensemble_settings(folds, members, refit),
+        ],
         data_dir=data_dir,
         allow_modified=allow_modified,
     )
@@ -96,7 +113,7 @@ def train(
         )
     name = plan.recipe_name + plan.recipe.ensemble.suffix
     folder = choose_folder(plan.dataset, name, chosen_seed, out, resume)
-    typer.echo(plan.describe())
+    typer.echo("\n".join([plan.describe(), *plan.dataset.notes]))
     if resume and (folder / "evaluation.json").exists():
         typer.echo("this run is finished; its result:")
     with LocalExecutor(jobs) if jobs > 1 else nullcontext() as executor:

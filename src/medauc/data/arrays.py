@@ -9,22 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from medauc.data.dataset import Dataset
-from medauc.data.files import dataset_of
+from medauc.data.files import IMAGES, TARGETS, dataset_of
 from medauc.data.manifest import Manifest, SplitSpec, require_trainable, split_manifest
 from medauc.data.manifest.columns import Columns, ColumnsSpec
 from medauc.data.manifest.table import manifest_of_table
 from medauc.data.npz import file_md5
 from medauc.errors import InputError
 
-IMAGES, TARGETS = "images.npy", "targets.npy"
 _NAMES = ("ids", "groups", "splits")  # optional, N strings or integers each
-
-
-def is_arrays(path: Path) -> bool:
-    """Whether a path means arrays: a ``.npy`` file, or a folder that holds ``images.npy`` and ``targets.npy``."""
-    if path.suffix.lower() == ".npy":
-        return True
-    return path.is_dir() and (path / IMAGES).is_file() and (path / TARGETS).is_file()
 
 
 def load_arrays(

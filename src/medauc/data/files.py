@@ -26,6 +26,7 @@ from medauc.data.mapped import ImageArray, take_images
 from medauc.data.preparation import PreparationSpec
 from medauc.errors import InputError
 
+IMAGES, TARGETS = "images.npy", "targets.npy"
 _LOOKED_AT = 5  # readable files that tell whether a set is 2D or 3D
 _TRIED = 40  # files tried for that
 
@@ -121,8 +122,15 @@ def kind_of(source: Path, spec: FilesSpec, positive_class: str | int | None = No
 
 
 def is_files(source: Path) -> bool:
-    """Whether a path means own files: a manifest, or a folder."""
-    return is_manifest(source) or source.is_dir()
+    """Whether a path means own files: a manifest, or a folder of images."""
+    return is_manifest(source) or (source.is_dir() and not is_arrays(source))
+
+
+def is_arrays(path: Path) -> bool:
+    """Whether a path means arrays: a ``.npy`` file, or a folder that holds ``images.npy`` and ``targets.npy``."""
+    if path.suffix.lower() == ".npy":
+        return True
+    return (path / IMAGES).is_file() and (path / TARGETS).is_file()
 
 
 def manifest_of(

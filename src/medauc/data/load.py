@@ -156,8 +156,8 @@ def _load_entry(entry: CatalogEntry, size: int, folder: Path, allow_modified: bo
 def _load_path(path: Path, size: int, positive_class: str | int | None, files: "FilesSpec | None") -> Dataset:
     """Load what is the user's own, by what its path is."""
     # Not at the top: they need pandas, which a list of data sets does without.
-    from medauc.data.arrays import is_arrays, load_arrays
-    from medauc.data.files import is_files, load_files
+    from medauc.data.arrays import load_arrays
+    from medauc.data.files import is_arrays, is_files, load_files
 
     if is_arrays(path):
         split = None if files is None else files.split

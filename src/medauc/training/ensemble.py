@@ -93,6 +93,7 @@ def train_ensemble(
     if not resume:  # what does not fit together leaves nothing behind
         build_stages(data_of(members[0], dataset, assignment), recipe_of(members[0], recipe, None), seed)
         run.create(recipe, provenance)
+        run.write_splits(dataset)
     if assignment is not None:
         run.write_folds(dataset, assignment)
 

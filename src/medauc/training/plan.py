@@ -8,7 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from medauc.data import CATALOG, Dataset, load_dataset, make_bags, parse_name, take_subset
+import numpy as np
+
+from medauc.data import CATALOG, BagSplit, Dataset, load_dataset, make_bags, parse_name, take_subset
 from medauc.data.load import is_path
 from medauc.data.phantom import PHANTOM_DIMS
 from medauc.errors import InputError
@@ -43,10 +45,19 @@ class Plan:
         counts = " / ".join(str(len(split)) for split in data)
         shape = "x".join(map(str, data.image_shape))
         positive = data.positive_class or f"{len(data.label_names)} labels"
-        sizes = f"{shape}, {counts} train/val/test, positive: {positive}"
+        sizes = f"{shape}, {counts} train/val/test{_bag_sizes(data)}, positive: {positive}"
         ensemble = self.recipe.ensemble
         several = "" if ensemble.is_single else f", {ensemble.text}"
         return f"{data.name} ({sizes}): {model.name}, {self.recipe.loss.name}{several}"
+
+
+def _bag_sizes(dataset: Dataset) -> str:
+    """How many images the samples have, in words; empty where each has one."""
+    if not isinstance(dataset.train, BagSplit):
+        return ""
+    lengths = np.concatenate([split.lengths for split in dataset if isinstance(split, BagSplit)])
+    few, many = lengths.min(), lengths.max()
+    return f" bags of {few}" + (f" to {many}" if many > few else "") + " images"
 
 
 @dataclass(frozen=True)
@@ -115,8 +126,7 @@ def resolve_recipe(
     ('seed', 'seed/breastmnist.yaml', 64, 0.5)
     """
     if is_path(dataset):
-        loaded = load(dataset) if recipe in FAMILIES else None
-        names = [] if loaded is None else [_kind(loaded.spatial_dims, loaded.multi_label)]
+        names = [_kind_of_path(dataset, overrides, load)] if recipe in FAMILIES else []
     else:
         flag, _ = parse_name(dataset)
         multi_label = flag in CATALOG and bool(CATALOG[flag].label_names)
@@ -132,6 +142,20 @@ def resolve_recipe(
         resolved = _with_size(resolved, size)
     name = recipe if recipe in FAMILIES else Path(source).stem
     return NamedRecipe(resolved, name, seed, source)
+
+
+def _kind_of_path(dataset: str, overrides: Sequence[str], load: Load) -> str:
+    """The general recipe for an own file; how its columns are to be read stands in the overrides alone so far."""
+    from medauc.data.files import is_arrays, is_files, kind_of
+
+    values: dict[str, Any] = {}
+    apply_overrides(values, overrides)
+    data = parse_recipe({"data": values.get("data", {})}, "--set").data
+    path = Path(dataset).expanduser()
+    if is_files(path):
+        return _kind(*kind_of(path, data.files, data.positive_class))
+    loaded = load(dataset, **({"files": data.files} if is_arrays(path) else {}))
+    return _kind(loaded.spatial_dims, loaded.multi_label)
 
 
 def load_for(
@@ -157,19 +181,28 @@ def load_for(
     Raises:
         InputError: unknown data set, or unreadable data.
     """
-    if is_path(dataset) and recipe.data.positive_class is None:
-        loaded = load(dataset)
-    else:
-        is_phantom = not is_path(dataset) and parse_name(dataset)[0] in PHANTOM_DIMS
-        loaded = load(
-            dataset,
-            recipe.data.size,
-            data_dir,
-            positive_class=recipe.data.positive_class,
-            allow_modified=allow_modified,
-            phantom=recipe.data.phantom if is_phantom else None,
-        )
-    return take_subset(make_bags(loaded, recipe.data.bags), recipe.data.subset), _with_size(recipe, loaded.size)
+    loaded = load(dataset, **_options(dataset, recipe, data_dir, allow_modified))
+    bags = recipe.data.bags.for_data(loaded)
+    fitted = recipe.model_copy(
+        update={"data": recipe.data.model_copy(update={"size": loaded.size, "bags": bags})}
+    )
+    return take_subset(make_bags(loaded, bags), recipe.data.subset), fitted
+
+
+def _options(dataset: str, recipe: Recipe, data_dir: Path | None, allow_modified: bool) -> dict[str, Any]:
+    """What the recipe says to :func:`medauc.data.load_dataset`."""
+    data = recipe.data
+    if is_path(dataset):
+        chosen = {} if data.positive_class is None else {"positive_class": data.positive_class}
+        is_npz = dataset.lower().endswith(".npz")  # it has one size, splits of its own and pixels as they are
+        return chosen if is_npz else chosen | {"size": data.size, "files": data.files}
+    return {
+        "size": data.size,
+        "data_dir": data_dir,
+        "positive_class": data.positive_class,
+        "allow_modified": allow_modified,
+        "phantom": data.phantom if parse_name(dataset)[0] in PHANTOM_DIMS else None,
+    }
 
 
 def _with_size(recipe: Recipe, size: int) -> Recipe:

@@ -34,6 +34,7 @@ class Provenance:
     threads: int
     weights_md5: str | None = None  # of the file that the recipe's model.weights names
     part: str | None = None  # what the splits are made of, where not the data set's own
+    data_notes: tuple[str, ...] = ()  # what was decided in loading own files
     inputs: Inputs | None = None  # None for an ensemble: each of its networks has its own
 
     @classmethod
@@ -55,6 +56,7 @@ class Provenance:
             device=device,
             threads=torch.get_num_threads(),
             part=dataset.part,
+            data_notes=dataset.notes,
             weights_md5=file_md5(Path(weights)) if weights is not None and Path(weights).is_file() else None,
         )
 
@@ -81,9 +83,19 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def reference(self) -> Path:
+        """What the images look like that it was trained on; runs of older versions have none."""
+        return self.path / "reference.npz"
+
+    @property
     def predictions(self) -> Path:
         """The table of scores."""
         return self.path / "predictions.csv"
+
+    @property
+    def instances(self) -> Path:
+        """The table of images, where samples are bags."""
+        return self.path / "instances.csv"
 
     @property
     def evaluation(self) -> Path:
@@ -94,6 +106,11 @@ class RunFolder:
     def report(self) -> Path:
         """The page."""
         return self.path / "report.html"
+
+    @property
+    def splits(self) -> Path:
+        """The split of each sample, where splits were made; ``data.split.file`` takes it."""
+        return self.path / "split.csv"
 
     def create(self, recipe: Recipe, provenance: Provenance) -> None:
         """Make the folder and write its recipe first, by which it is a run; raise InputError when it cannot be made."""
@@ -119,6 +136,18 @@ class RunFolder:
         """Write ``recipe.yaml``."""
         content = recipe.model_dump(mode="json") | {"run": asdict(provenance)}
         write_text_atomically(self.recipe, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+    def write_splits(self, dataset: Dataset) -> None:
+        """Write ``split.csv`` if the splits were made for this run; they are decided anew from equal files."""
+        if dataset.made_splits is None:
+            return
+        import pandas as pd
+
+        tables = [
+            pd.DataFrame({"id": split.ids, "group": split.groups, "split": name})
+            for name, split in dataset.splits.items()
+        ]
+        write_text_atomically(self.splits, pd.concat(tables).to_csv(index=False, lineterminator="\n"))
 
     def read_recipe(self) -> tuple[Recipe, Provenance]:
         """Read it back; raise InputError when this is not a run folder."""
