@@ -1,0 +1,23 @@
+"""Reading images of any common medical format, safe against hostile files.
+
+A file becomes a :class:`MedicalImage` by :func:`read_image`; :func:`list_images` finds images below a folder.
+One format is one module; what it may cost is :class:`Limits`; whatever is not read is an
+:class:`UnreadableImage` with the reason.
+"""
+
+from medauc.data.readers.image import MedicalImage, UnreadableImage
+from medauc.data.readers.limits import Limits
+from medauc.data.readers.listing import files_of_image, list_images
+from medauc.data.readers.privacy import hash_id, phi_in
+from medauc.data.readers.read import read_image
+
+__all__ = [
+    "Limits",
+    "MedicalImage",
+    "UnreadableImage",
+    "files_of_image",
+    "hash_id",
+    "list_images",
+    "phi_in",
+    "read_image",
+]

@@ -1,0 +1,33 @@
+"""Values that a header says are in another file: only one beside the header, by its plain name."""
+
+from pathlib import Path
+
+from medauc.data.readers.formats import regular_file
+from medauc.data.readers.image import Refusal
+
+
+def file_beside(header: Path, name: str) -> Path:
+    """The file that ``header`` names as the place of its values.
+
+    Args:
+        header: The header's file.
+        name: What stands in it, of foreign origin.
+
+    Raises:
+        Refusal: The name leads out of the header's folder, is a link or a list, or there is no such file.
+    """
+    plain = name.strip()
+    if plain.split(" ")[0].upper() == "LIST" or "%" in plain:
+        raise Refusal("spreads its values over several files; write it as one file")
+    if not plain or plain in (".", "..") or any(mark in plain for mark in "/\\:\0"):
+        raise Refusal(
+            "names values outside its own folder; put both files side by side and give the plain name"
+        )
+    values = header.with_name(plain)
+    if values.is_symlink():
+        raise Refusal("its values are a link; put both files side by side")
+    try:
+        regular_file(values)
+    except Refusal as refusal:
+        raise Refusal(f"its file of values beside it {refusal}") from None
+    return values

@@ -1,0 +1,100 @@
+"""Decoding the frames of a DICOM file, after its size is checked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medauc.data.readers.dicom.elements import items, value, whole
+from medauc.data.readers.dicom.source import Source
+from medauc.data.readers.image import Refusal
+from medauc.data.readers.limits import Limits
+from medauc.data.readers.values import native
+
+_EXTRA = 'pip install "medauc[dicom-codecs]"'
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the header declares about pixels."""
+
+    frames: int
+    rows: int
+    columns: int
+    samples: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one frame."""
+        return (self.rows, self.columns, self.samples) if self.samples > 1 else (self.rows, self.columns)
+
+
+def layout_of(header: Any, limits: Limits) -> Layout:
+    """Check what a file declares before anything is decoded.
+
+    Raises:
+        Refusal: It is no image, or larger than the limits.
+    """
+    if value(header, "Rows") is None or value(header, "Columns") is None:
+        raise Refusal(
+            "is a DICOM object without an image (a report, plan, structure set or waveform); leave it out"
+        )
+    frames = whole(header, "NumberOfFrames", 1) or 1
+    layout = Layout(
+        frames, whole(header, "Rows", 0), whole(header, "Columns", 0), whole(header, "SamplesPerPixel", 1)
+    )
+    if layout.samples not in (1, 3):
+        raise Refusal(f"has {layout.samples} values a pixel, not 1 or 3")
+    limits.check_slices(layout.frames, "frames")
+    allocated = max(8, min(whole(header, "BitsAllocated", 8), 64)) // 8
+    # Decoded frames, their like after the rescale (float32 at most), and the encoded bytes.
+    limits.check((layout.frames, *layout.shape), 2 * allocated + (4 if layout.samples == 1 else 2))
+    return layout
+
+
+def decoded(source: Source, layout: Layout) -> Iterator[npt.NDArray[Any]]:
+    """Frames one after the other, ``(rows, columns)`` or ``(rows, columns, 3)`` in RGB.
+
+    Raises:
+        Refusal: The transfer syntax needs a codec that is not installed, or frames are missing.
+    """
+    from pydicom.pixels import get_decoder, iter_pixels
+    from pydicom.uid import UID
+
+    syntax = UID(source.syntax)
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise Refusal(f"is compressed as {_name(syntax)}, which is not read; convert it to another") from None
+    if not decoder.is_available:
+        raise Refusal(f"is compressed as {_name(syntax)}; install the codecs: {_EXTRA}")
+    count = 0
+    for frame in iter_pixels(source.pixels):
+        if count == layout.frames:
+            break
+        if frame.shape != layout.shape:
+            raise Refusal("its frames are not as large as its header says; the file is damaged")
+        count += 1
+        yield native(frame)
+    if count < layout.frames:
+        raise Refusal(f"holds {count} of the {layout.frames} frames that its header declares; copy it again")
+
+
+def with_palette(frame: npt.NDArray[Any], header: Any) -> npt.NDArray[Any]:
+    """RGB of a frame of palette indices, as many bits as the palette has."""
+    from pydicom.pixels import apply_color_lut
+
+    return np.asarray(apply_color_lut(frame, header))[..., :3]
+
+
+def frame_groups(header: Any, index: int) -> tuple[Any, ...]:
+    """Functional groups of one frame, then those that all share (enhanced multi-frame)."""
+    own = items(header, "PerFrameFunctionalGroupsSequence")
+    return (*own[index : index + 1], *items(header, "SharedFunctionalGroupsSequence")[:1])
+
+
+def _name(syntax: Any) -> str:
+    """Name of a transfer syntax; one that is unknown stays unnamed."""
+    return syntax.name if syntax.name and not syntax.name[0].isdigit() else "an unknown transfer syntax"

@@ -1,0 +1,113 @@
+"""Opening a DICOM file: the elements needed here, and a place to decode its frames from."""
+
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from medauc.data.readers.dicom.elements import KEYWORDS, OVERLAYS
+from medauc.data.readers.image import Refusal
+from medauc.data.readers.limits import Limits
+
+# Values longer than this stay in the file until someone asks for them.
+_DEFER = 65_536
+_DICOMDIR = "1.2.840.10008.1.3.10"
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One DICOM file, opened.
+
+    Attributes:
+        path: The file.
+        header: The elements needed for reading, without pixels (a pydicom data set).
+        syntax: UID of the transfer syntax; guessed where the file does not say it.
+        pixels: What pydicom decodes frames from: the file, its unpacked content, or a whole data set.
+        notes: What was repaired.
+    """
+
+    path: Path
+    header: Any
+    syntax: str
+    pixels: Any
+    notes: tuple[str, ...] = ()
+
+
+@contextmanager
+def opened(path: Path, limits: Limits, keywords: Sequence[str] = KEYWORDS) -> Iterator[Source]:
+    """Open a DICOM file: with or without preamble, file header and transfer syntax, deflated or not.
+
+    Raises:
+        Refusal: It is an index of files (DICOMDIR), or unpacks to more than is allowed.
+    """
+    with path.open("rb") as file:
+        yield _source(path, file, limits, keywords)
+
+
+def _source(path: Path, file: BinaryIO, limits: Limits, keywords: Sequence[str]) -> Source:
+    import pydicom
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    meta, start = _file_header(file)
+    syntax = str(meta.get("TransferSyntaxUID", "") or "")
+    if meta.get("MediaStorageSOPClassUID") == _DICOMDIR:
+        raise Refusal("is a DICOMDIR, an index of other files; name its folder instead")
+    stream = file
+    if syntax == _DEFLATED:  # pydicom would unpack it without bound
+        stream, syntax = _inflated(file, start, meta, limits), str(ExplicitVRLittleEndian)
+    stream.seek(0)
+    header = pydicom.dcmread(
+        stream, stop_before_pixels=True, force=True, specific_tags=[*keywords, *OVERLAYS], defer_size=_DEFER
+    )
+    if syntax:
+        return Source(path, header, syntax, stream)
+    syntax = _guessed_syntax(header)
+    limits.check_bytes(2 * path.stat().st_size, "the file")
+    file.seek(0)
+    whole = pydicom.dcmread(file, force=True)
+    whole.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
+    return Source(path, header, syntax, whole, ("its transfer syntax is not stated and was guessed",))
+
+
+def _file_header(file: BinaryIO) -> tuple[Any, int]:
+    """File meta information, and where the data set after it starts."""
+    from pydicom.filereader import _read_file_meta_info, read_preamble
+
+    read_preamble(file, True)
+    meta = _read_file_meta_info(file)
+    return meta, file.tell()
+
+
+def _inflated(file: BinaryIO, start: int, meta: Any, limits: Limits) -> BinaryIO:
+    """A deflated file, unpacked in memory as far as the limits go."""
+    import pydicom
+
+    file.seek(start)
+    packed = file.read()
+    machine = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = machine.decompress(packed, limits.max_bytes // 3)
+    except zlib.error:
+        raise Refusal("its packed data are damaged; copy it again or leave it out") from None
+    if machine.unconsumed_tail:
+        limits.check_bytes(limits.max_bytes + 1, "the unpacked file")
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    result = io.BytesIO()
+    result.write(b"\0" * 128 + b"DICM")
+    pydicom.filewriter.write_file_meta_info(result, meta, enforce_standard=False)
+    result.write(data)
+    return result
+
+
+def _guessed_syntax(header: Any) -> str:
+    """Uncompressed syntax by how pydicom understood the first element."""
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    implicit, little = header.original_encoding
+    if implicit:
+        return str(ImplicitVRLittleEndian)
+    return str(ExplicitVRLittleEndian if little else ExplicitVRBigEndian)

@@ -1,0 +1,105 @@
+"""Which images lie below a folder, and which files an image consists of."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from medauc.data.readers.formats import format_of, header_of_pair, regular_file
+from medauc.data.readers.image import Refusal, UnreadableImage
+from medauc.data.readers.limits import Limits
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+def list_images(folder: Path | str) -> list[Path]:
+    """Images below a folder, each once, in natural order ("image2" before "image10").
+
+    A DICOM series whose slices say where they lie counts once: as its folder where it is the only image there,
+    else as ``folder#name``; :func:`read_image` takes both. Other DICOM files count singly, an ``.img`` with its
+    ``.hdr`` once. Links are not followed, hidden files and folders not looked into, and what is no image by its
+    content is passed over.
+
+    Raises:
+        UnreadableImage: It is not a folder that can be read.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise UnreadableImage(f"{root}: is not a folder; name a folder that holds images")
+    found = [image for place, files in _folders(root) for image in _images(place, files)]
+    return sorted(found, key=_natural)
+
+
+def files_of_image(path: Path | str, limits: Limits | None = None) -> tuple[Path, ...]:
+    """The files that :func:`read_image` reads for a path: slices of a series, header and values of a pair.
+
+    What they hold decides what the image is; a digest over them tells whether it has changed.
+
+    Raises:
+        UnreadableImage: A folder with no series or several.
+
+    >>> import tempfile
+    >>> image = Path(tempfile.mkdtemp()) / "a.png"
+    >>> _ = image.write_bytes(b"...")
+    >>> [file.name for file in files_of_image(image)]
+    ['a.png']
+    """
+    from medauc.data.readers.dicom import series_of_path
+
+    path = Path(path)
+    try:
+        if series := series_of_path(path, limits or Limits()):
+            return series.files
+    except Refusal as refusal:
+        raise UnreadableImage(f"{path}: {refusal}") from None
+    header = header_of_pair(path)
+    stem = (header or path).name.removesuffix((header or path).suffix)
+    if (header or path).suffix.lower() in (".hdr", ".head", ".mhd", ".nhdr"):
+        beside = sorted(other for other in path.parent.iterdir() if other.name.startswith(f"{stem}."))
+        return tuple(other for other in beside if other.is_file())
+    return (path,)
+
+
+def _folders(root: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Every folder below ``root`` with its plain files; links and hidden names left out."""
+    for place, folders, names in os.walk(root, followlinks=False):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files = [Path(place, name) for name in names if not name.startswith(".")]
+        yield Path(place), [path for path in files if not path.is_symlink()]
+
+
+def _images(place: Path, files: list[Path]) -> list[Path]:
+    """Images of one folder."""
+    from medauc.data.readers.dicom import series_of_folder
+
+    plain: list[Path] = []
+    dicom: list[Path] = []
+    for path in files:
+        found = _format(path)
+        if found == "DICOM":
+            dicom.append(path)
+        elif found is not None:
+            plain.append(path)
+    every = series_of_folder(place, Limits(), dicom) if dicom else []
+    alone = len(every) == 1 and not plain
+    for series in every:
+        if len(series.files) == 1 or not series.placed:
+            plain += series.files
+        else:
+            plain.append(place if alone else place.with_name(f"{place.name}#{series.name}"))
+    return plain
+
+
+def _format(path: Path) -> str | None:
+    """Format of a file that is an image of its own, ``None`` for other files and the second half of a pair."""
+    try:
+        regular_file(path)
+        header = header_of_pair(path)
+        return None if header is not None and header != path else format_of(path)
+    except (Refusal, OSError):
+        return None
+
+
+def _natural(path: Path) -> list[tuple[int, int | str]]:
+    """Sorting key by which numbers in names count as numbers."""
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in _DIGITS.split(str(path)) if part]

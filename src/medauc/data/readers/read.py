@@ -1,0 +1,162 @@
+"""One function that reads any image file, and the fence around what its readers may raise."""
+
+import contextlib
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from medauc.data.readers.formats import Format, foreign_format, format_of, regular_file
+from medauc.data.readers.image import MedicalImage, Refusal, UnreadableImage
+from medauc.data.readers.limits import Limits
+
+_MOST_NOTES = 20
+# What stands after a colon or in quotes may be a value of the file, and values may name a patient.
+_FOREIGN_TEXT = re.compile(r"[:'\"`\n\[{<].*", re.DOTALL)
+
+
+def read_image(path: Path | str, limits: Limits | None = None) -> MedicalImage:
+    """Read an image or volume of any known format, or a folder that holds one DICOM series.
+
+    The format is told by the content: PNG, JPEG, TIFF, NumPy, DICOM, NIfTI, Analyze, MGH, AFNI, NRRD, MetaImage.
+    Whatever the file holds, it is read or refused in bounded time and memory, and nothing in it is executed.
+
+    Args:
+        path: A file, a folder with the files of one DICOM series, or ``folder#name`` for one series of several
+            as :func:`list_images` names them.
+        limits: What it may cost.
+
+    Returns:
+        The image. Its array is ``(H, W)``, ``(H, W, 3)`` or ``(D, H, W)``; a NIfTI volume ``(i, j, k)`` is
+        transposed to ``(k, j, i)``.
+
+    Raises:
+        UnreadableImage: One line with the path, why it is not read, and what to do.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "image.npy"
+    >>> np.save(path, np.arange(6, dtype=np.uint16).reshape(2, 3))
+    >>> read_image(path).pixels
+    array([[0, 1, 2],
+           [3, 4, 5]], dtype=uint16)
+    >>> read_image(path.parent / "other.npy")
+    Traceback (most recent call last):
+    ...
+    medauc.data.readers.image.UnreadableImage: ...other.npy: cannot be opened (No such file or directory)
+    """
+    path = Path(path)
+    limits = limits or Limits()
+    with _fenced(path) as notes:
+        image = _read(path, limits)
+        return image.with_notes(*_about_values(image), *notes())
+
+
+def _read(path: Path, limits: Limits) -> MedicalImage:
+    """Choose the reader."""
+    from medauc.data.readers.dicom import read_dicom, read_series, series_of_path
+
+    if series := series_of_path(path, limits):
+        return read_series(series, limits)
+    limits.check_bytes(regular_file(path), "the file")
+    found = format_of(path)
+    if found is None:
+        raise Refusal(
+            f"is {foreign_format(path)}; read are PNG, JPEG, TIFF, DICOM, NIfTI, Analyze, MGH, AFNI, NRRD, "
+            "MetaImage and NumPy files"
+        )
+    if found == "DICOM":
+        return read_dicom(path, limits)
+    return _read_plain(path, found, limits)
+
+
+def _read_plain(path: Path, found: Format, limits: Limits) -> MedicalImage:
+    """Read any format but DICOM."""
+    from medauc.data.readers.meta_image import read_meta_image
+    from medauc.data.readers.neuro import read_neuro
+    from medauc.data.readers.nrrd_file import read_nrrd
+    from medauc.data.readers.numpy_file import read_npy, read_npz
+    from medauc.data.readers.raster import read_raster
+
+    match found:
+        case "PNG" | "JPEG" | "TIFF":
+            return read_raster(path, found, limits)
+        case "NumPy":
+            return read_npy(path, limits)
+        case "npz":
+            return read_npz(path, limits)
+        case "NRRD":
+            return read_nrrd(path, limits)
+        case "MetaImage":
+            return read_meta_image(path, limits)
+        case _:
+            return read_neuro(path, found, limits)
+
+
+@contextlib.contextmanager
+def _fenced(path: Path) -> Iterator["_Notes"]:
+    """Turn whatever a reader raises into one line, and what its library warns of into notes."""
+    with warnings.catch_warnings(record=True) as caught, quiet():
+        warnings.simplefilter("always")
+        try:
+            yield _Notes(caught)
+        except Refusal as refusal:
+            raise UnreadableImage(f"{path}: {refusal}") from None
+        except MemoryError:
+            raise UnreadableImage(f"{path}: needs more memory than there is; make it smaller first") from None
+        except OSError as error:
+            reason = error.strerror if error.errno else without_values(error)
+            raise UnreadableImage(
+                f"{path}: cannot be read ({reason}); copy it again or leave it out"
+            ) from None
+        except (
+            Exception
+        ) as error:  # readers are libraries fed with anything: what they raise is not foreseeable
+            reason = without_values(error)
+            raise UnreadableImage(f"{path}: is damaged ({reason}); copy it again or leave it out") from None
+
+
+class _Notes:
+    """What was warned of, worded without values of the file."""
+
+    def __init__(self, caught: list[warnings.WarningMessage]) -> None:
+        self._caught = caught
+
+    def __call__(self) -> list[str]:
+        """One line each, no line twice."""
+        lines = dict.fromkeys(without_values(warning.message) for warning in self._caught)
+        return list(lines)[:_MOST_NOTES]
+
+
+def without_values(error: object) -> str:
+    """First words of a message of a library, cut before anything that could be a value of the file.
+
+    >>> without_values(ValueError("Invalid value for VR PN: 'Doe^Jane'"))
+    'Invalid value for VR PN'
+    """
+    words = _FOREIGN_TEXT.sub("", str(error)).strip()
+    return words[:120] or type(error).__name__
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the loggers of the libraries from writing to the terminal what may be values of a file."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "nibabel", "nibabel.global", "PIL")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def _about_values(image: MedicalImage) -> list[str]:
+    """A note where values are not finite."""
+    if image.pixels.dtype.kind != "f":
+        return []
+    wrong = image.pixels.size - int(np.count_nonzero(np.isfinite(image.pixels)))
+    return [f"{wrong} of {image.pixels.size} values are NaN or infinite"] if wrong else []
