@@ -1,0 +1,167 @@
+"""What the images that a run was trained on look like, stored with the run, and what new images are held against."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medauc.data import Dataset
+from medauc.data.mapped import MappedImages
+from medauc.errors import InputError
+from medauc.files import write_bytes_atomically
+from medauc.training.module import Classifier
+from medauc.training.prediction.acquired import Range
+from medauc.training.prediction.distance import Cloud
+from medauc.training.prediction.features import features_of
+from medauc.training.prediction.intensity import describe_intensities
+
+FloatArray = NDArray[np.float64]
+
+FLAGGED = 0.01  # share of ordinary images that exceed a limit
+MOST = 2000  # images of a split that are looked at; more change the figures little
+_KINDS = ("intensity", "features")
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Stored in a run folder as ``reference.npz``.
+
+    Attributes:
+        acquired: sizes, spacings and modalities of the files.
+        intensity: of training images, as :func:`~medauc.training.prediction.intensity.describe_intensities` does.
+        features: of training images, as :func:`~medauc.training.prediction.features.features_of` finds them.
+        training: distance from each cloud that one training image in a hundred exceeds, (intensity, features).
+        limits: distances that one validation image in a hundred exceeds, in either or both; None without validation.
+    """
+
+    acquired: Range
+    intensity: Cloud
+    features: Cloud
+    training: tuple[float, float]
+    limits: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, module: Classifier, dataset: Dataset) -> Self:
+        """Look at training and validation images with the trained network.
+
+        Distances of training images themselves would be too small a limit, since the network knows them.
+
+        Args:
+            module: with the weights that are kept, in evaluation mode, on the device that computes.
+            dataset: what it was trained on.
+        """
+        training, validation = (_vectors(module, dataset, split) for split in ("train", "val"))
+        clouds = [Cloud.of(vectors) for vectors in training]
+        own = np.array([cloud.distance(vectors) for cloud, vectors in zip(clouds, training, strict=True)])
+        limits = None
+        if len(dataset.val):
+            unseen = [cloud.distance(vectors) for cloud, vectors in zip(clouds, validation, strict=True)]
+            limits = joint_limits(np.array(unseen))
+        first, second = np.quantile(own, 1 - FLAGGED, axis=1).tolist()
+        return cls(acquired_of(dataset), *clouds, (first, second), limits)
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all; equal references give equal bytes."""
+        arrays = {
+            f"{kind}_{name}": array
+            for kind, cloud in zip(_KINDS, (self.intensity, self.features), strict=True)
+            for name, array in cloud.to_arrays().items()
+        }
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            sizes=np.array(self.acquired.sizes),
+            spacings=np.array(self.acquired.spacings or ()),
+            modalities=np.array(self.acquired.modalities, dtype=np.str_),
+            colour=np.array(self.acquired.colour),
+            training=np.array(self.training),
+            limits=np.array(self.limits or ()),
+            **arrays,
+        )
+        write_bytes_atomically(path, buffer.getvalue())
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Read it back; None where there is none, as in runs of older versions.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return cls._from({name: stored[name] for name in stored.files})
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # zipfile, zlib and NumPy raise many kinds on damaged files
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(
+                f"{path}: damaged ({reason}); restore it, or delete it to predict without warnings"
+            ) from None
+
+    @classmethod
+    def _from(cls, stored: dict[str, NDArray[np.generic]]) -> Self:
+        clouds = [
+            Cloud.from_arrays(
+                {
+                    name.removeprefix(f"{kind}_"): array.astype(np.float64)
+                    for name, array in stored.items()
+                    if name.startswith(f"{kind}_")
+                }
+            )
+            for kind in _KINDS
+        ]
+        low, high = stored["sizes"].tolist()
+        spacings = [tuple(side) for side in stored["spacings"].tolist()]
+        acquired = Range(
+            (tuple(low), tuple(high)),
+            (spacings[0], spacings[1]) if spacings else None,
+            tuple(stored["modalities"].tolist()),
+            bool(stored["colour"]),
+        )
+        first, second = stored["training"].tolist()
+        limits = stored["limits"].tolist()
+        return cls(acquired, *clouds, (first, second), (limits[0], limits[1]) if limits else None)
+
+
+def joint_limits(distances: FloatArray, share: float = FLAGGED) -> tuple[float, ...]:
+    """Limits of several distances that a ``share`` of ordinary images exceeds in one of them or more.
+
+    Each distance is brought to one scale, logarithms in units of the way from their median to their 90th percentile;
+    the largest of an image's distances is what counts. The limit has the rank that makes a new image of the same kind
+    exceed it with a probability of at most ``share``, or of 1 / (N + 1) where N is too small for that.
+
+    Args:
+        distances: of K kinds of N validation images, shape (K, N), N at least 1.
+        share: of ordinary images.
+
+    Source:
+        The rank: conformal anomaly detection, Laxhammar & Falkman, Ann. Math. Artif. Intell. 74 (2015) 67-94.
+
+    >>> limits = joint_limits(np.arange(1.0, 200.0)[None])
+    >>> round(limits[0], 6)
+    198.0
+    """
+    logs = np.log(np.maximum(distances, np.finfo(np.float64).tiny))
+    middle = np.median(logs, axis=1, keepdims=True)
+    unit = np.maximum(np.quantile(logs, 0.9, axis=1, keepdims=True) - middle, 1e-6)
+    worst = np.sort(((logs - middle) / unit).max(axis=0))
+    rank = min(int(np.ceil((len(worst) + 1) * (1 - share))), len(worst))
+    return tuple(np.exp(middle + unit * worst[rank - 1])[:, 0].tolist())
+
+
+def acquired_of(dataset: Dataset) -> Range:
+    """What the files of training and validation had; arrays are their own originals."""
+    return Range((dataset.image_shape, dataset.image_shape), colour=dataset.channels == 3)
+
+
+def _vectors(module: Classifier, dataset: Dataset, name: str) -> tuple[FloatArray, ...]:
+    """Intensity figures and features of a split's images, spread evenly over the split where there are very many."""
+    images = dataset.splits[name].images
+    if not len(images):
+        return ()
+    rows = np.linspace(0, len(images) - 1, min(MOST, len(images))).astype(np.int64)
+    chosen = MappedImages(images, rows)
+    return describe_intensities(chosen, dataset.channels), features_of(module, chosen)
