@@ -21,6 +21,7 @@ from medauc.training.executor import Executor
 from medauc.training.inputs import Inputs
 from medauc.training.module import Classifier, TrainingDiverged
 from medauc.training.precision import for_scoring, require_precision
+from medauc.training.prediction.reference import Reference
 from medauc.training.quiet import quiet_lightning
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import Provenance, RunFolder, require_usable
@@ -68,8 +69,8 @@ def train(
         executor: trains the networks of an ensemble, several at a time; without one they are trained in turn.
 
     Returns:
-        The run with its evaluation; ``recipe.yaml``, ``metrics.csv``, ``checkpoints/``, ``predictions.csv`` and
-        ``evaluation.json`` lie in its folder.
+        The run with its evaluation; ``recipe.yaml``, ``metrics.csv``, ``checkpoints/``, ``reference.npz``,
+        ``predictions.csv`` and ``evaluation.json`` lie in its folder.
 
     Raises:
         InputError: the folder is in use or not writable, or holds a run of another recipe; 16-bit training on a CPU
@@ -113,6 +114,7 @@ def train(
         module = stages[-1].module
         load_weights(module.network, run.checkpoints / BEST)
         predictions = predict(module, stages[-1].data, accelerator)
+        Reference.of(module.to(accelerator).eval(), dataset).write(run.reference)
     predictions.write(run.predictions)
     evaluation = evaluate(predictions, settings_of(recipe, dataset.positive_class))
     evaluation.write(run.evaluation)

@@ -88,6 +88,11 @@ class RunFolder:
         return self.path / "reference.npz"
 
     @property
+    def reference(self) -> Path:
+        """What the images look like that it was trained on; runs of older versions have none."""
+        return self.path / "reference.npz"
+
+    @property
     def predictions(self) -> Path:
         """The table of scores."""
         return self.path / "predictions.csv"
