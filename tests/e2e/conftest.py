@@ -26,6 +26,7 @@ RUN_FILES = (
     "metrics.csv",
     "checkpoints/last.ckpt",
     "checkpoints/best.safetensors",
+    "reference.npz",
     "predictions.csv",
     "evaluation.json",
     "report.html",
