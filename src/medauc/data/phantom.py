@@ -238,7 +238,8 @@ def _one_image_each(
     if images == 1:  # nothing is drawn: phantoms of single images stay as they were
         return targets
     chosen = rng.integers(images, size=len(targets))
-    return (targets[:, None] * (np.arange(images) == chosen[:, None])).ravel()
+    held: npt.NDArray[np.int64] = targets[:, None] * (np.arange(images) == chosen[:, None])
+    return held.ravel()
 
 
 def _background(

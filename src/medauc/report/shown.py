@@ -33,15 +33,17 @@ def _decisive(run: RunFolder, test: BagSplit, errors: Sequence[ConfidentError]) 
     own = [run.instances] if run.instances.exists() else sorted(run.path.glob("members/*/instances.csv"))
     if not own or not errors:
         return Shown()
-    table = decisive_images(own, "test").set_index(["id", "label"])
+    table = decisive_images(own, "test")
+    decisive = {
+        (str(row.id), str(row.label)): (str(row.image), float(row.weight)) for row in table.itertuples()
+    }
     rows = {str(name): row for row, name in enumerate(test.names)}
     count = dict(zip(map(str, test.ids), test.lengths.tolist(), strict=True))
     images, captions = dict[str, NDArray[np.uint8]](), dict[str, str]()
     for error in errors:
-        key = (error.id, error.label or "")
-        if error.id in images or key not in table.index or table.loc[key, "image"] not in rows:
+        name, weight = decisive.get((error.id, error.label or ""), ("", 0.0))
+        if error.id in images or name not in rows:
             continue
-        name, weight = str(table.loc[key, "image"]), float(table.loc[key, "weight"])
         images[error.id] = test.images[rows[name]]
         captions[error.id] = f"{name}: of {count[error.id]} images the one that decided, weight {weight:.2f}"
     return Shown(images, captions)

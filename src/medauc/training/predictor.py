@@ -1,15 +1,18 @@
 """A finished run, of one network or an ensemble, as one callable from images to scores."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from medauc.data.bags import bag_numbers
+from medauc.data.batches import BoundedBatches
 from medauc.data.mapped import ImageArray
+from medauc.data.slices import slices_of
 from medauc.errors import InputError
 from medauc.training.build import assemble, require_orientations
 from medauc.training.checkpoint import BEST, load_weights
@@ -19,7 +22,7 @@ from medauc.training.fit import Device, choose_device
 from medauc.training.inputs import Inputs
 from medauc.training.module import Classifier, TrainingDiverged
 from medauc.training.precision import for_scoring
-from medauc.training.recipe import parse_recipe
+from medauc.training.recipe import Recipe, parse_recipe
 from medauc.training.run_folder import RunFolder
 
 
@@ -68,38 +71,54 @@ class Predictor:
         modules = {name: module.to(where) for name, (module, _) in loaded.items()}
         return cls(modules, next(iter(loaded.values()))[1], combination, where)
 
-    def __call__(self, images: ImageArray) -> NDArray[np.float64]:
-        """Score images.
+    def __call__(self, images: ImageArray, starts: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Score images, or bags of them.
 
         Args:
             images: uint8 in [0, 255], shape (N, H, W), (N, H, W, 3) or (N, D, H, W), of the size that the network
                 was trained on.
+            starts: for a model of bags, (N + 1,): images ``starts[i]`` to ``starts[i + 1] - 1`` are bag i. Without it
+                each image is a bag of its own, and each volume (N, D, H, W) for a model of slices.
 
         Returns:
             Raw scores, higher is more positive: (N,), or (N, L) for several labels.
 
         Raises:
-            InputError: images of another type, shape or number of channels.
+            InputError: images of another type, shape or number of channels, or bags for a model of single images.
             TrainingDiverged: a score is not finite.
         """
+        if starts is not None and not self.inputs.bags:
+            raise InputError("this model scores single images, not bags: leave starts out")
+        if starts is None:
+            images, starts = self._sliced(images)
         self._require_fitting(images)
-        each = {name: self._scores(module, images) for name, module in self._modules.items()}
+        each = {name: self._scores(module, images, starts) for name, module in self._modules.items()}
         scores = next(iter(each.values())) if self._combination is None else self._combination.combine(each)
         return scores if self.inputs.multi_label else scores[:, 0]
 
-    def _scores(self, module: Classifier, images: ImageArray) -> NDArray[np.float64]:
+    def _sliced(self, images: ImageArray) -> tuple[ImageArray, NDArray[np.int64] | None]:
+        """Volumes as bags of slices where the model takes those; else images as they are."""
+        axis = next(iter(self._modules.values())).recipe.data.bags.slices
+        if axis is None or images.ndim != 4:
+            return images, None
+        return slices_of(images, axis), np.arange(len(images) + 1) * images.shape[1 + axis]
+
+    def _scores(
+        self, module: Classifier, images: ImageArray, starts: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
         """Scores of one network, (N, L)."""
-        size = module.recipe.sampling.batch_size
         mixed = for_scoring(module.recipe.training.precision, self._device.type) == "bf16-mixed"
         found = [torch.empty(0, len(self.inputs.labels), dtype=torch.float64)]
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=mixed):
-            for start in range(0, len(images), size):
-                batch = torch.from_numpy(np.ascontiguousarray(images[start : start + size])).to(self._device)
-                found.append(module(batch).double().cpu().reshape(len(batch), -1))
-        scores = torch.cat(found).numpy()
-        if not np.isfinite(scores).all():
-            raise TrainingDiverged(f"{int((~np.isfinite(scores)).any(axis=1).sum())} scores are not finite")
-        return scores
+            for batch, bags, count in _batches(module.recipe, images, starts):
+                scores = module(
+                    batch.to(self._device), None if bags is None else bags.to(self._device), count
+                )
+                found.append(scores.double().cpu().reshape(count, -1))
+        every = torch.cat(found).numpy()
+        if not np.isfinite(every).all():
+            raise TrainingDiverged(f"{int((~np.isfinite(every)).any(axis=1).sum())} scores are not finite")
+        return every
 
     def _require_fitting(self, images: ImageArray) -> None:
         shape = tuple(self.inputs.shape) + ((3,) if self.inputs.channels == 3 else ())
@@ -108,6 +127,22 @@ class Predictor:
             raise InputError(
                 f"images are {images.dtype} of shape {images.shape}; this model takes uint8 of shape (N, {wanted})"
             )
+
+
+def _batches(
+    recipe: Recipe, images: ImageArray, starts: NDArray[np.int64] | None
+) -> Iterator[tuple[Tensor, Tensor | None, int]]:
+    """Images, the number of each image's bag, and the number of samples, batch by batch."""
+    size = recipe.sampling.batch_size
+    if starts is None:
+        for start in range(0, len(images), size):
+            batch = torch.from_numpy(np.ascontiguousarray(images[start : start + size]))
+            yield batch, None, len(batch)
+        return
+    lengths = np.diff(starts)
+    for bags in BoundedBatches(range(len(lengths)), lengths, size, recipe.images_a_batch):
+        batch = torch.from_numpy(np.ascontiguousarray(images[starts[bags[0]] : starts[bags[-1] + 1]]))
+        yield batch, torch.from_numpy(bag_numbers(lengths[bags])), len(bags)
 
 
 def _load(run: RunFolder, changes: Mapping[str, Any]) -> tuple[Classifier, Inputs]:

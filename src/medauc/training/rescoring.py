@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medauc.data import Dataset
+from medauc.data import BagSplit, Dataset
 from medauc.errors import InputError
 from medauc.evaluation import Predictions
 from medauc.training.ensemble_folder import EnsembleFolder, folder_at
@@ -58,7 +58,7 @@ def rescore(
                 ids=split.ids,
                 groups=split.groups,
                 targets=split.targets,
-                scores=predictor(split.images),
+                scores=predictor(split.images, split.starts if isinstance(split, BagSplit) else None),
                 label_names=labels,
                 further=split.metadata,
             )
