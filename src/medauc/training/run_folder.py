@@ -88,11 +88,6 @@ class RunFolder:
         return self.path / "reference.npz"
 
     @property
-    def reference(self) -> Path:
-        """What the images look like that it was trained on; runs of older versions have none."""
-        return self.path / "reference.npz"
-
-    @property
     def predictions(self) -> Path:
         """The table of scores."""
         return self.path / "predictions.csv"
@@ -161,8 +156,10 @@ class RunFolder:
         values = read_recipe(self.recipe)
         run: Any = values.pop("run", None)
         try:
-            inputs = run.get("inputs")
-            provenance = Provenance(**{**run, "inputs": None if inputs is None else Inputs(**inputs)})
+            inputs, notes = run.get("inputs"), tuple(run.get("data_notes", ()))
+            provenance = Provenance(
+                **{**run, "data_notes": notes, "inputs": None if inputs is None else Inputs(**inputs)}
+            )
         except (TypeError, AttributeError):
             raise InputError(f"{self.recipe}: its section 'run' is missing or incomplete") from None
         return parse_recipe(values, str(self.recipe)), provenance
