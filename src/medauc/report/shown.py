@@ -35,7 +35,8 @@ def _decisive(run: RunFolder, test: BagSplit, errors: Sequence[ConfidentError]) 
         return Shown()
     table = decisive_images(own, "test")
     decisive = {
-        (str(row.id), str(row.label)): (str(row.image), float(row.weight)) for row in table.itertuples()
+        (str(row["id"]), str(row["label"])): (str(row["image"]), float(row["weight"]))
+        for row in table.to_dict("records")
     }
     rows = {str(name): row for row, name in enumerate(test.names)}
     count = dict(zip(map(str, test.ids), test.lengths.tolist(), strict=True))

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 
-from medauc.data import Dataset
+from medauc.data import BagSplit, Dataset
 from medauc.data.datamodule import ImageDataModule
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions, evaluate
 from medauc.training.checkpoint import BEST, load_weights
 from medauc.training.executor import Executor
 from medauc.training.inputs import Inputs
+from medauc.training.instances import instance_table, write_instances
 from medauc.training.module import Classifier, TrainingDiverged
 from medauc.training.precision import for_scoring, require_precision
 from medauc.training.prediction.reference import Reference
@@ -109,12 +111,15 @@ def train(
     else:
         inputs = Inputs.of(dataset, stages[0].module.normalize.statistics)
         run.create(recipe, replace(provenance, inputs=inputs))
+        run.write_splits(dataset)
     with quiet_lightning(), _interruptible(dataset, folder):
         fit_stages(stages, run, accelerator, progress)
         module = stages[-1].module
         load_weights(module.network, run.checkpoints / BEST)
-        predictions = predict(module, stages[-1].data, accelerator)
+        predictions, instances = predict(module, stages[-1].data, accelerator)
         Reference.of(module.to(accelerator).eval(), dataset).write(run.reference)
+    if instances is not None:
+        write_instances(instances, run.instances)
     predictions.write(run.predictions)
     evaluation = evaluate(predictions, settings_of(recipe, dataset.positive_class))
     evaluation.write(run.evaluation)
@@ -128,8 +133,13 @@ def choose_device(device: Device) -> str:
     return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def predict(module: Classifier, data: ImageDataModule, accelerator: str) -> Predictions:
+def predict(
+    module: Classifier, data: ImageDataModule, accelerator: str
+) -> tuple[Predictions, pd.DataFrame | None]:
     """Score validation, where there is any, and test once, with the weights that ``module`` has.
+
+    Returns:
+        The table of scores; of bags the table of their images too (:func:`~medauc.training.instances.instance_table`).
 
     Raises:
         TrainingDiverged: a score is not finite.
@@ -144,15 +154,18 @@ def predict(module: Classifier, data: ImageDataModule, accelerator: str) -> Pred
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    tables = []
+    tables, instances = [], []
     for name, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
         split = data.dataset.splits[name]
         if not len(split):
             continue
         batches: Any = trainer.predict(module, loader, return_predictions=True)
-        scores = torch.cat(batches).double().cpu().numpy()
+        if isinstance(split, BagSplit):
+            instances.append(instance_table(name, split, data.dataset.label_names, batches))
+            batches = [batch.bags for batch in batches]
+        scores = torch.cat(batches).double().cpu().numpy().reshape(split.targets.shape)
         tables.append(_table(name, data.dataset, split.targets, scores))
-    return Predictions.concatenate(tables)
+    return Predictions.concatenate(tables), pd.concat(instances) if instances else None
 
 
 def _table(
