@@ -21,10 +21,10 @@ def _allowed_bytes() -> int:
 class Limits:
     """Bounds that are checked before memory is taken; a file beyond them is refused.
 
-    >>> Limits(max_bytes=2**20).check((64, 64, 64), 4)
+    >>> Limits(max_bytes=2**20).check((64, 64, 65), 4)
     Traceback (most recent call last):
     ...
-    medauc.data.readers.image.Refusal: 64 x 64 x 64 values need 1 MiB while they are read, ...
+    medauc.data.readers.image.Refusal: 64 x 64 x 65 values need 2 MiB while they are read, ...
 
     Attributes:
         max_bytes: Memory for the values of one image, copies made on the way included, and the largest size of

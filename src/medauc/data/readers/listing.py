@@ -8,7 +8,10 @@ from pathlib import Path
 from medauc.data.readers.formats import format_of, header_of_pair, regular_file
 from medauc.data.readers.image import Refusal, UnreadableImage
 from medauc.data.readers.limits import Limits
+from medauc.data.readers.quiet import quiet
 
+# Endings of headers whose values lie in another file of the same name.
+_HEADERS = (".hdr", ".head", ".mhd", ".nhdr")
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -26,7 +29,8 @@ def list_images(folder: Path | str) -> list[Path]:
     root = Path(folder)
     if not root.is_dir():
         raise UnreadableImage(f"{root}: is not a folder; name a folder that holds images")
-    found = [image for place, files in _folders(root) for image in _images(place, files)]
+    with quiet():
+        found = [image for place, files in _folders(root) for image in _images(place, files)]
     return sorted(found, key=_natural)
 
 
@@ -48,14 +52,15 @@ def files_of_image(path: Path | str, limits: Limits | None = None) -> tuple[Path
 
     path = Path(path)
     try:
-        if series := series_of_path(path, limits or Limits()):
+        with quiet():
+            series = series_of_path(path, limits or Limits())
+        if series:
             return series.files
     except Refusal as refusal:
         raise UnreadableImage(f"{path}: {refusal}") from None
-    header = header_of_pair(path)
-    stem = (header or path).name.removesuffix((header or path).suffix)
-    if (header or path).suffix.lower() in (".hdr", ".head", ".mhd", ".nhdr"):
-        beside = sorted(other for other in path.parent.iterdir() if other.name.startswith(f"{stem}."))
+    header = header_of_pair(path) or path
+    if header.suffix.lower() in _HEADERS:
+        beside = sorted(other for other in path.parent.iterdir() if other.name.startswith(f"{header.stem}."))
         return tuple(other for other in beside if other.is_file())
     return (path,)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from medauc.data.readers.formats import format_of, regular_file
-from medauc.data.readers.image import Refusal
+from medauc.data.readers.limits import Limits
+from medauc.data.readers.quiet import quiet
 
 # Elements that name or could lead to a person, from the profile of PS3.15 table E.1-1; dates of the study and
 # unique identifiers stay out, as nearly every file of a research archive still has them.
@@ -69,24 +70,39 @@ def phi_in(path: Path | str) -> tuple[str, ...]:
     Returns:
         Keywords in alphabetical order, such as ``("PatientBirthDate", "PatientName")``.
     """
-    import pydicom
-
-    from medauc.data.readers.read import quiet
+    from medauc.data.readers.dicom.source import opened
 
     path = Path(path)
     try:
         regular_file(path)
         if format_of(path) != "DICOM":
             return ()
-        with quiet(), path.open("rb") as file:
-            header = pydicom.dcmread(file, stop_before_pixels=True, force=True, defer_size=65_536)
-            found = set(_filled(header, 0))
-            removed = str(header.get("PatientIdentityRemoved", "")).strip().upper() == "YES"
-    except (Refusal, OSError):
-        return ()
-    except Exception:  # a header that cannot be parsed is reported by whoever reads the image
+        with quiet(), opened(path, Limits(), None) as source:
+            found = set(_filled(source.header, 0))
+            removed = str(source.header.get("PatientIdentityRemoved", "")).strip().upper() == "YES"
+    except Exception:  # whoever reads the image says what is wrong with it
         return ()
     return tuple(sorted(found.difference(_PSEUDONYMS if removed else ())))
+
+
+def patient_id_of(path: Path | str) -> str | None:
+    """PatientID of a DICOM file, or of the first file of a series, for grouping images; ``None`` elsewhere.
+
+    It is an identifying value: hash it with :func:`hash_id` before it is written anywhere.
+    """
+    from medauc.data.readers.dicom.elements import text
+    from medauc.data.readers.dicom.source import opened
+    from medauc.data.readers.listing import files_of_image
+
+    try:
+        first = files_of_image(path)[0]
+        regular_file(first)
+        if format_of(first) != "DICOM":
+            return None
+        with quiet(), opened(first, Limits(), ("PatientID",)) as source:
+            return text(source.header, "PatientID")
+    except Exception:  # whoever reads the image says what is wrong with it
+        return None
 
 
 def _filled(header: Any, depth: int) -> list[str]:

@@ -1,8 +1,6 @@
 """One function that reads any image file, and the fence around what its readers may raise."""
 
 import contextlib
-import logging
-import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +10,9 @@ import numpy as np
 from medauc.data.readers.formats import Format, foreign_format, format_of, regular_file
 from medauc.data.readers.image import MedicalImage, Refusal, UnreadableImage
 from medauc.data.readers.limits import Limits
+from medauc.data.readers.quiet import quiet, without_values
 
 _MOST_NOTES = 20
-# What stands after a colon or in quotes may be a value of the file, and values may name a patient.
-_FOREIGN_TEXT = re.compile(r"[:'\"`\n\[{<].*", re.DOTALL)
 
 
 def read_image(path: Path | str, limits: Limits | None = None) -> MedicalImage:
@@ -98,8 +95,7 @@ def _read_plain(path: Path, found: Format, limits: Limits) -> MedicalImage:
 @contextlib.contextmanager
 def _fenced(path: Path) -> Iterator["_Notes"]:
     """Turn whatever a reader raises into one line, and what its library warns of into notes."""
-    with warnings.catch_warnings(record=True) as caught, quiet():
-        warnings.simplefilter("always")
+    with quiet() as caught:
         try:
             yield _Notes(caught)
         except Refusal as refusal:
@@ -128,30 +124,6 @@ class _Notes:
         """One line each, no line twice."""
         lines = dict.fromkeys(without_values(warning.message) for warning in self._caught)
         return list(lines)[:_MOST_NOTES]
-
-
-def without_values(error: object) -> str:
-    """First words of a message of a library, cut before anything that could be a value of the file.
-
-    >>> without_values(ValueError("Invalid value for VR PN: 'Doe^Jane'"))
-    'Invalid value for VR PN'
-    """
-    words = _FOREIGN_TEXT.sub("", str(error)).strip()
-    return words[:120] or type(error).__name__
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the loggers of the libraries from writing to the terminal what may be values of a file."""
-    loggers = [logging.getLogger(name) for name in ("pydicom", "nibabel", "nibabel.global", "PIL")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
 
 
 def _about_values(image: MedicalImage) -> list[str]:

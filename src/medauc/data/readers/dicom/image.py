@@ -1,6 +1,5 @@
 """One DICOM file to one image or volume."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +98,7 @@ def _volume(source: Source, layout: Layout) -> MedicalImage:
     header = source.header
     if layout.samples > 1 or text(header, "PhotometricInterpretation") == "PALETTE COLOR":
         raise Refusal(f"has {layout.frames} coloured frames; save each as an image of its own")
-    stack, planes = _stack(header, layout.frames)
+    stack = _stack(header, layout.frames)
     place = np.argsort(stack.order)
     rescales = [rescale_of(header, *frame_groups(header, index)) for index in range(layout.frames)]
     stored = stored_values(header)
@@ -112,7 +111,6 @@ def _volume(source: Source, layout: Layout) -> MedicalImage:
             pixels = np.empty((layout.frames, *layout.shape), dtype)
         pixels[place[index]], shown = meant(frame, header, stored, rescales[index], window, pixels.dtype)
     assert pixels is not None
-    plane_spacing = planes[0].spacing
     return MedicalImage(
         pixels,
         bits=min(stored.bits, 32),
@@ -125,7 +123,7 @@ def _volume(source: Source, layout: Layout) -> MedicalImage:
     )
 
 
-def _stack(header: Any, frames: int) -> tuple[Stack, Sequence[Plane]]:
+def _stack(header: Any, frames: int) -> Stack:
     """Order and place of the frames of one file."""
     offsets = numbers(header, "GridFrameOffsetVector", frames)
     first = plane_of(header, *frame_groups(header, 0))
@@ -144,4 +142,4 @@ def _stack(header: Any, frames: int) -> tuple[Stack, Sequence[Plane]]:
         planes = [plane_of(header, *frame_groups(header, index)) for index in range(frames)]
     else:
         planes = [Plane(spacing=first.spacing)] * frames
-    return stacked(planes), planes
+    return stacked(planes)

@@ -38,8 +38,13 @@ class Source:
 
 
 @contextmanager
-def opened(path: Path, limits: Limits, keywords: Sequence[str] = KEYWORDS) -> Iterator[Source]:
+def opened(path: Path, limits: Limits, keywords: Sequence[str] | None = KEYWORDS) -> Iterator[Source]:
     """Open a DICOM file: with or without preamble, file header and transfer syntax, deflated or not.
+
+    Args:
+        path: The file.
+        limits: What it may cost.
+        keywords: Elements to read; ``None`` for all but pixels.
 
     Raises:
         Refusal: It is an index of files (DICOMDIR), or unpacks to more than is allowed.
@@ -48,7 +53,7 @@ def opened(path: Path, limits: Limits, keywords: Sequence[str] = KEYWORDS) -> It
         yield _source(path, file, limits, keywords)
 
 
-def _source(path: Path, file: BinaryIO, limits: Limits, keywords: Sequence[str]) -> Source:
+def _source(path: Path, file: BinaryIO, limits: Limits, keywords: Sequence[str] | None) -> Source:
     import pydicom
     from pydicom.uid import ExplicitVRLittleEndian
 
@@ -60,8 +65,9 @@ def _source(path: Path, file: BinaryIO, limits: Limits, keywords: Sequence[str])
     if syntax == _DEFLATED:  # pydicom would unpack it without bound
         stream, syntax = _inflated(file, start, meta, limits), str(ExplicitVRLittleEndian)
     stream.seek(0)
+    tags: Any = None if keywords is None else [*keywords, *OVERLAYS]
     header = pydicom.dcmread(
-        stream, stop_before_pixels=True, force=True, specific_tags=[*keywords, *OVERLAYS], defer_size=_DEFER
+        stream, stop_before_pixels=True, force=True, specific_tags=tags, defer_size=_DEFER
     )
     if syntax:
         return Source(path, header, syntax, stream)
