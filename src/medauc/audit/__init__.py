@@ -2,7 +2,18 @@
 
 from medauc.audit.collection import Collection, collection_of
 from medauc.audit.document import Audit, Finding
+from medauc.audit.manifests import collection_of_folder, collection_of_manifest
 from medauc.audit.run import Audited, audit_collection
 from medauc.audit.text import audit_lines
 
-__all__ = ["Audit", "Audited", "Collection", "Finding", "audit_collection", "audit_lines", "collection_of"]
+__all__ = [
+    "Audit",
+    "Audited",
+    "Collection",
+    "Finding",
+    "audit_collection",
+    "audit_lines",
+    "collection_of",
+    "collection_of_folder",
+    "collection_of_manifest",
+]

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medauc.audit.facts import ImageFacts, facts_of_images
-from medauc.data import Dataset
+from medauc.data import BagSplit, Dataset, Split
 from medauc.data.dataset import channels_of
+from medauc.data.mapped import ImageArray
 
 Progress = Callable[[int, int], None]  # images measured, images in all
 BLOCK = 256  # images of an array measured at a time
@@ -76,7 +77,7 @@ class Collection:
 class ArrayImages:
     """Images of splits that are arrays; only figures and thumbnails are kept of them."""
 
-    def __init__(self, parts: Sequence[NDArray[np.uint8]]) -> None:
+    def __init__(self, parts: Sequence[ImageArray]) -> None:
         self._parts = parts
         self._starts = np.cumsum([0, *map(len, parts)])
 
@@ -85,7 +86,7 @@ class ArrayImages:
         found: list[ImageFacts] = []
         for part in self._parts:
             for start in range(0, len(part), BLOCK):
-                block = np.asarray(part[start : start + BLOCK])
+                block = np.asarray(part[np.arange(start, min(start + BLOCK, len(part)))])
                 found += facts_of_images(block, channels_of(part.shape) == 3)
                 if progress is not None:
                     progress(len(found), int(self._starts[-1]))
@@ -109,21 +110,34 @@ def collection_of(dataset: Dataset) -> Collection:
     >>> len(made), made.split_names, made.label_names, made.groups_known
     (40, ('train', 'val', 'test'), ('signal present',), False)
     """
-    parts = [split for split in dataset if len(split)]
-    ids = np.concatenate([split.ids for split in parts])
-    groups = np.concatenate([split.groups for split in parts])
-    targets = np.concatenate([split.targets for split in parts])
-    names = [name for name, split in dataset.splits.items() if len(split)]
-    metadata = [getattr(split, "metadata", {}) for split in parts]
+    parts = {name: split for name, split in dataset.splits.items() if len(split)}
+    rows = {name: _rows(split) for name, split in parts.items()}  # of each image
+    ids = np.concatenate([_names(split) for split in parts.values()])
+    groups = np.concatenate([split.groups[rows[name]] for name, split in parts.items()])
+    targets = np.concatenate([split.targets[rows[name]] for name, split in parts.items()])
     return Collection(
         name=dataset.name,
         ids=ids,
         groups=groups,
-        splits=np.repeat(np.array(names), [len(split) for split in parts]),
+        splits=np.repeat(np.array(list(rows)), [len(numbers) for numbers in rows.values()]),
         targets=targets.reshape(len(targets), -1),
         label_names=dataset.label_names or ("positive",),
-        columns={name: np.concatenate([part[name] for part in metadata]) for name in metadata[0]},
-        images=ArrayImages([split.images for split in parts]),
+        columns={
+            column: np.concatenate([split.metadata[column][rows[name]] for name, split in parts.items()])
+            for column in dataset.train.metadata
+        },
+        images=ArrayImages([split.images for split in parts.values()]),
         groups_known=not np.array_equal(ids, groups),
         source=dataset.source,
     )
+
+
+def _rows(split: Split) -> NDArray[np.int64]:
+    """Row of the split that each image belongs to: its own, or that of its bag."""
+    if isinstance(split, BagSplit):
+        return np.repeat(np.arange(len(split)), split.lengths)
+    return np.arange(len(split))
+
+
+def _names(split: Split) -> NDArray[np.str_]:
+    return split.names if isinstance(split, BagSplit) else split.ids

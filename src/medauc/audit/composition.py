@@ -84,7 +84,7 @@ def summarise(collection: Collection, facts: Sequence[ImageFacts]) -> list[Split
 
 def _summary(collection: Collection, facts: Sequence[ImageFacts], name: str) -> SplitSummary:
     rows = np.flatnonzero(collection.splits == name)
-    read = [facts[row] for row in rows if facts[row].error is None]
+    read = [facts[row] for row in rows.tolist() if facts[row].error is None]
     targets = dict(zip(collection.label_names, collection.targets[rows].T, strict=True))
     shapes = Counter(shape_text(fact) for fact in read)
     spacings = Counter(" x ".join(f"{side:.3g}" for side in fact.spacing) for fact in read if fact.spacing)

@@ -20,7 +20,7 @@ class Finding(Strict):
     text: str
     remedy: str
     count: int
-    ids: list[str] = []
+    ids: list[str]
 
 
 class DuplicatePair(Strict):

@@ -88,10 +88,10 @@ def _exact_pairs(
     """First row of each distinct image, and pairs of each later copy with it."""
     seen: dict[str, int] = {}
     pairs = []
-    for number in np.flatnonzero(usable):
-        first = seen.setdefault(facts[number].digest, int(number))
+    for number in np.flatnonzero(usable).tolist():
+        first = seen.setdefault(facts[number].digest, number)
         if first != number:
-            pairs.append((first, int(number)))
+            pairs.append((first, number))
     return np.array(list(seen.values()), dtype=np.int64), np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
@@ -103,10 +103,10 @@ def _alike(
     kept: list[Pairs] = [np.empty((0, 2), np.int64)]
     alike: list[NDArray[np.float64]] = [np.empty(0)]
     for dims in (2, 3):  # images and volumes are never compared
-        chosen = rows[[len(facts[row].shape) == dims for row in rows]] if len(rows) else rows
+        chosen = np.array([row for row in rows.tolist() if len(facts[row].shape) == dims], dtype=np.int64)
         if len(chosen) < 2:
             continue
-        thumbnails = np.stack([facts[row].thumbnail for row in chosen])  # type: ignore[misc]
+        thumbnails = stacked_thumbnails([facts[row] for row in chosen.tolist()])
         local = candidate_pairs(thumbnails, orientations)
         likeness = pair_likeness(details(thumbnails), local, orientations).astype(np.float64)
         pairs = chosen[local]
@@ -117,10 +117,16 @@ def _alike(
         above = above[np.argsort(-likeness[above], kind="stable")]
         final = likeness[above]
         for place, number in enumerate(above[:MOST_COMPARED]):
-            final[place] = full_likeness(fetch, *pairs[number].tolist(), orientations=orientations)
+            first, second = pairs[number].tolist()
+            final[place] = full_likeness(fetch, first, second, orientations)
         kept.append(pairs[above])
         alike.append(final)
     return np.concatenate(kept), np.concatenate(alike), nearest
+
+
+def stacked_thumbnails(facts: Sequence[ImageFacts]) -> NDArray[np.uint8]:
+    """Thumbnails of readable images of one number of axes, shape (N, s, s) or (N, s, s, s)."""
+    return np.stack([fact.thumbnail for fact in facts if fact.thumbnail is not None])
 
 
 def full_likeness(fetch: Fetch, first: int, second: int, orientations: bool = False) -> float:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from medauc.audit.grids import THUMBNAIL_SIDES, corners, grey, rim, shrink, to_bytes
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+MOST_SORTED = 2_000_000  # pixels of an image that quantiles are taken of
+
+Numbers = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +94,11 @@ def facts_of_images(images: NDArray[np.generic], colour: bool = False) -> list[I
     """
     values = np.asarray(grey(images, colour))
     shape = values.shape[1:]
-    flat = values.reshape(len(values), -1).astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    exact = np.float64 if values.dtype.kind in "iu" and values.dtype.itemsize > 2 else np.float32
+    flat: Numbers = values.reshape(len(values), -1).astype(exact)
     finite = np.isfinite(flat)
     if not finite.all():
-        flat = np.where(finite, flat, np.nan)
+        flat[~finite] = np.nan
     statistics = _statistics(flat)
     edge = rim(shape).reshape(-1)
     at_corners = np.ravel_multi_index(corners(shape), shape)
@@ -105,8 +110,11 @@ def facts_of_images(images: NDArray[np.generic], colour: bool = False) -> list[I
             colour=colour,
             digest=digest_of(images[number]),
             finite=float(finite[number].mean()),
-            **{name: float(column[number]) for name, column in statistics.items() if name != "quantiles"},
-            quantiles=tuple(statistics["quantiles"][number].tolist()),
+            low=float(statistics.low[number]),
+            high=float(statistics.high[number]),
+            mean=float(statistics.mean[number]),
+            sd=float(statistics.sd[number]),
+            quantiles=tuple(statistics.quantiles[number].tolist()),
             border=_mean(row[edge]),
             corner=_mean(row[at_corners]),
             padding=float((row == row[0]).mean()),
@@ -124,42 +132,60 @@ def digest_of(pixels: NDArray[np.generic]) -> str:
     >>> digest_of(np.zeros((2, 2), np.uint8)) == digest_of(np.zeros((4, 1), np.uint8))
     False
     """
-    values = np.ascontiguousarray(pixels)
-    if values.dtype.kind in "iu" and values.size and values.min() >= 0 and values.max() <= 255:
-        values = values.astype(np.uint8)
-    elif values.dtype != np.uint8:
-        values = values.astype(np.float64)
+    values = np.asarray(pixels)
+    kept = _narrowest(values)
     made = hashlib.blake2b(repr(values.shape).encode(), digest_size=16)
-    made.update(values.tobytes())
+    for part in values if values.ndim > 2 else values[None]:  # a slice at a time: volumes are large
+        made.update(np.ascontiguousarray(part, dtype=kept).tobytes())
     return made.hexdigest()
 
 
-def _statistics(flat: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
+def _narrowest(values: NDArray[np.generic]) -> np.dtype[np.generic]:
+    """Type that holds the values as they are, the same whatever type they come in."""
+    if values.dtype == np.uint8 or not values.size:
+        return np.dtype(np.uint8)
+    if values.dtype.kind == "f" and not (np.isfinite(values).all() and (np.rint(values) == values).all()):
+        return np.dtype(np.float64)
+    low, high = values.min(), values.max()
+    if low >= 0 and high <= 255:
+        return np.dtype(np.uint8)
+    return np.dtype(np.int32 if low >= -(2**31) and high < 2**31 else np.float64)
+
+
+class _Statistics(NamedTuple):
+    """Figures of several images."""
+
+    low: Numbers
+    high: Numbers
+    mean: Numbers
+    sd: Numbers
+    quantiles: Numbers
+
+
+def _statistics(flat: Numbers) -> _Statistics:
     """Figures of each row; NaN stands for pixels that are not finite."""
-    with np.errstate(all="ignore"):
-        if np.isnan(flat).any():
-            return _statistics_with_gaps(flat)
-        return {
-            "low": flat.min(axis=1),
-            "high": flat.max(axis=1),
-            "mean": flat.mean(axis=1, dtype=np.float64),
-            "sd": flat.std(axis=1, dtype=np.float64),
-            "quantiles": np.quantile(flat, QUANTILES, axis=1).T,
-        }
+    if np.isnan(flat).any():
+        rows = [row[np.isfinite(row)] for row in flat]
+        each = [_statistics(row[None]) if row.size else _NOTHING for row in rows]
+        return _Statistics(*(np.concatenate(figures) for figures in zip(*each, strict=True)))
+    return _Statistics(
+        flat.min(axis=1),
+        flat.max(axis=1),
+        flat.mean(axis=1, dtype=np.float64),
+        flat.std(axis=1, dtype=np.float64),
+        np.quantile(_thinned(flat), QUANTILES, axis=1).T,
+    )
 
 
-def _statistics_with_gaps(flat: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
-    rows = [row[np.isfinite(row)] for row in flat]
-    kept = [row if row.size else np.array([np.nan]) for row in rows]
-    return {
-        "low": np.array([row.min() for row in kept]),
-        "high": np.array([row.max() for row in kept]),
-        "mean": np.array([row.mean(dtype=np.float64) for row in kept]),
-        "sd": np.array([row.std(dtype=np.float64) for row in kept]),
-        "quantiles": np.array([np.quantile(row, QUANTILES) for row in kept]),
-    }
+_GAP = np.full(1, np.nan)
+_NOTHING = _Statistics(_GAP, _GAP, _GAP, _GAP, np.full((1, len(QUANTILES)), np.nan))
 
 
-def _mean(values: NDArray[np.floating]) -> float:
+def _mean(values: Numbers) -> float:
     kept = values[np.isfinite(values)]
     return float(kept.mean(dtype=np.float64)) if kept.size else float("nan")
+
+
+def _thinned(flat: Numbers) -> Numbers:
+    """Every k-th value of each row, at most ``MOST_SORTED``: enough for quantiles of a large volume."""
+    return flat[:, :: -(-flat.shape[1] // MOST_SORTED)]

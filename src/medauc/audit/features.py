@@ -41,8 +41,13 @@ def features_of(facts: Sequence[ImageFacts], columns: Mapping[str, NDArray[np.st
 
     >>> from medauc.audit.facts import facts_of_images
     >>> facts = [*facts_of_images(np.eye(8)[None] * 9), *facts_of_images(np.eye(12)[None] * 9)]
-    >>> [feature.name for feature in features_of(facts, {"view": np.array(["AP", "PA"])})]
-    ['height (pixels)', 'width (pixels)', 'corner pixels, mean', 'border pixels, mean', 'padding, share of pixels', 'view']
+    >>> for feature in features_of(facts, {"view": np.array(["AP", "PA"])}):
+    ...     print(feature.name, feature.levels)
+    height (pixels) None
+    width (pixels) None
+    border pixels, mean None
+    padding, share of pixels None
+    view ('AP', 'PA')
     """
     found = [*_sizes(facts), *_file_features(facts), *_edges(facts)]
     found += [feature for name in columns if (feature := _column(name, columns[name])) is not None]

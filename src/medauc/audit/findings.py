@@ -117,7 +117,7 @@ def _one_class(material: Material) -> Iterator[Finding]:
             yield _finding(
                 "warning",
                 "one class",
-                f"{split} lacks a class of {_count(len(missing), 'label')}: {_few(missing)}; their AUC is undefined there",
+                f"{split} lacks a class of {_count(len(missing), 'label')}: {_few(missing)}; no AUC of them there",
                 "split anew, stratified by label, or leave these labels out",
                 len(missing),
                 missing,
@@ -272,7 +272,7 @@ def _duplicates_within(material: Material) -> Iterator[Finding]:
             yield _finding(
                 "warning" if split == "test" else "note",
                 "duplicates within a split",
-                f"{_count(inside.sum(), 'pair')} of one picture within {split}, {int((inside & found.exact).sum())} exact",
+                f"{_count(inside.sum(), 'pair')} of one picture within {split}, {(inside & found.exact).sum()} exact",
                 "intervals count the copies as separate cases"
                 if split == "test"
                 else "they weigh twice in training",

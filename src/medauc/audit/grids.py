@@ -29,8 +29,12 @@ def shrink(images: NDArray[np.generic], shape: tuple[int, ...]) -> FloatArray:
     [[[3.0]]]
     """
     values = _finite(np.asarray(images, dtype=np.float32))
-    pool = adaptive_avg_pool2d if values.ndim == 3 else adaptive_avg_pool3d
-    return np.asarray(pool(torch.from_numpy(values)[:, None], shape)[:, 0].numpy(), dtype=np.float32)
+    batch = torch.from_numpy(values)[:, None]
+    if len(shape) == 2:
+        pooled = adaptive_avg_pool2d(batch, (shape[0], shape[1]))
+    else:
+        pooled = adaptive_avg_pool3d(batch, (shape[0], shape[1], shape[2]))
+    return np.asarray(pooled[:, 0].numpy(), dtype=np.float32)
 
 
 def to_bytes(images: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -121,10 +121,8 @@ def vectors_of(thumbnails: NDArray[np.uint8]) -> FloatArray:
     """Vectors of length 1 whose products are correlations, as :func:`candidate_pairs` says; shape (N, d)."""
     halved = np.asarray(thumbnails, dtype=np.float32)
     for axis in range(1, halved.ndim):
-        halved = (
-            halved.take(range(0, halved.shape[axis], 2), axis)
-            + halved.take(range(1, halved.shape[axis], 2), axis)
-        ) / 2
+        even, odd = (halved.take(range(start, halved.shape[axis], 2), axis) for start in (0, 1))
+        halved = even + odd
     flat = _unit(halved.reshape(len(halved), -1))
     return _unit(flat - flat.mean(axis=0))
 

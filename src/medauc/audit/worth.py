@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medauc.audit.collection import Collection
-from medauc.audit.duplicates import Duplicates
+from medauc.audit.duplicates import Duplicates, stacked_thumbnails
 from medauc.audit.effect import Effect, refit_effect, removal_effect
 from medauc.audit.facts import ImageFacts
 from medauc.audit.similarity import vectors_of
@@ -43,8 +43,7 @@ def effects_of_duplicates(
     dims = {len(fact.shape) for fact in facts if fact.thumbnail is not None}
     if len(dims) > 1:
         return found
-    vectors = np.zeros((len(facts), 0), np.float32)
-    pictures = vectors_of(np.stack([fact.thumbnail for fact in facts if fact.thumbnail is not None]))
+    pictures = vectors_of(stacked_thumbnails(facts))
     vectors = np.zeros((len(facts), pictures.shape[1]), np.float32)
     vectors[usable] = pictures
     for number, label in enumerate(collection.label_names):

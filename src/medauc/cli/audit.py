@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import AllowModified, DataDir
+from medauc.cli.options import AllowModified, DataDir, ManifestColumns, Root, files_settings
 
 
 def audit(
@@ -48,6 +48,12 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    root: Root = None,
+    columns: ManifestColumns = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, help="Processes that read files.", show_default="the cores"),
+    ] = None,
     near: Annotated[
         float,
         typer.Option(
@@ -64,11 +70,17 @@ def audit(
     """
     from medauc.audit import audit_collection, audit_lines
     from medauc.cli.audit_source import collection_from
+    from medauc.data.cache.pool import cores
     from medauc.report import write_audit_page
     from medauc.training import read_source
 
     collection = collection_from(
-        source, recipe=recipe, overrides=settings or (), data_dir=data_dir, allow_modified=allow_modified
+        source,
+        recipe=recipe,
+        overrides=[*(settings or ()), *files_settings(root, columns)],
+        data_dir=data_dir,
+        allow_modified=allow_modified,
+        jobs=jobs or cores(),
     )
     predictions = None if run is None else read_source(run, allow_leakage=True)
     audited = audit_collection(

@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from medauc.audit import Collection, collection_of
+from medauc.audit import Collection, collection_of, collection_of_folder, collection_of_manifest
+from medauc.errors import InputError
+
+if TYPE_CHECKING:
+    from medauc.training.sections.data import DataSection
 
 
 def collection_from(
@@ -13,15 +18,49 @@ def collection_from(
     overrides: Sequence[str],
     data_dir: Path | None,
     allow_modified: bool,
+    jobs: int,
 ) -> Collection:
     """Read what the recipe's section ``data`` says of a data set; patients that cross splits are no error here.
 
     Raises:
         InputError: As :func:`medauc.training.resolve`, or a manifest that cannot be read.
     """
+    from medauc.data.files import is_files
+    from medauc.data.load import is_path
     from medauc.training import resolve
 
-    plan = resolve(
-        source, recipe=recipe, overrides=overrides, data_dir=data_dir, allow_modified=allow_modified
-    )
-    return collection_of(plan.dataset)
+    path = Path(source).expanduser()
+    if not is_path(source) or not is_files(path):
+        plan = resolve(
+            source, recipe=recipe, overrides=overrides, data_dir=data_dir, allow_modified=allow_modified
+        )
+        return collection_of(plan.dataset)
+    return _of_files(path, _data_section(recipe, overrides), jobs)
+
+
+def _of_files(path: Path, data: "DataSection", jobs: int) -> Collection:
+    from medauc.data.files import manifest_of
+    from medauc.data.manifest import split_manifest
+
+    try:
+        manifest = manifest_of(path, data.files, data.positive_class, needs_target=False)
+    except InputError as error:  # a heap of images without classes can be audited too
+        try:
+            return collection_of_folder(path, jobs)
+        except InputError:
+            raise error from None
+    if data.split is not None:
+        manifest, _ = split_manifest(manifest, data.split)
+    return collection_of_manifest(manifest, jobs)
+
+
+def _data_section(recipe: str, overrides: Sequence[str]) -> "DataSection":
+    """The recipe's section ``data``; shipped recipes say nothing about own files."""
+    from medauc.training.overrides import apply_overrides
+    from medauc.training.plan import FAMILIES
+    from medauc.training.recipe import parse_recipe, read_recipe
+
+    values: dict[str, Any] = {} if recipe in FAMILIES else read_recipe(Path(recipe).expanduser())
+    values.pop("run", None)
+    apply_overrides(values, overrides)
+    return parse_recipe({"data": values.get("data", {})}, recipe).data

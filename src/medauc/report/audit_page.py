@@ -126,9 +126,9 @@ def _samples(audited: Audited) -> dict[str, list[tuple[str, str]]]:
     found = {}
     for split in audited.collection.split_names:
         rows = np.flatnonzero((audited.collection.splits == split) & readable)
-        chosen = np.unique(np.linspace(0, len(rows) - 1, _SAMPLES).astype(int)) if len(rows) else []
+        chosen = rows[np.unique(np.linspace(0, len(rows) - 1, _SAMPLES).astype(int))] if len(rows) else rows
         found[split] = [
-            (str(audited.collection.ids[row]), _pictures(audited, int(row))[0][1]) for row in rows[chosen]
+            (str(audited.collection.ids[row]), _pictures(audited, row)[0][1]) for row in chosen.tolist()
         ]
     return found
 

@@ -1,0 +1,198 @@
+"""Files, one at a time or in several processes: each becomes facts, and one that cannot be read a row that says so."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medauc.audit.collection import Progress
+from medauc.audit.facts import ImageFacts, facts_of_images
+from medauc.errors import InputError
+
+CHUNK = 16  # files handed to a process at a time
+LONGEST_ENDING = 12
+
+
+class FileImages:
+    """Images in files of any format that :func:`medauc.data.readers.read_image` takes.
+
+    Args:
+        paths: a file or a folder with a DICOM series each.
+        jobs: processes that read; 1 reads in this one.
+    """
+
+    def __init__(self, paths: Sequence[Path], jobs: int = 1) -> None:
+        self._paths = [Path(path) for path in paths]
+        self._jobs = jobs
+
+    def measure(self, progress: Progress | None = None) -> list[ImageFacts]:
+        """Facts of all files; one that kills its process is an unreadable file like any other."""
+        found: dict[int, ImageFacts] = {}
+        salt = secrets.token_hex(16)  # patients of two audits are not to be matched
+        for number, facts in _measured(self._paths, partial(facts_of_file, salt=salt), self._jobs):
+            found[number] = facts
+            if progress is not None:
+                progress(len(found), len(self._paths))
+        return [found[number] for number in range(len(self._paths))]
+
+    def pixels(self, number: int) -> tuple[NDArray[np.generic], bool]:
+        """Pixels of one file, read anew."""
+        from medauc.data.readers import read_image
+
+        image = read_image(self._paths[number])
+        return image.pixels, image.colour
+
+    def path(self, number: int) -> Path:
+        """Where the image lies."""
+        return self._paths[number]
+
+
+def facts_of_file(path: Path, salt: str = "") -> ImageFacts:
+    """Read and measure one file.
+
+    Args:
+        path: a file, or a folder with a DICOM series.
+        salt: for the hash of the DICOM patient.
+
+    Returns:
+        Its facts; with ``error`` where it cannot be read.
+
+    >>> facts_of_file(Path("nowhere.png")).error
+    'cannot be opened (No such file or directory)'
+    """
+    from medauc.data.readers import UnreadableImage, read_image
+
+    try:
+        image = read_image(path)
+    except UnreadableImage as error:
+        return replace(_of_file(path, salt), error=str(error).removeprefix(f"{path}: "))
+    facts = facts_of_images(image.pixels[None], image.colour)[0]
+    about = _of_file(path, salt)
+    return replace(
+        facts,
+        bits=image.bits,
+        spacing=image.spacing,
+        orientation=_orientation(image.affine),
+        modality=image.modality,
+        tags=dict(image.tags),
+        notes=image.notes,
+        file_bytes=about.file_bytes,
+        file_digest=about.file_digest,
+        file_type=about.file_type,
+        phi=about.phi,
+        patient=about.patient,
+    )
+
+
+def _measured(
+    paths: Sequence[Path], measure: "partial[ImageFacts]", jobs: int
+) -> Iterator[tuple[int, ImageFacts]]:
+    """Facts by number, in whatever order they come."""
+    if jobs <= 1 or len(paths) <= CHUNK:
+        for number, path in enumerate(paths):
+            yield number, measure(path)
+        return
+    chunks = [range(start, min(start + CHUNK, len(paths))) for start in range(0, len(paths), CHUNK)]
+    lost: list[int] = []
+    with _pool(jobs) as pool:
+        waiting: dict[Future[list[ImageFacts]], range] = {}
+        for chunk in chunks:
+            waiting[pool.submit(_measure_chunk, measure, [paths[number] for number in chunk])] = chunk
+        for future in as_completed(waiting):
+            try:
+                yield from zip(waiting[future], future.result(), strict=True)
+            except BrokenProcessPool:
+                lost += waiting[future]
+    for number in lost:  # one of them ended its process, and the pool with it: each by itself finds which
+        yield number, _measure_alone(measure, paths[number])
+
+
+def _measure_chunk(measure: "partial[ImageFacts]", paths: Sequence[Path]) -> list[ImageFacts]:
+    return [measure(path) for path in paths]
+
+
+def _measure_alone(measure: "partial[ImageFacts]", path: Path) -> ImageFacts:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(measure, path).result()
+        except BrokenProcessPool:
+            return ImageFacts(error="reading it ended the process; leave it out")
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_one_thread)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _of_file(path: Path, salt: str) -> ImageFacts:
+    """What the file itself tells, its pixels aside."""
+    from medauc.data.readers import files_of_image, phi_in
+
+    try:
+        members = files_of_image(path)
+        size = sum(member.stat().st_size for member in members)
+        digest = _digest(members)
+    except (InputError, OSError):  # the reader says what is wrong with it
+        return ImageFacts()
+    return ImageFacts(
+        file_bytes=size,
+        file_digest=digest,
+        file_type=_ending(members[0]),
+        phi=phi_in(members[0]),
+        patient=_patient(members[0], salt),
+    )
+
+
+def _digest(members: Sequence[Path]) -> str:
+    made = hashlib.blake2b(digest_size=16)
+    for member in members:
+        with member.open("rb") as file:
+            made.update(hashlib.file_digest(file, "blake2b").digest())
+    return made.hexdigest()
+
+
+def _ending(path: Path) -> str | None:
+    """End of a file's name as its type: ".nii.gz", ".png"; None where it has none."""
+    endings = path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]
+    text = "".join(endings).lower()
+    return text if text and len(text) <= LONGEST_ENDING else None
+
+
+def _patient(path: Path, salt: str) -> str | None:
+    """Salted hash of the PatientID of a DICOM file; None for other files and where it is empty."""
+    import pydicom
+
+    from medauc.data.readers import hash_id
+    from medauc.data.readers.formats import format_of
+
+    try:
+        if format_of(path) != "DICOM":
+            return None
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=["PatientID"])
+        found = str(header.get("PatientID", "") or "").strip()
+    except Exception:  # whatever pydicom raises on a damaged header: then no patient is known
+        return None
+    return hash_id(found, salt) if found else None
+
+
+def _orientation(affine: NDArray[np.float64] | None) -> str | None:
+    """Letters for the ends that the array's axes run to; None where the file does not tell."""
+    if affine is None:
+        return None
+    from nibabel.orientations import aff2axcodes
+
+    codes = aff2axcodes(affine)  # type: ignore[no-untyped-call]
+    return None if None in codes else "".join(codes)
