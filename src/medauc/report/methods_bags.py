@@ -20,19 +20,19 @@ def bag_sentences(recipe: Recipe, cite: Cite) -> Iterator[str]:
     >>> recipe = parse_recipe({"data": {"bags": {"by": "group"}}, "model": {"bag_pooling": "max"}}, "")
     >>> for sentence in bag_sentences(recipe, str):
     ...     print(sentence)
-    A sample was the set of a patient's images.
+    A sample was all images of a patient.
     The network scored each image, and the score of the sample was the highest of these scores.
     In training at most 16 images of a sample were drawn at random for each batch, at test time all were used.
     """
     bags = recipe.data.bags
     if not bags.makes_bags:
         return
-    slices = f"the slices along axis {(bags.slices or 0) + 1} of "
-    whose = {"group": "a patient's", "auto": "a", "none": "a"}.get(bags.by, f"one {bags.by}'s")
+    several = {"group": "all {} of a patient", "bag": "several {}"}.get(bags.by, f"all {{}} of one {bags.by}")
     if bags.slices is None:
-        yield f"A sample was the set of {whose} images."
+        yield f"A sample was {several.format('images')}."
     else:
-        yield f"A sample was the set of {slices}{whose} volume{'s' if whose != 'a' else ''}."
+        volumes = "a volume" if bags.by in ("auto", "none") else several.format("volumes")
+        yield f"A sample was all slices along axis {bags.slices + 1} of {volumes}."
     pooled, source = _POOLINGS[recipe.model.bag_pooling]
     yield (
         "The network scored each image, and the score of the sample was "

@@ -159,4 +159,5 @@ def _batches(stage: Recipe, begin: str) -> str:
         share = 0.5 if sampling.positive_share is None else sampling.positive_share
         drawn = f"of which {100 * share:g}% were positive (for a single label)"
     whole = ", never splitting a patient over batches" if sampling.keep_groups else ""
-    return f"{begin} held {sampling.batch_size} images, {drawn}{whole}."
+    unit = "samples" if stage.data.bags.makes_bags else "images"
+    return f"{begin} held {sampling.batch_size} {unit}, {drawn}{whole}."

@@ -131,7 +131,8 @@ def resolve_recipe(
         flag, _ = parse_name(dataset)
         multi_label = flag in CATALOG and bool(CATALOG[flag].label_names)
         dims = CATALOG[flag].spatial_dims if flag in CATALOG else PHANTOM_DIMS[flag]
-        names = [flag, _kind(dims, multi_label)]
+        own = [] if _asks_for_slices(overrides) else [flag]  # a volume's recipe does not suit its slices
+        names = [*own, _kind(dims, multi_label, overrides)]
     values, source = _recipe_values(recipe, names)
     seed = _recorded_seed(values, source)
     apply_overrides(values, overrides)
@@ -153,9 +154,19 @@ def _kind_of_path(dataset: str, overrides: Sequence[str], load: Load) -> str:
     data = parse_recipe({"data": values.get("data", {})}, "--set").data
     path = Path(dataset).expanduser()
     if is_files(path):
-        return _kind(*kind_of(path, data.files, data.positive_class))
+        return _kind(*kind_of(path, data.files, data.positive_class), overrides)
     loaded = load(dataset, **({"files": data.files} if is_arrays(path) else {}))
-    return _kind(loaded.spatial_dims, loaded.multi_label)
+    return _kind(loaded.spatial_dims, loaded.multi_label, overrides)
+
+
+def _asks_for_slices(overrides: Sequence[str]) -> bool:
+    """Whether volumes shall become bags of slices."""
+    values: dict[str, Any] = {}
+    apply_overrides(values, overrides)
+    try:
+        return values["data"]["bags"]["slices"] is not None
+    except (KeyError, TypeError):
+        return False
 
 
 def load_for(
@@ -228,9 +239,10 @@ def _recorded_seed(values: dict[str, Any], source: str) -> int | None:
     return seed
 
 
-def _kind(spatial_dims: int, multi_label: bool) -> str:
+def _kind(spatial_dims: int, multi_label: bool, overrides: Sequence[str]) -> str:
     """Name of the general recipe, for data that have none of their own."""
-    return f"{spatial_dims}d" + ("-multilabel" if multi_label else "")
+    dims = 2 if _asks_for_slices(overrides) else spatial_dims
+    return f"{dims}d" + ("-multilabel" if multi_label else "")
 
 
 def _recipe_values(recipe: str, names: Sequence[str]) -> tuple[dict[str, Any], str]:
