@@ -11,7 +11,7 @@ from medauc.data.load import folder_of_data, is_path
 from medauc.data.npz import file_md5
 from medauc.data.phantom import PHANTOM_DIMS
 from medauc.errors import InputError
-from medauc.training.plan import Load, resolve_recipe
+from medauc.training.plan import Load, load_for, resolve_recipe
 from medauc.training.recipe import Recipe, differing_keys
 from medauc.training.run_folder import RunFolder
 
@@ -105,7 +105,7 @@ def build_grid(
     )
     _require_distinct(cells)
     for dataset, flag, name, recipe in rows:
-        _require_unmixed(out / flag, name, recipe, _md5(dataset, recipe, here))
+        _require_unmixed(out / flag, name, recipe, _md5(dataset, recipe, here, read))
     return Grid(out, cells, tuple(missing))
 
 
@@ -113,9 +113,8 @@ def _resolve(dataset: str, contender: Contender, read: Load) -> tuple[str, str, 
     named = resolve_recipe(dataset, recipe=contender.recipe, overrides=contender.overrides, load=read)
     recipe = named.recipe
     if is_path(dataset):
-        flag = Path(dataset).stem
-        size = read(dataset).size
-        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"size": size})})
+        loaded, recipe = load_for(dataset, recipe, load=read)
+        flag = loaded.name
     else:
         flag, size = parse_name(dataset, recipe.data.size)
         flag = flag if size == 28 else f"{flag}_{size}"
@@ -133,10 +132,10 @@ def _require_distinct(cells: Sequence[Cell]) -> None:
             )
 
 
-def _md5(dataset: str, recipe: Recipe, folder: Path) -> str | None:
-    """MD5 of the data file; None for phantoms, which the recipe decides, and for files still to be downloaded."""
+def _md5(dataset: str, recipe: Recipe, folder: Path, read: Load) -> str | None:
+    """MD5 of the data; None for phantoms, which the recipe decides, and for files still to be downloaded."""
     if is_path(dataset):
-        return file_md5(Path(dataset).expanduser())
+        return load_for(dataset, recipe, load=read)[0].md5
     flag, size = parse_name(dataset, recipe.data.size)
     path = None if flag in PHANTOM_DIMS else folder / CATALOG[flag].file_name(size)
     return file_md5(path) if path is not None and path.is_file() else None

@@ -16,7 +16,7 @@ from medauc.report.gallery import most_confident_errors
 from medauc.report.material import RunMaterial
 from medauc.report.model_card import write_model_card
 from medauc.report.shown import Shown, shown_images
-from medauc.training import Provenance, RunFolder, evaluate_path, evaluate_paths, read_source
+from medauc.training import Provenance, Recipe, RunFolder, evaluate_path, evaluate_paths, read_source
 from medauc.training.members import members_of, refits_of
 
 
@@ -139,9 +139,21 @@ def _find_dataset(run: RunFolder, data_dir: Path | None) -> Dataset | None:
         return make_bags(dataset, recipe.data.bags) if dataset.md5 == provenance.data_md5 else None
     recorded = Path(provenance.data_path)
     file = recorded if data_dir is None else data_dir / recorded.name
+    if file.suffix.lower() != ".npz":
+        return _find_files(file, recipe, provenance.data_md5)
     if not file.is_file() or file_md5(file) != provenance.data_md5:
         return None
     return make_bags(load_dataset(file), recipe.data.bags)  # by path: nothing can be downloaded
+
+
+def _find_files(source: Path, recipe: Recipe, md5: str | None) -> Dataset | None:
+    """Load own files, prepared as the run's recipe says, if they are here and unchanged."""
+    chosen = recipe.data
+    try:
+        dataset = load_dataset(source, chosen.size, positive_class=chosen.positive_class, files=chosen.files)
+    except InputError:
+        return None
+    return make_bags(dataset, chosen.bags) if dataset.md5 == md5 else None
 
 
 def _unscored(dataset: Dataset, predictions: Predictions, subset: SubsetSpec) -> dict[str, SplitFlow]:
@@ -169,6 +181,7 @@ def _notes(provenance: Provenance, dataset: Dataset | None) -> list[str]:
         found.append(f"Positive class: {provenance.positive_class}.")
     if provenance.part is not None:
         found.append(f"Of this data set, {provenance.part}.")
+    found += provenance.data_notes
     if provenance.data_modified:
         found.append(f"The data file is not the published one (MD5 {provenance.data_md5}).")
     if dataset is None:
