@@ -10,6 +10,7 @@ import typer
 from medauc import __version__
 from medauc.cli.audit import audit
 from medauc.cli.benchmark import benchmark
+from medauc.cli.cache import cache
 from medauc.cli.compare import compare
 from medauc.cli.datasets import datasets
 from medauc.cli.demo import demo
@@ -48,7 +49,7 @@ def medauc(
     """
 
 
-for verb in (demo, datasets, audit, train, pretrain, evaluate, compare, report, benchmark):
+for verb in (demo, datasets, audit, train, pretrain, evaluate, compare, report, benchmark, cache):
     app.command(no_args_is_help=False)(verb)
 
 

@@ -143,7 +143,7 @@ def _copy_rows(plan: Plan, job: RowJob, entry: Path, done: NDArray[np.uint8]) ->
         theirs: Digests = np.load(entry / DIGESTS)
         images = np.load(entry / IMAGES, mmap_mode="r")
         failed = [row for row, _ in json.loads((entry / ABOUT).read_text(encoding="utf-8"))["failures"]]
-    except (OSError, ValueError, KeyError):  # removed meanwhile
+    except (OSError, ValueError, KeyError, EOFError):  # removed meanwhile
         return
     good = np.setdiff1d(np.arange(len(theirs)), failed)
     if len(good) == 0 or images.shape[1:] != job.shape:

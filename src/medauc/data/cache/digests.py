@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medauc.data.cache.parts import image_parts
 from medauc.data.cache.progress import ShowProgress
 
 Digests = NDArray[np.bytes_]  # (N,) of 32 hexadecimal digits
@@ -19,7 +21,6 @@ Digests = NDArray[np.bytes_]  # (N,) of 32 hexadecimal digits
 _CHUNK = 1000  # files looked up at a time
 _BLOCK = 1 << 20
 _SETTLED = 2.0  # seconds: a file written just now may change again within its time stamp's resolution
-_PARTNERS = {".hdr", ".img", ".mhd", ".nhdr", ".head", ".brik"}  # formats whose pixels lie in a second file
 _TABLE = "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL)"
 
 
@@ -57,53 +58,52 @@ def _digests_of(paths: Sequence[str], known: "_Index", pool: ThreadPoolExecutor)
     stamps = [_stamp(path) for path in paths]
     digests = [known.get(path, stamp) for path, stamp in zip(paths, stamps, strict=True)]
     missing = [i for i, digest in enumerate(digests) if digest is None]
-    fresh = list(pool.map(_digest, [paths[i] for i in missing]))
+    fresh = list(pool.map(_digest, [paths[i] for i in missing], [stamps[i] for i in missing]))
     known.put([(paths[i], stamps[i], digest) for i, digest in zip(missing, fresh, strict=True)])
     for i, digest in zip(missing, fresh, strict=True):
         digests[i] = digest
     return [digest or "" for digest in digests]
 
 
-def _parts(path: str) -> list[str]:
-    """Files that an image is made of, the folder's for a series, header and pixels for a pair."""
-    place = Path(path)
-    if place.is_dir():
-        return sorted(str(file) for file in place.iterdir())
-    if place.suffix.lower() in _PARTNERS:
-        return sorted({path, *(str(file) for file in place.parent.glob(f"{_literal(place.stem)}.*"))})
-    return [path]
-
-
-def _literal(text: str) -> str:
-    """The text as a pattern that matches it alone."""
-    import glob
-
-    return glob.escape(text)
-
-
 def _stamp(path: str) -> str | None:
     """Size and times of all parts; None where the index must not be used."""
     try:
-        states = [Path(part).stat() for part in _parts(path)]
+        states = [Path(part).stat() for part in image_parts(path)]
     except OSError:
         return None
-    newest = max((state.st_mtime for state in states), default=0.0)
+    newest = max((max(state.st_mtime, state.st_ctime) for state in states), default=0.0)
     if time.time() - newest < _SETTLED:
         return None
-    return ",".join(f"{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}" for state in states)
+    return _short(",".join(f"{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}" for state in states))
 
 
-def _digest(path: str) -> str:
-    """Digest of the contents of all parts of an image."""
-    whole = hashlib.blake2b(digest_size=16)
+def _digest(path: str, stamp: str | None) -> str:
+    """Digest of the contents of all parts of an image, and of the series' name where the folder holds several."""
     try:
-        for part in _parts(path):
-            whole.update(b"\0")
-            for block in _blocks(part):
-                whole.update(block)
+        parts = tuple(image_parts(path))
+        contents = _read(parts) if stamp is None else _contents(parts, stamp)
     except OSError as error:
-        whole.update(f"unreadable: {error.strerror}".encode())
+        contents = _short(f"unreadable: {error.strerror}")
+    series = Path(path).name.partition("#")[2]
+    return _short(f"{contents}#{series}") if series else contents
+
+
+@lru_cache(maxsize=64)  # all series of a folder have the same parts
+def _contents(parts: tuple[str, ...], stamp: str) -> str:
+    return _read(parts)
+
+
+def _read(parts: tuple[str, ...]) -> str:
+    whole = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        whole.update(b"\0")
+        for block in _blocks(part):
+            whole.update(block)
     return whole.hexdigest()
+
+
+def _short(text: str) -> str:
+    return hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
 def _blocks(path: str) -> Iterator[bytes]:

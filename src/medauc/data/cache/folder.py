@@ -11,8 +11,6 @@ from math import log10
 from pathlib import Path
 from typing import IO, Any
 
-from filelock import FileLock, Timeout
-
 from medauc.errors import InputError
 from medauc.files import write_text_atomically
 
@@ -150,6 +148,8 @@ def make_folder(root: Path) -> Path:
 @contextmanager
 def building(entry: Path, wait: Any) -> Iterator[Path]:
     """Hold the only right to build an entry, and yield the folder to build it in; ``wait`` is called before waiting."""
+    from filelock import FileLock, Timeout  # brings asyncio along, which every start of medauc would pay for
+
     lock = FileLock(entry.with_name(entry.name + _LOCK))
     try:
         lock.acquire(timeout=0)
@@ -210,6 +210,8 @@ def in_units(size: float) -> str:
 def _in_use(path: Path) -> bool:
     """Whether some process builds or reads it."""
     if path.suffix == _PART:
+        from filelock import FileLock, Timeout
+
         try:
             with FileLock(path.with_suffix(_LOCK), timeout=0):
                 return False

@@ -6,7 +6,6 @@ import sys
 import weakref
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from medauc.data.cache.folder import (
 )
 from medauc.data.cache.pool import cores
 from medauc.data.cache.progress import ShowProgress, shown
-from medauc.data.cache.rows import RowJob
+from medauc.data.cache.rows import RowJob, spec_of
 from medauc.data.preparation import PREPARATION_VERSION, PreparationSpec, holds_colour
 from medauc.errors import InputError
 
@@ -119,20 +118,19 @@ def open_cache(
     if not paths:
         raise InputError("there are no images to prepare")
     names = [str(Path(path).absolute()) for path in paths]
-    shape = spec.shape_of(size, spatial_dims)
-    spec.spacing_of(spatial_dims)
+    spec = spec.settled(size, spatial_dims)
     root = make_folder(cache_folder(folder))
     jobs = cores() if jobs is None else jobs
     with shown(progress) as show:
         digests = file_digests(names, root / INDEX, jobs, show)
         preparation = f"{__version__}/{PREPARATION_VERSION}/{spatial_dims}"
-        entry = root / combined(digests, preparation, json.dumps(asdict(replace(spec, shape=shape))))
+        entry = root / combined(digests, preparation, json.dumps(asdict(spec)))
         found = _open(entry, digests, paths)
         if found is None:
             with building(entry, _say_waiting) as part:
                 found = _open(entry, digests, paths)  # another process may have built it meanwhile
                 if found is None:
-                    settled = replace(spec, shape=shape, colour=_colour_of(names, spec, spatial_dims))
+                    settled = replace(spec, colour=_colour_of(names, spec, spatial_dims))
                     plan = _plan(names, digests, settled, size, spatial_dims, preparation)
                     _build(
                         plan, part, entry, jobs, read_limit(root) if max_bytes is None else max_bytes, show
@@ -155,22 +153,15 @@ def _open(
         images = np.load(entry / IMAGES, mmap_mode="r")
         if retry and about["failures"] and about["decoders"] != _decoders():
             raise ValueError
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError):
         mark.close()
         return None
     weakref.finalize(images._mmap, mark.close)  # in use as long as any view of the images lives
     return PreparedImages(
         images=images,
         failures=tuple(Failure(row, str(paths[row]), reason) for row, reason in about["failures"]),
-        spec=spec_from(about["spec"]),
+        spec=spec_of(about["spec"]),
         digest=combined(digests),
-    )
-
-
-def spec_from(values: dict[str, Any]) -> PreparationSpec:
-    """A spec from its JSON form."""
-    return PreparationSpec(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     )
 
 
@@ -226,8 +217,12 @@ def _colour_of(paths: list[str], spec: PreparationSpec, spatial_dims: int) -> An
 
 
 def _decoders() -> str:
-    """Versions of the libraries that decide whether a file can be read."""
-    found = []
+    """What decides whether a file can be read: versions of the libraries, and what reading may cost."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from medauc.data.readers import Limits
+
+    found = [str(Limits())]
     for name in _DECODERS:
         try:
             found.append(f"{name} {version(name)}")

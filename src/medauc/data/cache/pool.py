@@ -9,8 +9,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from medauc.data.cache.rows import RowJob, write_rows
 
+Rows = NDArray[np.int64]
 Failed = list[tuple[int, str]]  # rows and reasons
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -22,8 +26,8 @@ def cores() -> int:
 
 
 def prepare_rows(
-    job: RowJob, paths: Sequence[str], chunks: Sequence[Sequence[int]], jobs: int
-) -> Iterator[tuple[Sequence[int], Failed]]:
+    job: RowJob, paths: Sequence[str], chunks: Sequence[Rows], jobs: int
+) -> Iterator[tuple[Rows, Failed]]:
     """Prepare rows and write them.
 
     Args:

@@ -39,8 +39,7 @@ class RowJob:
     def from_json(cls, text: str) -> "RowJob":
         """Read :meth:`to_json`."""
         fields = {name: _tuples(value) for name, value in json.loads(text).items()}
-        spec = {name: _tuples(value) for name, value in fields.pop("spec").items()}
-        return cls(spec=PreparationSpec(**spec), **fields)
+        return cls(spec=spec_of(fields.pop("spec")), **fields)
 
 
 def write_rows(job: RowJob, rows: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
@@ -79,6 +78,12 @@ def reason_of(error: Exception, path: str) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def spec_of(values: dict[str, Any]) -> PreparationSpec:
+    """A spec from its JSON form."""
+    fields: dict[str, Any] = {name: _tuples(value) for name, value in values.items()}
+    return PreparationSpec(**fields)
 
 
 def _tuples(value: Any) -> Any:

@@ -24,7 +24,8 @@ def to_grey(pixels: NDArray[Any]) -> NDArray[Any]:
     luma = pixels @ _LUMA
     if np.issubdtype(pixels.dtype, np.integer):
         luma = np.rint(luma)
-    return luma.astype(pixels.dtype)
+    grey: NDArray[Any] = luma.astype(pixels.dtype)
+    return grey
 
 
 def to_rgb(pixels: NDArray[Any]) -> NDArray[Any]:

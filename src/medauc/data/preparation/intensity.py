@@ -76,9 +76,9 @@ def to_levels(pixels: NDArray[Any], window: tuple[float, float]) -> NDArray[np.f
     low, high = window
     if high <= low:  # a constant image says nothing
         return np.zeros(pixels.shape, dtype=np.float32)
-    exact = np.float32 if np.can_cast(pixels.dtype, np.float32) else np.float64
-    levels = (pixels.astype(exact) - exact(low)) * exact(255 / (high - low))
-    return np.clip(levels, -_BOUND, _BOUND, out=levels).astype(np.float32, copy=False)
+    exact: NDArray[Any] = pixels.astype(np.float32 if np.can_cast(pixels.dtype, np.float32) else np.float64)
+    levels = np.clip((exact - low) * (255 / (high - low)), -_BOUND, _BOUND)
+    return levels.astype(np.float32, copy=False)
 
 
 def finite(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -95,7 +95,8 @@ def finite(pixels: NDArray[Any]) -> NDArray[Any]:
     if not good.any():
         raise InputError("no pixel is a finite number")
     low, high = pixels[good].min(), pixels[good].max()
-    return np.nan_to_num(pixels, nan=low, posinf=high, neginf=low)
+    found: NDArray[Any] = np.nan_to_num(pixels, nan=low, posinf=high, neginf=low)
+    return found
 
 
 def _few_bits(image: "MedicalImage") -> bool:

@@ -1,5 +1,7 @@
 """Turning the axes of a volume so that they point where the recipe says."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,14 +34,15 @@ def orient(
     >>> upright.tolist()
     [[[2, 1]]]
     """
-    from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
+    from nibabel import orientations
 
     if affine is None:
         raise InputError(
             "its orientation is not known; leave data.preparation.orientation out, or give a format that says it"
         )
-    steps = ornt_transform(io_orientation(affine), axcodes2ornt(tuple(codes)))
-    turned: NDArray[np.generic] = apply_orientation(pixels, steps)
+    tools: Any = orientations  # nibabel's functions carry no types
+    steps = tools.ornt_transform(tools.io_orientation(affine), tools.axcodes2ornt(tuple(codes)))
+    turned: NDArray[np.generic] = tools.apply_orientation(pixels, steps)
     if spacing is None:
         return turned, None
     target = steps[:, 0].astype(int)

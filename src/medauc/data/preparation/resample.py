@@ -40,7 +40,7 @@ class AxisGrid:
     @property
     def centres(self) -> NDArray[np.float64]:
         """Centres of the new pixels as old indices, float64 (new,)."""
-        return (np.arange(self.new) + self.start + 0.5) * self.step - 0.5
+        return (np.arange(self.new, dtype=np.float64) + self.start + 0.5) * self.step - 0.5
 
     @property
     def inside(self) -> NDArray[np.bool_]:

@@ -1,8 +1,8 @@
 """What decides how a decoded image becomes uint8 pixels of one shape."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, prod
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from medauc.errors import InputError
 
@@ -73,6 +73,27 @@ class PreparationSpec:
                 "(data.preparation.fit: crop_pad)"
             )
 
+    def settled(self, size: int, spatial_dims: int) -> Self:
+        """The same preparation with shape, spacing and window written out for every axis, so that equal ones are equal.
+
+        Args:
+            size: Pixels a side where ``shape`` is None.
+            spatial_dims: 2 or 3.
+
+        Raises:
+            InputError: As :meth:`shape_of` and :meth:`spacing_of`.
+
+        >>> PreparationSpec(intensity=(0, 10)).settled(8, 2) == PreparationSpec((8, 8), intensity=(0.0, 10.0))
+        True
+        """
+        spacing = self.spacing_of(spatial_dims)
+        return replace(
+            self,
+            shape=self.shape_of(size, spatial_dims),
+            spacing=None if spacing is None else tuple(float(step) for step in spacing),
+            intensity=self.intensity if isinstance(self.intensity, str) else _floats(self.intensity),
+        )
+
     def shape_of(self, size: int, spatial_dims: int) -> tuple[int, ...]:
         """Spatial shape of every prepared image.
 
@@ -105,6 +126,10 @@ def _per_axis(name: str, value: Number | tuple[Number, ...], dims: int) -> tuple
     if len(value) != dims:
         raise InputError(f"preparation: {name} {value} has {len(value)} axes, the images have {dims}")
     return value
+
+
+def _floats(window: tuple[float, float]) -> tuple[float, float]:
+    return float(window[0]), float(window[1])
 
 
 def _check_axes(name: str, value: Any, whole: bool, highest: float) -> None:

@@ -1,0 +1,46 @@
+"""Which files an image is made of: one, a header with its values beside it, or a folder of slices."""
+
+import glob
+import re
+from pathlib import Path
+
+_PAIRS = {".hdr", ".img", ".head", ".brik"}  # the second file has the same stem
+_HEADERS = {".mhd", ".nhdr"}  # the second file is named in the header
+_NAMED = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
+_HEADER_BYTES = 1 << 16
+
+
+def image_parts(path: str) -> list[str]:
+    """All files whose contents decide the image at ``path``, sorted.
+
+    Args:
+        path: A file, the folder of a DICOM series, or ``folder#series`` for one series of several.
+
+    Raises:
+        OSError: The folder or header cannot be read.
+
+    >>> image_parts("chest.png")
+    ['chest.png']
+    """
+    place = Path(path)
+    if place.is_dir():
+        return sorted(str(file) for file in place.iterdir())
+    if "#" in place.name and (folder := Path(path.rpartition("#")[0])).is_dir():
+        return image_parts(str(folder))
+    suffix = place.suffix.lower()
+    if suffix in _PAIRS:
+        return sorted({path, *(str(file) for file in place.parent.glob(f"{glob.escape(place.stem)}.*"))})
+    if suffix in _HEADERS:
+        return sorted({path, *_values_of(place)})
+    return [path]
+
+
+def _values_of(header: Path) -> list[str]:
+    """The file that a header names as the place of its values, where it lies beside it."""
+    with header.open("rb") as file:
+        named = _NAMED.search(file.read(_HEADER_BYTES))
+    if named is None:
+        return []
+    name = named.group(1).decode(errors="replace").strip()
+    values = header.with_name(name) if name and "/" not in name and "\0" not in name else header
+    return [str(values)] if values.is_file() else []
