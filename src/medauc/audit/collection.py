@@ -1,9 +1,9 @@
 """What is audited: who and what each image is, and where its pixels come from."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from medauc.audit.facts import ImageFacts, facts_of_images
 from medauc.data import BagSplit, Dataset, Split
 from medauc.data.dataset import channels_of
 from medauc.data.mapped import ImageArray
+from medauc.errors import InputError
 
 Progress = Callable[[int, int], None]  # images measured, images in all
 BLOCK = 256  # images of an array measured at a time
@@ -45,6 +46,7 @@ class Collection:
         images: where pixels come from.
         groups_known: whether ``groups`` says more than the ids.
         source: file or folder; None for a generated set.
+        hashed: ids and groups are hashes, and paths are not told.
     """
 
     name: str
@@ -57,15 +59,32 @@ class Collection:
     images: Images
     groups_known: bool
     source: Path | None = None
+    hashed: bool = False
 
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.ids)
 
     def path(self, row: int) -> str | None:
-        """Path of an image as text; None for a row of an array."""
-        found = self.images.path(row)
+        """Path of an image as text; None for a row of an array, and where ids are hashed."""
+        found = None if self.hashed else self.images.path(row)
         return None if found is None else str(found)
+
+    def with_hashed_ids(self, salt: str) -> Self:
+        """The same with ids and patients that tell nothing without the salt, and no paths.
+
+        Raises:
+            InputError: the salt is empty.
+        """
+        if not salt:
+            raise InputError("--hash-ids: the salt is empty; take a secret of your project")
+        from medauc.data.readers import hash_id
+
+        ids, groups = (
+            np.array([hash_id(name, salt) for name in names.tolist()], dtype=np.str_)
+            for names in (self.ids, self.groups)
+        )
+        return replace(self, ids=ids, groups=groups, hashed=True)
 
     @property
     def split_names(self) -> tuple[str, ...]:

@@ -24,7 +24,11 @@ class Finding(Strict):
 
 
 class DuplicatePair(Strict):
-    """Two samples that are one picture; ``likeness`` is the correlation of their details at full size."""
+    """Two samples that are one picture.
+
+    ``likeness`` is the correlation of their details at full size; ``same_file`` tells whether the files are equal byte
+    for byte (null for arrays), ``same_group`` whether they are of one patient (null where none are named).
+    """
 
     first: str
     second: str
@@ -32,6 +36,7 @@ class DuplicatePair(Strict):
     second_split: str
     kind: Literal["exact", "near", "similar"]
     likeness: float
+    same_file: bool | None
     same_group: bool | None
     labels_differ: bool
 
@@ -129,6 +134,7 @@ class Audit(Document):
     duplicates: DuplicateReport
     leaking_groups: list[str]
     shortcuts: list[ShortcutReport]
+    columns_that_say_the_label: list[str]
     failures: list[Failure]
     phi: dict[str, int]
 

@@ -11,11 +11,10 @@ from medauc.audit.composition import Difference
 from medauc.audit.document import Finding, Severity
 from medauc.audit.duplicates import Duplicates
 from medauc.audit.facts import ImageFacts
-from medauc.audit.shortcuts import KINDS, Shortcut
+from medauc.audit.shortcuts import KINDS, Echo, Shortcut
 
 MOST_IDS = 20
 NEARLY_EMPTY = 0.999  # share of pixels with one value
-DETERMINES = 0.99  # AUC from which a column alone is taken for the label in other words
 FEW_CASES = 20  # of a class on test
 ORDER = ("invalid", "warning", "note")
 
@@ -28,6 +27,7 @@ class Material:
     facts: Sequence[ImageFacts]
     duplicates: Duplicates
     shortcuts: Sequence[Shortcut]
+    echoes: Sequence[Echo]
     differences: Sequence[Difference]
 
     def ids(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> list[str]:
@@ -268,7 +268,9 @@ def _duplicates_within(material: Material) -> Iterator[Finding]:
     splits = data.splits[found.pairs]
     for split in data.split_names:
         inside = (splits == split).all(axis=1)
-        if inside.any():
+        if split == "all":
+            yield from _across_patients(material, inside)
+        elif inside.any():
             yield _finding(
                 "warning" if split == "test" else "note",
                 "duplicates within a split",
@@ -290,22 +292,51 @@ def _duplicates_within(material: Material) -> Iterator[Finding]:
         )
 
 
-def _shortcuts(material: Material) -> Iterator[Finding]:
-    for found in material.shortcuts:
-        if not found.flagged:
-            continue
-        best = found.strongest[0]
-        remedy = "make sure that the network cannot use it, and report AUC beside it"
-        if found.kind == "column" and best.auc.value > DETERMINES:
-            remedy = "this column may be the label in other words; then nothing is wrong"
+def _across_patients(material: Material, inside: NDArray[np.bool_]) -> Iterator[Finding]:
+    """Duplicates in data that have no splits yet: splits made of them keep patients whole, not pictures."""
+    data, found = material.collection, material.duplicates
+    apart = inside & (data.groups[found.pairs[:, 0]] != data.groups[found.pairs[:, 1]])
+    if apart.any():
         yield _finding(
-            "note" if "other words" in remedy else "warning",
-            f"shortcut, {found.kind}",
-            f"{KINDS[found.kind]} alone rank {found.label} with AUC {_interval(found.auc)} ({found.judged_on}); the "
-            f"strongest by itself is {best.name}: {_interval(best.auc)}",
-            remedy,
-            found.n_features,
-            [one.name for one in found.strongest],
+            "warning",
+            "duplicates before splitting",
+            f"{_count(apart.sum(), 'pair')} of one picture, {(apart & found.exact).sum()} exact"
+            + (", of different patients" if data.groups_known else ""),
+            "leave out copies, or give them one patient, before splits are made",
+            int(apart.sum()),
+            material.ids(found.pairs[apart, 1]),
+        )
+
+
+def _shortcuts(material: Material) -> Iterator[Finding]:
+    for kind, name in KINDS.items():
+        flagged = [found for found in material.shortcuts if found.kind == kind and found.flagged]
+        if not flagged:
+            continue
+        first = max(flagged, key=lambda found: max(found.auc.low, found.strongest[0].auc.low))
+        best = first.strongest[0]
+        alone = list(dict.fromkeys(one.name for found in flagged for one in found.flagged_features))
+        rest = [found.label for found in flagged if found is not first]
+        yield _finding(
+            "warning",
+            f"shortcut, {kind}",
+            f"{name} alone rank {first.label} with AUC {_interval(first.auc)} ({first.judged_on}); strongest alone: "
+            f"{best.name} {_interval(best.auc)}"
+            + (f"; enough alone: {_few(alone, 6)}" if len(alone) > 1 else "")
+            + (f"; also of {_few(rest, 6)}" if rest else ""),
+            "make sure that the network cannot use it, and report this AUC beside the network's",
+            len(flagged),
+            alone,
+        )
+    if material.echoes:
+        names = list(dict.fromkeys(echo.column for echo in material.echoes))
+        yield _finding(
+            "note",
+            "columns that say the label",
+            f"{_count(len(names), 'column')} tell a label almost surely: {_few(names, 6)}",
+            "they look like the label in other words; no shortcut model was given them",
+            len(names),
+            names,
         )
 
 

@@ -18,6 +18,7 @@ from medauc.audit.document import (
 )
 from medauc.audit.duplicates import Duplicates
 from medauc.audit.effect import LEVEL, Effect
+from medauc.audit.facts import ImageFacts
 from medauc.audit.findings import conflicting_pairs
 from medauc.audit.shortcuts import KINDS, Shortcut
 from medauc.evaluation.figures import Figure
@@ -35,7 +36,9 @@ def figure(found: Estimate, n: int, method: str = "score interval with DeLong's 
     )
 
 
-def duplicate_report(collection: Collection, found: Duplicates, effects: Sequence[Effect]) -> DuplicateReport:
+def duplicate_report(
+    collection: Collection, facts: Sequence[ImageFacts], found: Duplicates, effects: Sequence[Effect]
+) -> DuplicateReport:
     """All duplicates with the names of the samples."""
     splits = collection.splits[found.pairs]
     return DuplicateReport(
@@ -49,7 +52,7 @@ def duplicate_report(collection: Collection, found: Duplicates, effects: Sequenc
         nearest={
             name: _histogram(found.nearest[collection.splits == name]) for name in collection.split_names
         },
-        pairs=_pairs(collection, found),
+        pairs=_pairs(collection, facts, found),
         effects=[effect_report(effect, collection) for effect in effects],
     )
 
@@ -88,7 +91,7 @@ def _histogram(nearest: NDArray[np.float64]) -> list[int]:
     return [int(count) for count in np.histogram(known, BINS, (0.0, 1.0))[0]]
 
 
-def _pairs(collection: Collection, found: Duplicates) -> list[DuplicatePair]:
+def _pairs(collection: Collection, facts: Sequence[ImageFacts], found: Duplicates) -> list[DuplicatePair]:
     """Pairs of two splits first, then exact ones, then by likeness; look-alikes last."""
     splits = collection.splits[found.pairs]
     across = splits[:, 0] != splits[:, 1]
@@ -108,14 +111,22 @@ def _pairs(collection: Collection, found: Duplicates) -> list[DuplicatePair]:
                 "second_split": str(collection.splits[second]),
                 "kind": kind,
                 "likeness": round(float(alike), 4),
+                "same_file": _same_file(facts[first], facts[second]),
                 "same_group": bool(collection.groups[first] == collection.groups[second])
                 if collection.groups_known
                 else None,
                 "labels_differ": bool(conflict),
             }
         )
-        for (first, second), kind, alike, conflict in zip(pairs, kinds, likeness, conflicts, strict=True)
+        for (first, second), kind, alike, conflict in zip(
+            pairs.tolist(), kinds, likeness, conflicts, strict=True
+        )
     ]
+
+
+def _same_file(first: ImageFacts, second: ImageFacts) -> bool | None:
+    """Whether two files are equal byte for byte; None for arrays."""
+    return None if first.file_digest is None else first.file_digest == second.file_digest
 
 
 def effect_report(effect: Effect, collection: Collection) -> DuplicateEffect:

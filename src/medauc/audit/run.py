@@ -75,7 +75,7 @@ def audit_collection(
     duplicates = find_duplicates(facts, collection.images.pixels, near, orientations)
     features = features_of(facts, collection.columns)
     readable = np.array([fact.error is None for fact in facts], dtype=np.bool_)
-    shortcuts = find_shortcuts(
+    shortcuts, echoes = find_shortcuts(
         features,
         np.where(readable[:, None], collection.targets, -1),
         collection.label_names,
@@ -86,7 +86,7 @@ def audit_collection(
         collection, [*label_features(collection), *intensity_features(facts), *features]
     )
     effects = effects_of_duplicates(collection, facts, duplicates, run, run_name)
-    found = find_all(Material(collection, facts, duplicates, shortcuts, differences))
+    found = find_all(Material(collection, facts, duplicates, shortcuts, echoes, differences))
     audit = Audit(
         medauc=__version__,
         name=collection.name,
@@ -96,9 +96,10 @@ def audit_collection(
         findings=found,
         splits=summarise(collection, facts),
         differences=differences,
-        duplicates=duplicate_report(collection, duplicates, effects),
+        duplicates=duplicate_report(collection, facts, duplicates, effects),
         leaking_groups=leaking_groups(collection),
         shortcuts=[shortcut_report(one) for one in shortcuts],
+        columns_that_say_the_label=list(dict.fromkeys(echo.column for echo in echoes)),
         failures=_failures(collection, facts),
         phi=_phi(facts),
     )

@@ -16,6 +16,7 @@ LEAST_CASES = 20  # of each class in development, below which nothing is fitted
 LEAST_TEST_CASES = 30  # of each class on test, below which cross-validation decides
 FOLDS = 5
 LEVEL = 0.95
+ECHO = 0.97  # AUC from which a column is taken for the label in other words
 Score = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]  # rows fitted on, rows scored
 KINDS = {
     "acquisition": "size, spacing, file and scanner",
@@ -68,9 +69,18 @@ class Shortcut:
     flagged: bool
 
     @property
-    def best(self) -> Estimate:
-        """The higher of the model's AUC and that of the strongest single feature, by lower bound."""
-        return max([self.auc, *(one.auc for one in self.strongest[:1])], key=lambda found: found.low)
+    def flagged_features(self) -> list[SingleFeature]:
+        """Those of the strongest features that are shortcuts by themselves."""
+        return [one for one in self.strongest if one.auc.low > 0.5 + MARGIN]
+
+
+@dataclass(frozen=True)
+class Echo:
+    """A column that tells a label almost surely: it says the same in other words, so no model is given it."""
+
+    column: str
+    label: str
+    auc: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +108,7 @@ def find_shortcuts(
     splits: NDArray[np.str_],
     groups: NDArray[np.str_],
     seed: int = 0,
-) -> list[Shortcut]:
+) -> tuple[list[Shortcut], list[Echo]]:
     """Fit simple models of the labels on each kind of features.
 
     Models are fitted on train and validation, in folds that keep patients whole; the whole is then scored on test
@@ -114,23 +124,32 @@ def find_shortcuts(
         seed: of the folds.
 
     Returns:
-        One for each label and kind, labels with fewer than 20 cases of a class in development left out.
+        One for each label and kind, labels with fewer than 20 cases of a class in development left out; and the
+        columns that are a label in other words, which the models were not given.
     """
     columns = dict(zip(label_names, targets.T, strict=True))
     if len(label_names) > 1:
         columns = {
             "any label": np.where((targets == 1).any(1), 1, np.where((targets < 0).any(1), -1, 0))
         } | columns
-    found = []
-    for label, target in columns.items():
-        task = _task(target, splits, groups, seed)
-        if task is None:
-            continue
-        for kind in KINDS:
-            chosen = [feature for feature in features if feature.kind == kind]
-            if chosen:
-                found.append(_judge(label, kind, chosen, task))
-    return found
+    tasks = {label: _task(target, splits, groups, seed) for label, target in columns.items()}
+    judged = {label: task for label, task in tasks.items() if task is not None}
+    echoes = [echo for label, task in judged.items() for echo in _echoes(label, features, task)]
+    said = {echo.column for echo in echoes}
+    used = [feature for feature in features if feature.kind != "column" or feature.name not in said]
+    found = [
+        _judge(label, kind, chosen, task)
+        for label, task in judged.items()
+        for kind in KINDS
+        if (chosen := [feature for feature in used if feature.kind == kind])
+    ]
+    return found, echoes
+
+
+def _echoes(label: str, features: Sequence[Feature], task: _Task) -> list[Echo]:
+    columns = [feature for feature in features if feature.kind == "column"]
+    aucs = [(feature.name, _single(feature, task).cross_validated) for feature in columns]
+    return [Echo(name, label, auc) for name, auc in aucs if auc >= ECHO]
 
 
 def _task(

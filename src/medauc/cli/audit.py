@@ -61,6 +61,15 @@ def audit(
         ),
     ] = 0.95,
     flips: Annotated[bool, typer.Option("--flips", help="Also look for flipped copies.")] = False,
+    hash_ids: Annotated[
+        str | None,
+        typer.Option(
+            "--hash-ids",
+            metavar="SALT",
+            help="Write hashes in place of ids and patients, and no paths: where names of files name patients.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print audit.json instead of the summary.")] = False,
     allow_modified: AllowModified = False,
 ) -> None:
@@ -71,6 +80,7 @@ def audit(
     from medauc.audit import audit_collection, audit_lines
     from medauc.cli.audit_source import collection_from
     from medauc.data.cache.pool import cores
+    from medauc.errors import InputError
     from medauc.report import write_audit_page
     from medauc.training import read_source
 
@@ -82,6 +92,10 @@ def audit(
         allow_modified=allow_modified,
         jobs=jobs or cores(),
     )
+    if hash_ids is not None:
+        if run is not None:
+            raise InputError("--hash-ids and --run: a run is joined by ids; leave one out")
+        collection = collection.with_hashed_ids(hash_ids)
     predictions = None if run is None else read_source(run, allow_leakage=True)
     audited = audit_collection(
         collection,
@@ -92,7 +106,10 @@ def audit(
         progress=_show if sys.stderr.isatty() else None,
     )
     folder = out or Path("audit") / collection.name
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {folder}: {error.strerror or error}") from None
     audited.audit.write(folder / "audit.json")
     write_audit_page(folder / "audit.html", audited)
     if as_json:
