@@ -3,6 +3,7 @@
 import csv
 import gzip
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -115,6 +116,7 @@ def read_manifest(
     *,
     positive_class: str | int | None = None,
     needs_target: bool = True,
+    ignore_targets: bool = False,
 ) -> Manifest:
     r"""Read a CSV (also ``.csv.gz``, semicolons or tabs) or Parquet file with one row an image.
 
@@ -127,6 +129,7 @@ def read_manifest(
         root: Folder that the paths are relative to and may not leave; the manifest's own if None.
         positive_class: As in :func:`medauc.data.load_dataset`.
         needs_target: Whether a manifest without targets is refused.
+        ignore_targets: Leave targets unread, so that no row is refused or left out for its target.
 
     Raises:
         InputError: The file is no table, lacks a column, or a cell cannot be read; says which, in which row.
@@ -140,7 +143,9 @@ def read_manifest(
     """
     frame = _read_table(path)
     where, spec = str(path), columns or ColumnsSpec()
-    found = find_columns(list(frame.columns), spec, where, needs_target=needs_target)
+    found = find_columns(list(frame.columns), spec, where, needs_target=needs_target and not ignore_targets)
+    if ignore_targets:
+        found = replace(found, target=None, targets={})
     manifest = manifest_of_table(frame, found, spec, path, root or path.parent, positive_class)
     return manifest.noting(*found.notes)
 
@@ -238,7 +243,7 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise InputError(f"{path} is empty; a manifest has a header with path and target, and rows") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is no CSV file in UTF-8; save it as 'CSV UTF-8'") from None
-    except (pd.errors.ParserError, csv.Error, ValueError, EOFError) as error:
+    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error, ValueError, EOFError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} cannot be read as a table: {reason}") from None
     except OSError as error:
@@ -255,11 +260,17 @@ def _read_table(path: Path) -> pd.DataFrame:
 def _read_csv(path: Path) -> pd.DataFrame:
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-        header = file.readline(1_000_000)
-    separator = max(",;\t", key=header.count)
-    return pd.read_csv(
-        path, sep=separator, dtype="str", na_filter=False, encoding="utf-8-sig", index_col=False
-    )
+        first = file.readline(1_000_000)
+    separator = max(",;\t", key=first.count)
+    header = next(csv.reader([first], delimiter=separator), [])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header
+        frame = pd.read_csv(
+            path, sep=separator, dtype="str", na_filter=False, encoding="utf-8-sig", index_col=False
+        )
+    if len(header) == len(frame.columns):
+        frame.columns = pd.Index(header)  # pandas renames a column that stands there twice
+    return frame.fillna("")  # cells that a short row lacks
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

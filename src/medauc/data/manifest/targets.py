@@ -61,7 +61,7 @@ def one_target(
             raise InputError(
                 f"{where}: data.columns.positive and data.positive_class both say what is positive; keep one"
             )
-        return _by_lists(codes, values, spec, where)
+        return _by_lists(codes, values, spec, cells.name, where)
     blank = np.flatnonzero(codes == UNKNOWN)
     if len(blank):
         raise InputError(f"{where} is blank in {rows_named(blank)}; fill it in, or remove these rows")
@@ -121,7 +121,9 @@ def _read(cell: str) -> str:
     return "" if text.lower() in _BLANK else _TRUTH.get(text.lower(), text)
 
 
-def _by_lists(codes: npt.NDArray[np.int64], values: Sequence[str], spec: ColumnsSpec, where: str) -> Targets:
+def _by_lists(
+    codes: npt.NDArray[np.int64], values: Sequence[str], spec: ColumnsSpec, name: object, where: str
+) -> Targets:
     """Targets as ``positive`` and ``negative`` say; blank rows and those in neither list are unknown."""
     positive, negative = ([plain(value) for value in chosen] for chosen in (spec.positive, spec.negative))
     absent = [value for value in (*positive, *negative) if value not in values]
@@ -131,10 +133,17 @@ def _by_lists(codes: npt.NDArray[np.int64], values: Sequence[str], spec: Columns
         1 if value in positive else 0 if value in negative or not negative else UNKNOWN for value in values
     ]
     targets = np.array([*meaning, UNKNOWN], np.int64)[codes]
-    names = (" or ".join(negative) or f"not {' or '.join(positive)}", " or ".join(positive))
     left_out = int((targets == UNKNOWN).sum())
-    note = f"{left_out} rows are left out, whose target is neither {names[1]} nor {' or '.join(negative) or 'known'}."
+    note = f"{left_out} rows are left out, whose target is neither positive nor negative by data.columns."
+    positive_name = _class_name(positive, str(name))
+    names = (_class_name(negative, str(name)) if negative else f"not {positive_name}", positive_name)
     return Targets(targets, names, note if left_out else None)
+
+
+def _class_name(values: Sequence[str], column: str) -> str:
+    """Values as the name of a class; numbers mean nothing without their column's name."""
+    numbers = all(plain(value).lstrip("-").replace(".", "", 1).isdigit() for value in values)
+    return f"{column} {' or '.join(values)}" if numbers else " or ".join(values)
 
 
 def _choose(
