@@ -77,8 +77,11 @@ def to_levels(pixels: NDArray[Any], window: tuple[float, float]) -> NDArray[np.f
     if high <= low:  # a constant image says nothing
         return np.zeros(pixels.shape, dtype=np.float32)
     exact: NDArray[Any] = pixels.astype(np.float32 if np.can_cast(pixels.dtype, np.float32) else np.float64)
-    levels = np.clip((exact - low) * (255 / (high - low)), -_BOUND, _BOUND)
-    return levels.astype(np.float32, copy=False)
+    exact -= low  # in place: a fresh array a step takes most of the time for volumes
+    exact *= 255 / (high - low)
+    if exact.dtype == np.float32 and pixels.dtype.kind != "f":
+        return exact
+    return np.clip(exact, -_BOUND, _BOUND, out=exact).astype(np.float32, copy=False)
 
 
 def finite(pixels: NDArray[Any]) -> NDArray[Any]:

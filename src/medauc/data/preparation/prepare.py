@@ -56,9 +56,12 @@ def prepare(image: "MedicalImage", spec: PreparationSpec, size: int, spatial_dim
     image = _in_colour(image, spec, spatial_dims)
     image = _in_dimensions(_oriented(image, spec), spatial_dims)
     image = replace(image, pixels=finite(image.pixels))
-    levels = to_levels(image.pixels, window_of(image, spec.intensity))
-    fitted = resample(levels, _grids(image, spec, shape))
-    return np.rint(np.clip(fitted, 0, 255)).astype(np.uint8)
+    window, grids = window_of(image, spec.intensity), _grids(image, spec, shape)
+    if image.pixels.dtype == np.uint8 and window == (0, 255) and all(grid.unchanged for grid in grids):
+        return image.pixels.copy()  # what the steps below would give, in a tenth of the time
+    fitted = resample(to_levels(image.pixels, window), grids)
+    np.clip(fitted, 0, 255, out=fitted)
+    return np.rint(fitted, out=fitted).astype(np.uint8)
 
 
 def prepare_file(path: Path | str, spec: PreparationSpec, size: int, spatial_dims: int) -> NDArray[np.uint8]:

@@ -10,14 +10,25 @@ _LOGGERS = ("pydicom", "nibabel", "nibabel.global", "PIL")
 # What stands after a colon or in quotes may be a value of the file, and values may name a patient.
 _FOREIGN_TEXT = re.compile(r"[:'\"`\n\[{<].*", re.DOTALL)
 
+SILENT = logging.CRITICAL + 1
+
+
+def silence_loggers() -> None:
+    """Silence the loggers for good, in a process that only reads."""
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(SILENT)
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[list[warnings.WarningMessage]]:
     """Silence warnings and loggers; what was warned of is in the list."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
+    loggers = [
+        logger for logger in loggers if logger.level <= logging.CRITICAL
+    ]  # setting a level is not cheap
     before = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
+        logger.setLevel(SILENT)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
