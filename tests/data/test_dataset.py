@@ -1,7 +1,5 @@
 """Splits: choosing and joining samples, in memory and on disk."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given

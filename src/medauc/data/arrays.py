@@ -71,7 +71,7 @@ def _manifest(folder: Path, count: int, positive_class: str | int | None) -> Man
     columns.setdefault("ids", pd.Series([f"image-{row:05d}" for row in range(count)], dtype="str"))
     labels = {} if targets.ndim == 1 else {f"label {i}": f"target_{i}" for i in range(targets.shape[1])}
     for name, values in zip(labels.values() or ["target"], targets.reshape(count, -1).T, strict=True):
-        columns[name] = pd.Series(values.astype(np.float64)).astype("str")
+        columns[name] = pd.Series(values.astype(np.float64)).astype("str").fillna("")
     meaning = Columns(
         path="path",
         target=None if labels else "target",

@@ -5,6 +5,8 @@ import os
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import IO, Any
@@ -51,10 +53,44 @@ def read_npz(path: Path) -> Splits:
     Raises:
         InputError: The file is not a whole npz, lacks a key, or an array has a wrong type, shape or value.
     """
+    with _opened(path) as reader:
+        splits = (_read_split(reader, "train"), _read_split(reader, "val"), _read_split(reader, "test"))
+    _check_agreement(path, splits)
+    return splits
+
+
+def read_image_arrays(path: Path) -> dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.str_]]]:
+    """Read images and their ids alone, whatever labels the file holds or lacks.
+
+    Args:
+        path: A file with ``images``, or ``{split}_images`` for any splits, and optional ids (:func:`read_npz`).
+            It is never unpickled.
+
+    Returns:
+        Images and ids by prefix: "" for ``images``, else the name of the split. Empty where the file has neither.
+
+    Raises:
+        InputError: As :func:`read_npz`.
+    """
+    with _opened(path) as reader:
+        found = {}
+        for prefix in ("", *(f"{name}_" for name in SPLIT_NAMES)):
+            if f"{prefix}images" in reader.keys:
+                images = _read_images(reader, f"{prefix}images")
+                name = prefix.removesuffix("_") or "image"
+                ids = np.array([f"{name}-{number:05d}" for number in range(len(images))], dtype=np.str_)
+                if f"{prefix}ids" in reader.keys:
+                    ids = _as_names(reader, f"{prefix}ids", reader.read(f"{prefix}ids"), len(images))
+                found[prefix.removesuffix("_")] = (images, ids)
+        return found
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator["_Reader"]:
+    """Open an archive; whatever is wrong with it becomes one line."""
     try:
         with zipfile.ZipFile(path) as archive:
-            reader = _Reader(path, archive)
-            splits = (_read_split(reader, "train"), _read_split(reader, "val"), _read_split(reader, "test"))
+            yield _Reader(path, archive)
     except InputError:
         raise
     except _BROKEN as error:
@@ -63,8 +99,6 @@ def read_npz(path: Path) -> Splits:
         ) from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    _check_agreement(path, splits)
-    return splits
 
 
 class _Reader:
@@ -205,13 +239,15 @@ def _read_names(
 ) -> npt.NDArray[np.str_]:
     """Read ids or groups as strings, or take the default where the file has none."""
     names = reader.read_optional(suffix, split)
-    key = f"{split}_{suffix}"
-    if names is None:
-        return default
+    return default if names is None else _as_names(reader, f"{split}_{suffix}", names, len(default))
+
+
+def _as_names(reader: _Reader, key: str, names: npt.NDArray[Any], n: int) -> npt.NDArray[np.str_]:
+    """Strings of an array of names, N of them."""
     if names.ndim == 2 and names.shape[1] == 1:
         names = names[:, 0]
-    if names.shape != default.shape:
-        raise reader.error(key, f"has shape {names.shape} for {len(default)} images")
+    if names.shape != (n,):
+        raise reader.error(key, f"has shape {names.shape} for {n} images")
     if names.dtype.kind == "S":
         names = np.char.decode(names, "utf-8")
     if names.dtype.kind not in "Uiu":

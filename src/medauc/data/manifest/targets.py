@@ -109,7 +109,7 @@ def rows_named(rows: npt.NDArray[np.int64]) -> str:
 
 def _codes(cells: "pd.Series[str]") -> tuple[npt.NDArray[np.int64], list[str]]:
     """Number of each row's value, -1 for a blank one, and the values in order."""
-    codes, found = pd.factorize(cells)
+    codes, found = pd.factorize(cells, use_na_sentinel=False)
     read = [_read(str(value)) for value in found]
     values = sorted(set(read) - {""})
     number = {value: place for place, value in enumerate(values)} | {"": UNKNOWN}

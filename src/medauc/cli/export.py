@@ -1,0 +1,42 @@
+"""``medauc export``."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medauc.cli.options import AllowModified, DataDir
+
+
+class FormatOption(StrEnum):
+    """How images are written."""
+
+    png = "png"
+    dicom = "dicom"
+    nifti = "nifti"
+
+
+def export(
+    dataset: Annotated[str, typer.Argument(help="As for `medauc train`.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to write, new or empty.")],
+    kind: Annotated[
+        FormatOption | None,
+        typer.Option("--format", help="Default: png for images, nifti for volumes.", show_default=False),
+    ] = None,
+    size: Annotated[int, typer.Option("--size", min=1, help="Pixels or voxels a side.")] = 28,
+    positive: Annotated[
+        str | None,
+        typer.Option("--positive", help="The class that is target 1. Default: the catalog's choice."),
+    ] = None,
+    data_dir: DataDir = None,
+    allow_modified: AllowModified = False,
+) -> None:
+    """Write a data set as image files with a manifest: for other tools, or as a pattern for your own files."""
+    from medauc.data import load_dataset
+    from medauc.data.export import export_dataset
+
+    loaded = load_dataset(dataset, size, data_dir, positive_class=positive, allow_modified=allow_modified)
+    manifest = export_dataset(loaded, folder, None if kind is None else kind.value)
+    counts = " / ".join(str(len(split)) for split in loaded)
+    typer.echo(f"written: {manifest} ({counts} train/val/test)\ntrain on it with: medauc train {manifest}")

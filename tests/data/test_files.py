@@ -1,0 +1,274 @@
+"""Own files as a data set: manifests, folders, arrays; what is kept, told and refused."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from medauc.data import FilesSpec, PhantomSpec, load_arrays, load_dataset, load_files
+from medauc.data.export import export_dataset
+from medauc.data.manifest import ColumnsSpec, SplitSpec, manifest_of_folder
+from medauc.data.mapped import MappedImages
+from medauc.data.preparation import PreparationSpec
+from medauc.errors import InputError
+
+FEW = PhantomSpec(n_train=12, n_val=6, n_test=6, prevalence=0.4, signal_width=1.5)
+
+
+def load(source: Path, spec: FilesSpec | None = None, size: int = 12, **options):
+    return load_files(source, spec, size, jobs=1, **options)
+
+
+def assert_equal(found, expected) -> None:
+    for name, split in expected.splits.items():
+        other = found.splits[name]
+        assert isinstance(other.images, MappedImages)
+        np.testing.assert_array_equal(np.asarray(other.images), split.images)
+        assert other.targets.tolist() == split.targets.tolist()
+        assert other.ids.tolist() == split.ids.tolist()
+        assert other.groups.tolist() == split.groups.tolist()
+
+
+@pytest.mark.parametrize(
+    ("phantom", "kind"), [("2d", "png"), ("2d", "dicom"), ("3d", "nifti"), ("3d", "dicom")]
+)
+def test_exported_files_are_the_data_set_bit_for_bit(tmp_path: Path, phantom: str, kind):
+    data = load_dataset(f"phantom{phantom}", 12, phantom=FEW)
+    manifest = export_dataset(data, tmp_path / "out", kind)
+    found = load(manifest)
+    assert_equal(found, data)
+    assert found.name == "manifest" or found.name == "out"
+    assert found.made_splits is None
+    again = export_dataset(data, tmp_path / "again", kind)
+    for file in (tmp_path / "out").rglob("*.*"):  # equal images, equal files
+        assert file.read_bytes() == (tmp_path / "again" / file.relative_to(tmp_path / "out")).read_bytes()
+    assert load(again).md5 == found.md5  # where files lie does not matter
+    with pytest.raises(InputError, match="not empty"):
+        export_dataset(data, tmp_path / "out", kind)
+
+
+def test_export_refuses_what_a_format_cannot_hold(tmp_path: Path):
+    with pytest.raises(InputError, match="holds volumes, which are not written as png"):
+        export_dataset(load_dataset("phantom3d", 12, phantom=FEW), tmp_path / "out", "png")
+    assert not (tmp_path / "out").exists()
+
+
+def test_colour_several_labels_and_further_columns_come_back(tmp_path: Path):
+    rng = np.random.default_rng(1)
+    rows = []
+    (tmp_path / "images").mkdir()
+    for row in range(24):
+        Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)).save(
+            tmp_path / f"images/{row}.png"
+        )
+        split = ("train", "val", "test")[row % 3]
+        rows.append((f"images/{row}.png", split, row // 3 % 2, -1 if row == 0 else row % 2, "fm"[row % 2]))
+    table = pd.DataFrame(rows, columns=["path", "split", "target_a", "target_b", "sex"])
+    table.to_csv(tmp_path / "clinic.csv", index=False)
+    data = load(tmp_path / "clinic.csv")
+    assert (data.name, data.channels, data.label_names) == ("clinic", 3, ("a", "b"))
+    assert data.train.targets[0].tolist() == [0, -1]
+    assert data.val.metadata["sex"].tolist() == ["m", "f"] * 4
+    export_dataset(data, tmp_path / "again", "dicom")
+    again = load(tmp_path / "again" / "manifest.csv")
+    np.testing.assert_array_equal(np.asarray(again.test.images), np.asarray(data.test.images))
+    assert again.test.targets.tolist() == data.test.targets.tolist()
+    assert again.test.metadata["sex"].tolist() == data.test.metadata["sex"].tolist()
+
+
+def test_a_folder_of_classes_trains_with_made_splits(class_folders: Path):
+    data = load(class_folders, positive_class="ill")
+    assert data.name == "scans"
+    assert (data.class_names, data.positive_class) == (("healthy", "ill"), "ill")
+    assert data.made_splits == "drawn with seed 0, classes spread evenly"
+    assert data.notes == ("Splits were made: drawn with seed 0, classes spread evenly.",)
+    assert [len(split) for split in data] == [28, 6, 6]
+    for split in data:
+        assert split.targets.tolist() == [int(name.startswith("ill")) for name in split.ids.tolist()]
+        assert (np.asarray(split.images).mean(axis=(1, 2)) > 120).astype(
+            int
+        ).tolist() == split.targets.tolist()
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_split_folders_lie_above_or_below_the_classes(class_folders: Path, tmp_path: Path, above: bool):
+    splits = {"train": range(10), "Validation": range(10, 15), "test": range(15, 20)}
+    for split, rows in splits.items():
+        for name in ("healthy", "ill"):
+            folder = tmp_path / "sorted" / (f"{split}/{name}" if above else f"{name}/{split}")
+            folder.mkdir(parents=True)
+            for row in rows:
+                shutil.copy(class_folders / name / f"{row:02d}.png", folder)
+    data = load(tmp_path / "sorted")
+    assert [len(split) for split in data] == [20, 10, 10]
+    assert data.made_splits is None
+    assert data.class_names == ("healthy", "ill")  # "healthy" is a usual word for negative
+
+
+def test_folders_below_a_class_are_patients(class_folders: Path):
+    for file in sorted(class_folders.rglob("*.png")):
+        folder = file.parent / f"patient{int(file.stem) // 2}"
+        folder.mkdir(exist_ok=True)
+        file.rename(folder / file.name)
+    found = manifest_of_folder(class_folders)
+    assert found.has_groups
+    assert len(set(found.column("group"))) == 10  # patient0 of both classes is one patient
+    assert found.notes[-1] == "Each folder below a class is taken for a patient."
+    data = load(class_folders)
+    patients = [name for split in data for name in set(split.groups.tolist())]
+    assert len(patients) == len(set(patients))  # none in two splits
+
+
+def test_folders_that_cannot_be_read(tmp_path: Path, class_folders: Path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no images that can be read"):
+        load(tmp_path / "empty")
+    shutil.copy(class_folders / "ill" / "00.png", class_folders / "stray.png")
+    with pytest.raises(InputError, match=r"stray.png lies in no folder of a class.*medauc init"):
+        load(class_folders)
+
+
+@pytest.fixture
+def manifest(class_folders: Path) -> Path:
+    """A manifest of the class folders, with patients of two images."""
+    rows = [
+        (f"{name}/{row:02d}.png", int(name == "ill"), f"p{row // 2}{name}")
+        for name in ("healthy", "ill")
+        for row in range(20)
+    ]
+    table = pd.DataFrame(rows, columns=["path", "target", "patient"])
+    table.to_csv(class_folders / "hospital.csv", index=False)
+    return class_folders / "hospital.csv"
+
+
+def test_missing_files_are_counted_and_the_first_named(manifest: Path):
+    for name in ("healthy/03.png", "ill/07.png"):
+        (manifest.parent / name).unlink()
+    with pytest.raises(
+        InputError,
+        match=r"2 of 40 files are not there, in rows 5, 29: healthy/03.png, ill/07.png; paths are relative",
+    ):
+        load(manifest)
+
+
+def test_unreadable_files_are_refused_or_dropped_and_told(manifest: Path):
+    (manifest.parent / "ill/07.png").write_bytes(b"no image")
+    whole = (manifest.parent / "ill/08.png").read_bytes()
+    (manifest.parent / "ill/08.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(
+        InputError, match=r"2 of 40 images cannot be used \(ill/07.png: .*data.unreadable=drop"
+    ):
+        load(manifest)
+    data = load(manifest, FilesSpec(unreadable="drop"))
+    assert sum(map(len, data)) == 38
+    assert not {"ill/07.png", "ill/08.png"} & {name for split in data for name in split.ids.tolist()}
+    assert "2 of 40 images could not be read and were left out" in data.notes[-2]
+    assert all(
+        np.asarray(split.images).max(axis=(1, 2)).min() > 0 for split in data
+    )  # no blank row among them
+
+
+def test_the_digest_tells_what_was_trained_on(manifest: Path, tmp_path: Path):
+    first = load(manifest)
+    assert load(manifest).md5 == first.md5
+    assert load(manifest, size=10).md5 == first.md5  # preparation is the recipe's
+    assert load(manifest, FilesSpec(split=SplitSpec(seed=1))).md5 != first.md5
+    shutil.copytree(manifest.parent, tmp_path / "elsewhere")
+    assert load(tmp_path / "elsewhere" / "hospital.csv").md5 == first.md5
+    Image.fromarray(np.zeros((12, 12), np.uint8)).save(manifest.parent / "ill" / "00.png")
+    assert load(manifest).md5 != first.md5
+
+
+def test_kinds_that_are_mixed_are_told_apart(manifest: Path):
+    np.save(manifest.parent / "volume.npy", np.zeros((6, 12, 12), np.uint8))
+    (manifest.parent / "volume.npy").rename(manifest.parent / "ill" / "03.png")  # by content, not by name
+    with pytest.raises(InputError, match=r"1 of 40 images cannot be used \(ill/03.png"):
+        load(manifest)
+    with pytest.raises(InputError, match=r"39 of 40 images cannot be used"):
+        load(manifest, FilesSpec(spatial_dims=3))
+
+
+def test_preparation_decides_the_shape(manifest: Path):
+    data = load(manifest, FilesSpec(preparation=PreparationSpec(shape=(8, 10))))
+    assert data.image_shape == (8, 10)
+    columns = ColumnsSpec(group="patient", target="target")
+    assert load_dataset(manifest, 9, files=FilesSpec(columns)).image_shape == (9, 9)
+
+
+def test_real_chest_radiographs_with_fourteen_labels(nih_dir: Path):
+    labels = ("Effusion", "Hernia")
+    spec = FilesSpec(ColumnsSpec(targets=labels, split="split_of_source"))
+    with pytest.raises(InputError, match=r"30 patients .groups. are in more than one split"):
+        load(nih_dir / "manifest.csv", spec)
+
+
+# arrays
+
+
+def save_arrays(folder: Path, images, targets, **more) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, values in {"images": images, "targets": targets, **more}.items():
+        np.save(folder / f"{name}.npy", values)
+    return folder
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 6, 6), dtype=np.uint8)
+
+
+def test_arrays_are_mapped_with_splits_of_their_own_or_made(tmp_path: Path):
+    groups = np.repeat(np.arange(20), 2)
+    folder = save_arrays(tmp_path / "mri", IMAGES, np.repeat([0, 1], 20), groups=groups)
+    data = load_arrays(folder)
+    assert data.name == "mri"
+    assert data.made_splits is not None
+    for split in data:
+        assert isinstance(split.images, MappedImages)
+        rows = [int(name.removeprefix("image-")) for name in split.ids.tolist()]
+        np.testing.assert_array_equal(np.asarray(split.images), IMAGES[rows])
+        assert split.targets.tolist() == [row // 20 for row in rows]
+        assert split.groups.tolist() == [str(row // 2) for row in rows]
+        assert split.metadata == {}
+    splits = np.array(["train"] * 20 + ["val"] * 10 + ["test"] * 10)
+    save_arrays(folder, IMAGES, np.arange(40) % 2, splits=splits, ids=np.arange(40), groups=np.arange(40))
+    own = load_dataset(folder / "images.npy", positive_class=0)
+    assert own.made_splits is None
+    assert own.test.ids.tolist() == [str(row) for row in range(30, 40)]
+    assert own.test.targets.tolist() == [1, 0] * 5
+
+
+def test_arrays_of_several_labels(tmp_path: Path):
+    targets = np.stack([np.arange(40) % 2, np.arange(40) // 20], axis=1).astype(float)
+    targets[3, 1] = np.nan
+    data = load_arrays(save_arrays(tmp_path / "a", IMAGES, targets))
+    assert data.label_names == ("label 0", "label 1")
+    found = {
+        name: row
+        for split in data
+        for name, row in zip(split.ids.tolist(), split.targets.tolist(), strict=True)
+    }
+    assert found["image-00003"] == [1, -1]
+    assert found["image-00021"] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("images", "targets", "words"),
+    [
+        (IMAGES.astype(float), np.arange(40) % 2, "is float64 of shape"),
+        (IMAGES, np.arange(39) % 2, "of shape .39,. for 40 images"),
+        (IMAGES, np.array(["a"] * 40), "give numbers"),
+        (IMAGES, np.array([None] * 40), "no plain array"),
+        (IMAGES, np.arange(40) % 3, "has 3 values"),
+    ],
+)
+def test_arrays_that_do_not_fit(tmp_path: Path, images, targets, words: str):
+    with pytest.raises(InputError, match=words):
+        load_arrays(save_arrays(tmp_path / "a", images, targets))
+
+
+def test_an_array_of_another_name(tmp_path: Path):
+    np.save(tmp_path / "scans.npy", IMAGES)
+    with pytest.raises(InputError, match=r"arrays are called images.npy and targets.npy"):
+        load_dataset(tmp_path / "scans.npy")
