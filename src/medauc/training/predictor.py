@@ -1,8 +1,8 @@
 """A finished run, of one network or an ensemble, as one callable from images to scores."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from medauc.training.precision import for_scoring
 from medauc.training.recipe import Recipe, parse_recipe
 from medauc.training.run_folder import RunFolder
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 class Predictor:
     """Scores images exactly as the run's ``predictions.csv`` was scored: normalisation, test-time copies, combination.
@@ -32,14 +35,22 @@ class Predictor:
     Make it with :meth:`load`.
 
     Attributes:
+        run: the folder that it was loaded from.
         inputs: shape of an image, channels, and a label for each score.
+        modules: the networks by name, in evaluation mode on the device that computes.
     """
 
     def __init__(
-        self, modules: Mapping[str, Classifier], inputs: Inputs, combination: Combination | None, device: str
+        self,
+        run: RunFolder,
+        modules: Mapping[str, Classifier],
+        inputs: Inputs,
+        combination: Combination | None,
+        device: str,
     ) -> None:
+        self.run = run
         self.inputs = inputs
-        self._modules = modules
+        self.modules = modules
         self._combination = combination
         self._device = torch.device(device)
 
@@ -69,7 +80,12 @@ class Predictor:
         loaded = {name: _load(member, changes or {}) for name, member in members.items()}
         where = choose_device(device)
         modules = {name: module.to(where) for name, (module, _) in loaded.items()}
-        return cls(modules, next(iter(loaded.values()))[1], combination, where)
+        return cls(run, modules, next(iter(loaded.values()))[1], combination, where)
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the networks were trained by; those of an ensemble differ in the length of a refit at most."""
+        return next(iter(self.modules.values())).recipe
 
     def __call__(self, images: ImageArray, starts: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
         """Score images, or bags of them.
@@ -92,13 +108,49 @@ class Predictor:
         if starts is None:
             images, starts = self._sliced(images)
         self._require_fitting(images)
-        each = {name: self._scores(module, images, starts) for name, module in self._modules.items()}
+        each = {name: self._scores(module, images, starts) for name, module in self.modules.items()}
         scores = next(iter(each.values())) if self._combination is None else self._combination.combine(each)
         return scores if self.inputs.multi_label else scores[:, 0]
 
+    def predict_files(
+        self,
+        paths: Sequence[Path | str],
+        *,
+        root: Path | None = None,
+        columns: Mapping[str, str] | None = None,
+        jobs: int | None = None,
+        hash_ids: str | None = None,
+        dicom_sr: Path | None = None,
+    ) -> "pd.DataFrame":
+        """Score files as ``medauc predict`` does, prepared as in the run's training.
+
+        Args:
+            paths: image files, folders, manifests, ``.npz`` or ``.npy`` with many images.
+            root: folder that a manifest's paths are relative to and may not leave; None is the manifest's own.
+            columns: names of a manifest's columns by meaning ("path", "id", "group").
+            jobs: images that are read at a time; None takes as many as there are cores, at most 8.
+            hash_ids: salt; names become hashes of it and the name, paths are left out.
+            dicom_sr: folder for a DICOM structured report of each DICOM image that is scored; needs highdicom.
+
+        Returns:
+            One row a sample: ``id``, ``path``, ``score``, ``probability``, ``flag_<rule>`` (of several labels, each
+            with ``_<label>``), ``warnings`` and ``error``; a file that cannot be read has nothing but the last.
+
+        Raises:
+            InputError: a path that is not there, or a manifest that cannot be read.
+        """
+        import pandas as pd
+
+        from medauc.training.prediction.rows import FileScoring
+
+        scoring = FileScoring(
+            self, paths, root=root, columns=columns, jobs=jobs, hash_ids=hash_ids, dicom_sr=dicom_sr
+        )
+        return pd.concat(list(scoring), ignore_index=True)
+
     def _sliced(self, images: ImageArray) -> tuple[ImageArray, NDArray[np.int64] | None]:
         """Volumes as bags of slices where the model takes those; else images as they are."""
-        axis = next(iter(self._modules.values())).recipe.data.bags.slices
+        axis = self.recipe.data.bags.slices
         if axis is None or images.ndim != 4:
             return images, None
         return slices_of(images, axis), np.arange(len(images) + 1) * images.shape[1 + axis]

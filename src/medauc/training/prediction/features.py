@@ -1,8 +1,8 @@
-"""Scores of images, and the pooled features of every stage that they rest on, by one trained network."""
+"""The pooled features of every stage that a network's scores rest on."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
+from typing import Self
 
 import numpy as np
 import torch
@@ -16,38 +16,78 @@ from medauc.training.precision import for_scoring
 FloatArray = NDArray[np.float64]
 
 
-def score_with_features(module: Classifier, images: ImageArray) -> tuple[FloatArray, FloatArray]:
-    """Score images as they are reported, and keep what the network saw in each.
+def features_of(module: Classifier, images: ImageArray) -> FloatArray:
+    """Features of images, without the cost of test-time augmentation.
 
     Args:
         module: in evaluation mode, on the device that computes.
         images: uint8 (N, *spatial) or (N, *spatial, 3), N at least 1; read a batch at a time.
 
     Returns:
-        Raw scores (N, L), and features (N, F): the mean over space of every stage's channels, of the image itself,
-        whatever copies the score averages over. Neither need be finite.
+        The mean over space of every stage's channels, shape (N, F); need not be finite.
     """
-    size, device = module.recipe.sampling.batch_size, module.device
-    mixed = for_scoring(module.recipe.training.precision, device.type) == "bf16-mixed"
-    scores, features = list[Tensor](), list[Tensor]()
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=mixed):
-        for start in range(0, len(images), size):
-            batch = torch.from_numpy(np.ascontiguousarray(images[start : start + size])).to(device)
-            with _pooled_stages(module.network, len(batch)) as seen:
-                scores.append(module(batch).double().cpu().reshape(len(batch), -1))
-            features.append(torch.cat([torch.cat(parts) for parts in seen.values()], dim=1).cpu())
-    return torch.cat(scores).numpy(), torch.cat(features).double().numpy()
-
-
-def features_of(module: Classifier, images: ImageArray) -> FloatArray:
-    """Features (N, F) of images, without the cost of test-time augmentation."""
-    own = module.recipe
+    own, size = module.recipe, module.recipe.sampling.batch_size
+    mixed = for_scoring(own.training.precision, module.device.type) == "bf16-mixed"
     plain = own.evaluation.model_copy(update={"test_time_augmentation": "none"})
     module.recipe = own.model_copy(update={"evaluation": plain})
     try:
-        return score_with_features(module, images)[1]
+        with (
+            torch.inference_mode(),
+            torch.autocast(module.device.type, torch.bfloat16, enabled=mixed),
+            FeatureTap(module) as tap,
+        ):
+            for start in range(0, len(images), size):
+                batch = np.ascontiguousarray(images[start : start + size])
+                module(torch.from_numpy(batch).to(module.device))
+        return tap.features()
     finally:
         module.recipe = own
+
+
+class FeatureTap:
+    """Keeps the features of all images that a network scores in a ``with`` block.
+
+    Of the copies of a batch that test-time augmentation makes, the first counts, which is the batch itself.
+
+    Args:
+        module: the network that is listened to.
+    """
+
+    def __init__(self, module: Classifier) -> None:
+        self._module = module
+        self._stages = stages_of(module.network)
+        self._batches: list[list[list[Tensor]]] = []
+        self._expected = 0
+
+    def __enter__(self) -> Self:
+        """Begin to listen."""
+        hooks = [self._module.register_forward_pre_hook(self._begin)]
+        hooks += [
+            stage.register_forward_hook(partial(self._keep, number))
+            for number, stage in enumerate(self._stages)
+        ]
+        self._hooks = hooks
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def features(self) -> FloatArray:
+        """Features (N, F) of all images so far, in the order that they were scored in."""
+        batches = [torch.cat([torch.cat(parts) for parts in stages], dim=1) for stages in self._batches]
+        found: FloatArray = torch.cat(batches).double().cpu().numpy()
+        return found
+
+    def _begin(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._expected = len(inputs[0])
+        self._batches.append([[] for _ in self._stages])
+
+    def _keep(self, number: int, _: nn.Module, __: object, output: Tensor) -> None:
+        kept = self._batches[-1][number]
+        if sum(map(len, kept)) < self._expected:  # large bags go through the network in parts
+            kept.append(output.float().mean(dim=tuple(range(2, output.dim()))))
 
 
 def stages_of(network: nn.Module) -> list[nn.Module]:
@@ -58,20 +98,3 @@ def stages_of(network: nn.Module) -> list[nn.Module]:
     """
     stage = re.compile(r"(encoder\.)?(layer|unit)\d")
     return [module for name, module in network.named_modules() if stage.fullmatch(name)]
-
-
-@contextmanager
-def _pooled_stages(network: nn.Module, count: int) -> Iterator[dict[nn.Module, list[Tensor]]]:
-    """Collect the pooled outputs of each stage for the first ``count`` images: of several copies, the images."""
-    seen: dict[nn.Module, list[Tensor]] = {stage: [] for stage in stages_of(network)}
-
-    def keep(stage: nn.Module, _: object, output: Tensor) -> None:
-        if sum(map(len, seen[stage])) < count:
-            seen[stage].append(output.float().mean(dim=tuple(range(2, output.dim()))))
-
-    hooks = [stage.register_forward_hook(keep) for stage in seen]
-    try:
-        yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()

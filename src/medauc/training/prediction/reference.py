@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medauc.data import Dataset
+from medauc.data.acquired import Range
 from medauc.data.mapped import MappedImages
 from medauc.errors import InputError
 from medauc.files import write_bytes_atomically
 from medauc.training.module import Classifier
-from medauc.training.prediction.acquired import Range
 from medauc.training.prediction.distance import Cloud
 from medauc.training.prediction.features import features_of
 from medauc.training.prediction.intensity import describe_intensities

@@ -1,0 +1,94 @@
+"""``medauc predict``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medauc.cli.options import Device, DeviceOption
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of one network or an ensemble.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="Image files, folders (DICOM series too), manifests (.csv, .parquet), .npz or .npy with images.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The CSV file to write. Default: standard output.", show_default=False),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root",
+            help="Folder that a manifest's paths are relative to and may not leave. Default: the manifest's own.",
+            show_default=False,
+        ),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--columns",
+            metavar="PATH=FILE,ID=STUDY",
+            help="A manifest's own names of the columns path, id, group; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Device = DeviceOption.auto,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, help="Images read at a time. Default: one a core.", show_default=False),
+    ] = None,
+    hash_ids: Annotated[
+        str | None,
+        typer.Option(
+            "--hash-ids",
+            metavar="SALT",
+            help="Write hashes of SALT and id in place of ids, and no paths.",
+            show_default=False,
+        ),
+    ] = None,
+    dicom_sr: Annotated[
+        Path | None,
+        typer.Option(
+            "--dicom-sr",
+            metavar="FOLDER",
+            help="Write a DICOM structured report for each DICOM image scored.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Score images with a finished run: score, probability, a flag an operating point, warnings about quality.
+
+    An image that cannot be read is a row with the reason; exit status 2 if none could be.
+    """
+    from medauc.errors import InputError
+    from medauc.evaluation import parse_columns
+    from medauc.training import Predictor
+    from medauc.training.prediction.rows import FileScoring
+    from medauc.training.prediction.table import Tally, counted, write_table
+
+    if dicom_sr is not None and hash_ids is not None:
+        raise InputError(
+            "--dicom-sr: a structured report names the patient of its images; leave out --hash-ids"
+        )
+    scoring = FileScoring(
+        Predictor.load(run, device.value),
+        paths,
+        root=root,
+        columns=parse_columns(columns or ()),
+        jobs=jobs,
+        hash_ids=hash_ids,
+        dicom_sr=dicom_sr,
+    )
+    for note in scoring.notes:
+        typer.echo(f"medauc: {note}", err=True)
+    tally = Tally()
+    write_table(counted(scoring, tally, len(scoring.samples)), out)
+    if not tally.scored:
+        raise InputError(f"none of the {tally.rows} images could be scored; the first: {tally.first_error}")
+    typer.echo(f"{tally.text()}" + (f"; written: {out}" if out else ""), err=out is None)

@@ -1,0 +1,195 @@
+"""What is to be scored: files, folders, DICOM series, manifests and arrays become samples with names."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from medauc.data.manifest import ColumnsSpec, Manifest, is_manifest, read_manifest
+from medauc.data.npz import read_image_arrays
+from medauc.errors import InputError
+
+if TYPE_CHECKING:
+    from medauc.data.readers import MedicalImage
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One image to be read: a file, or a row of an array.
+
+    Attributes:
+        path: the file.
+        array: the array, in memory or on disk; None reads the file as an image.
+        row: of the array.
+    """
+
+    path: Path
+    array: NDArray[Any] | None = None
+    row: int = 0
+
+    def read(self) -> "MedicalImage":
+        """Read the image.
+
+        Raises:
+            UnreadableImage: one line that says why not.
+        """
+        from medauc.data.readers import MedicalImage, read_image
+
+        if self.array is None:
+            return read_image(self.path)
+        pixels = np.asarray(self.array[self.row])
+        return MedicalImage(pixels, colour=pixels.ndim == 3 and pixels.shape[-1] == 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What gets one score: one image, or the images of a bag."""
+
+    id: str
+    items: tuple[Item, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file, of a bag the first."""
+        return self.items[0].path
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the model takes, by which paths are understood.
+
+    Attributes:
+        array_ndim: axes of an array of its images, the first one included.
+        columns: how manifests name their columns.
+        root: folder that a manifest's paths are relative to and may not leave; None is the manifest's own.
+        bag: column of a manifest whose equal values make a bag; "auto" takes "bag" where there is one; None makes each
+            image a sample.
+    """
+
+    array_ndim: int
+    columns: ColumnsSpec = field(default_factory=ColumnsSpec)
+    root: Path | None = None
+    bag: str | None = None
+
+
+def find_samples(paths: Sequence[Path | str], wanted: Wanted) -> tuple[list[Sample], list[str]]:
+    """List what lies at paths, without reading images.
+
+    Args:
+        paths: image files, folders (searched for images; a folder with one DICOM series is one image), manifests
+            (``.csv``, ``.parquet``), ``.npz`` with ``images`` or ``{split}_images``, ``.npy`` with many images.
+        wanted: what the model takes.
+
+    Returns:
+        Samples in the order of the paths, and sentences on what was decided. Names are those of a manifest or an
+        array, of files their names without ending; of files with equal names the whole paths.
+
+    Raises:
+        InputError: a path that is not there, a folder without images, a manifest or an array that cannot be read.
+    """
+    found, files, notes = list[Sample | Path](), Counter[str](), list[str]()
+    for path in map(Path, paths):
+        if is_manifest(path):
+            samples, told = _of_manifest(path, wanted)
+            found += samples
+            notes += told
+        elif (arrays := _arrays(path, wanted.array_ndim)) is not None:
+            found += arrays
+        else:
+            listed = _files(path)
+            found += listed
+            files.update(map(_stem, listed))
+    named = [entry if isinstance(entry, Sample) else _of_file(entry, files) for entry in found]
+    if wanted.bag not in (None, "auto") and any(isinstance(entry, Path) for entry in found):
+        notes.append("The model scores bags of images: without a manifest each file is a bag of its own.")
+    return named, notes
+
+
+def _of_file(path: Path, stems: Counter[str]) -> Sample:
+    stem = _stem(path)
+    return Sample(stem if stems[stem] == 1 else str(path), (Item(path),))
+
+
+def _files(path: Path) -> list[Path]:
+    """Images of a folder, or the file itself; whether it is an image is found when it is read."""
+    from medauc.data.readers import list_images
+
+    if not path.is_dir():
+        if not path.exists() and "#" not in path.name:  # folder#name is one DICOM series of several
+            raise InputError(f"{path}: no such file or folder")
+        return [path]
+    if not (listed := list_images(path)):
+        raise InputError(f"{path}: no images in this folder")
+    return listed
+
+
+def _of_manifest(path: Path, wanted: Wanted) -> tuple[list[Sample], list[str]]:
+    # Targets are not asked for: nothing in them may keep an image from being scored.
+    columns = replace(
+        wanted.columns, target=None, targets=(), positive=(), negative=(), split=None, keep=None
+    )
+    manifest = read_manifest(path, columns, wanted.root, ignore_targets=True)
+    items = [Item(Path(name)) for name in manifest.table["path"]]
+    auto = "bag" if "bag" in manifest.table else None
+    column = auto if wanted.bag == "auto" else wanted.bag
+    if column is not None:
+        return list(_bags(manifest, column, items)), list(manifest.notes)
+    names = manifest.table["id"]
+    return [Sample(name, (item,)) for name, item in zip(names, items, strict=True)], list(manifest.notes)
+
+
+def _bags(manifest: Manifest, column: str, items: Sequence[Item]) -> Iterator[Sample]:
+    """Images with one value in ``column``, bags in the order of their first image."""
+    if column not in manifest.table:
+        raise InputError(
+            f"{manifest.source}: the model scores bags by {column!r}, and there is no such column"
+        )
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(manifest.table[column]):
+        rows.setdefault(str(name), []).append(row)
+    for name, chosen in rows.items():
+        yield Sample(name, tuple(items[row] for row in chosen))
+
+
+def _arrays(path: Path, ndim: int) -> list[Sample] | None:
+    """Images of an array file; None where the file is an image or a folder."""
+    if path.suffix.lower() == ".npz" and path.is_file():
+        arrays = read_image_arrays(path)
+        if not arrays:
+            return None
+        return [
+            Sample(str(name), (Item(path, images, row),))
+            for images, ids in arrays.values()
+            for row, name in enumerate(ids)
+        ]
+    if path.suffix.lower() == ".npy" and path.is_file() and (mapped := _mapped(path, ndim)) is not None:
+        return [Sample(f"{path.stem}-{row:05d}", (Item(path, mapped, row),)) for row in range(len(mapped))]
+    return None
+
+
+def _mapped(path: Path, ndim: int) -> NDArray[Any] | None:
+    """Many uint8 images, left on disk; None where the header says anything else."""
+    try:
+        with path.open("rb") as file:
+            version = npy.read_magic(file)
+            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, _, dtype = read(file)
+        if len(shape) != ndim or dtype != np.uint8:
+            return None
+        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return mapped
+    except (OSError, ValueError, EOFError):
+        return None  # read as an image, it will be refused with the reason
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for ending in (".nii.gz", ".mgh.gz"):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return path.stem if path.suffix else name
