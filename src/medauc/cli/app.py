@@ -15,6 +15,7 @@ from medauc.cli.compare import compare
 from medauc.cli.datasets import datasets
 from medauc.cli.demo import demo
 from medauc.cli.evaluate import evaluate
+from medauc.cli.predict import predict
 from medauc.cli.pretrain import pretrain
 from medauc.cli.report import report
 from medauc.cli.train import train
@@ -49,7 +50,7 @@ def medauc(
     """
 
 
-for verb in (demo, datasets, audit, train, pretrain, evaluate, compare, report, benchmark, cache):
+for verb in (demo, datasets, audit, train, pretrain, evaluate, compare, report, predict, benchmark, cache):
     app.command(no_args_is_help=False)(verb)
 
 
