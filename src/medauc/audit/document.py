@@ -109,6 +109,16 @@ class ShortcutReport(Strict):
     flagged: bool
 
 
+class AssociationReport(Strict):
+    """A feature that goes with a label beyond chance; AUC of the feature (or of one level of it) as a score."""
+
+    feature: str
+    level: str | None
+    label: str
+    auc: Figure
+    p_adjusted: float
+
+
 class Failure(Strict):
     """An image that could not be read, and why."""
 
@@ -133,6 +143,7 @@ class Audit(Document):
     differences: list[Difference]
     duplicates: DuplicateReport
     leaking_groups: list[str]
+    associations: list[AssociationReport]
     shortcuts: list[ShortcutReport]
     columns_that_say_the_label: list[str]
     failures: list[Failure]

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from medauc.audit.associations import Association
 from medauc.audit.collection import Collection
 from medauc.audit.composition import Difference
 from medauc.audit.document import Finding, Severity
 from medauc.audit.duplicates import Duplicates
 from medauc.audit.facts import ImageFacts
-from medauc.audit.shortcuts import KINDS, Echo, Shortcut
+from medauc.audit.shortcuts import KINDS, MARGIN, Echo, Shortcut
 
 MOST_IDS = 20
 NEARLY_EMPTY = 0.999  # share of pixels with one value
@@ -28,6 +29,7 @@ class Material:
     duplicates: Duplicates
     shortcuts: Sequence[Shortcut]
     echoes: Sequence[Echo]
+    associations: Sequence[Association]
     differences: Sequence[Difference]
 
     def ids(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> list[str]:
@@ -52,6 +54,7 @@ def find_all(material: Material) -> list[Finding]:
         _worthless,
         _duplicates_within,
         _shortcuts,
+        _associations,
         _differences,
         _phi,
         _remarks,
@@ -337,6 +340,27 @@ def _shortcuts(material: Material) -> Iterator[Finding]:
             "they look like the label in other words; no shortcut model was given them",
             len(names),
             names,
+        )
+
+
+def _associations(material: Material) -> Iterator[Finding]:
+    """Each feature once, with the label that it goes with most."""
+    first: dict[str, Association] = {}
+    for found in material.associations:
+        first.setdefault(found.feature, found)
+    if first:
+        strong = any(found.strength > MARGIN for found in first.values())
+        named = [
+            f"{one.feature}{'' if one.level is None else ' = ' + one.level} with {one.label} {_interval(one.auc)}"
+            for one in first.values()
+        ]
+        yield _finding(
+            "warning" if strong else "note",
+            "features that go with a label",
+            f"{_count(len(first), 'feature')} beside the picture go with a label: {_few(named, 4)}",
+            "a network may read them off the picture; evaluate within their levels (medauc evaluate --subgroups)",
+            len(first),
+            list(first),
         )
 
 

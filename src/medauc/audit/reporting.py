@@ -7,8 +7,10 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
+from medauc.audit.associations import Association
 from medauc.audit.collection import Collection
 from medauc.audit.document import (
+    AssociationReport,
     DuplicateEffect,
     DuplicatePair,
     DuplicateReport,
@@ -142,6 +144,17 @@ def effect_report(effect: Effect, collection: Collection) -> DuplicateEffect:
         clean=figure(effect.clean, n),
         difference=figure(effect.difference, n, "normal interval of the paired difference, by influences"),
         p=effect.p,
+    )
+
+
+def association_report(found: Association) -> AssociationReport:
+    """An association with its figures."""
+    return AssociationReport(
+        feature=found.feature,
+        level=found.level,
+        label=found.label,
+        auc=figure(found.auc, found.n),
+        p_adjusted=found.p_adjusted,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medauc import __version__
+from medauc.audit.associations import find_associations
 from medauc.audit.collection import Collection, Progress
 from medauc.audit.composition import (
     find_differences,
@@ -18,7 +19,7 @@ from medauc.audit.duplicates import NEAR, Duplicates, find_duplicates
 from medauc.audit.facts import ImageFacts
 from medauc.audit.features import features_of
 from medauc.audit.findings import Material, find_all, leaking_groups
-from medauc.audit.reporting import duplicate_report, shortcut_report
+from medauc.audit.reporting import association_report, duplicate_report, shortcut_report
 from medauc.audit.shortcuts import find_shortcuts
 from medauc.audit.worth import effects_of_duplicates
 from medauc.evaluation import Predictions
@@ -75,18 +76,18 @@ def audit_collection(
     duplicates = find_duplicates(facts, collection.images.pixels, near, orientations)
     features = features_of(facts, collection.columns)
     readable = np.array([fact.error is None for fact in facts], dtype=np.bool_)
+    targets = np.where(readable[:, None], collection.targets, -1)
     shortcuts, echoes = find_shortcuts(
-        features,
-        np.where(readable[:, None], collection.targets, -1),
-        collection.label_names,
-        collection.splits,
-        collection.groups,
+        features, targets, collection.label_names, collection.splits, collection.groups
     )
+    said = {echo.column for echo in echoes}
+    beside = [feature for feature in features if feature.name not in said]
+    associations = find_associations(beside, targets, collection.label_names, collection.groups)
     differences = find_differences(
         collection, [*label_features(collection), *intensity_features(facts), *features]
     )
     effects = effects_of_duplicates(collection, facts, duplicates, run, run_name)
-    found = find_all(Material(collection, facts, duplicates, shortcuts, echoes, differences))
+    found = find_all(Material(collection, facts, duplicates, shortcuts, echoes, associations, differences))
     audit = Audit(
         medauc=__version__,
         name=collection.name,
@@ -98,6 +99,7 @@ def audit_collection(
         differences=differences,
         duplicates=duplicate_report(collection, facts, duplicates, effects),
         leaking_groups=leaking_groups(collection),
+        associations=[association_report(one) for one in associations],
         shortcuts=[shortcut_report(one) for one in shortcuts],
         columns_that_say_the_label=list(dict.fromkeys(echo.column for echo in echoes)),
         failures=_failures(collection, facts),
