@@ -32,13 +32,13 @@ class Limits:
             512 x 512 x 700 voxels.
         max_side: Largest length of one axis.
         max_slices: Most files of a series, frames of a file or pages of a TIFF.
-        max_seconds: Time for decoding one compressed DICOM file.
+        max_seconds: Time for decoding one compressed DICOM file, and half a million values a second on top.
     """
 
     max_bytes: int = field(default_factory=_allowed_bytes)
     max_side: int = 65_535
     max_slices: int = 8_192
-    max_seconds: float = 30.0
+    max_seconds: float = 4.0
 
     def check(self, shape: Sequence[int], bytes_a_value: int) -> int:
         """Number of values of an array that is about to be read.

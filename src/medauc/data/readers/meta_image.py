@@ -108,7 +108,7 @@ def _channels(fields: Mapping[str, str], shape: tuple[int, ...]) -> int:
 def _dtype(fields: Mapping[str, str]) -> np.dtype[Any]:
     name = fields.get("ElementType", "")
     if name not in _TYPES:
-        raise Refusal(f"holds values of type {name[:40]!r}, not one number a voxel")
+        raise Refusal("holds values of a type that is not one number a voxel")
     if "BinaryData" in fields and not _true(fields, "BinaryData"):
         raise Refusal("holds its values as text; save it with binary values")
     high_first = _true(fields, "BinaryDataByteOrderMSB", "ElementByteOrderMSB")

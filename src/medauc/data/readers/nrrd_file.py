@@ -87,7 +87,7 @@ def _shape_and_type(header: Mapping[str, Any]) -> tuple[tuple[int, ...], np.dtyp
         raise Refusal("its dimension and its sizes disagree; the file is damaged")
     name = str(header["type"]).strip()
     if name not in _TYPE_OF_NAME:
-        raise Refusal(f"holds values of type {name[:40]!r}, not one number a voxel")
+        raise Refusal("holds values of a type that is not one number a voxel")
     dtype = np.dtype(_TYPE_OF_NAME[name])
     if dtype.itemsize > 1 and not _is_text(header):
         order = {"little": "<", "big": ">"}.get(str(header.get("endian", "")).strip().lower())

@@ -1,5 +1,6 @@
 """Decoding the frames of a DICOM file, after its size is checked."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,8 @@ def layout_of(header: Any, limits: Limits) -> Layout:
     """
     if value(header, "Rows") is None or value(header, "Columns") is None:
         raise Refusal(
-            "is a DICOM object without an image (a report, plan, structure set or waveform); leave it out"
+            "is a DICOM object without an image (a report, plan, contour or waveform), or its header is damaged; "
+            "leave it out"
         )
     frames = whole(header, "NumberOfFrames", 1) or 1
     layout = Layout(
@@ -54,32 +56,52 @@ def layout_of(header: Any, limits: Limits) -> Layout:
     return layout
 
 
-def decoded(source: Source, layout: Layout) -> Iterator[npt.NDArray[Any]]:
+def decoded(source: Source, layout: Layout, limits: Limits) -> Iterator[npt.NDArray[Any]]:
     """Frames one after the other, ``(rows, columns)`` or ``(rows, columns, 3)`` in RGB.
 
     Raises:
         Refusal: The transfer syntax needs a codec that is not installed, or frames are missing.
     """
-    from pydicom.pixels import get_decoder, iter_pixels
-    from pydicom.uid import UID
-
-    syntax = UID(source.syntax)
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        raise Refusal(f"is compressed as {_name(syntax)}, which is not read; convert it to another") from None
-    if not decoder.is_available:
-        raise Refusal(f"is compressed as {_name(syntax)}; install the codecs: {_EXTRA}")
+    installed_decoder(source.syntax)
     count = 0
-    for frame in iter_pixels(source.pixels):
-        if count == layout.frames:
-            break
+    for frame in _frames(source, layout, limits):
         if frame.shape != layout.shape:
             raise Refusal("its frames are not as large as its header says; the file is damaged")
         count += 1
         yield native(frame)
-    if count < layout.frames:
+    if count != layout.frames:
         raise Refusal(f"holds {count} of the {layout.frames} frames that its header declares; copy it again")
+
+
+def installed_decoder(syntax: str) -> None:
+    """Make sure that frames of a transfer syntax can be decoded.
+
+    Raises:
+        Refusal: pydicom does not know it, or the codec is not installed.
+    """
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import UID
+
+    try:
+        decoder = get_decoder(UID(syntax))
+    except NotImplementedError:
+        raise Refusal(
+            f"is compressed as {_name(UID(syntax))}, which is not read; convert it to another"
+        ) from None
+    if not decoder.is_available:
+        raise Refusal(f"is compressed as {_name(UID(syntax))}; install the codecs: {_EXTRA}")
+
+
+def _frames(source: Source, layout: Layout, limits: Limits) -> Iterator[npt.NDArray[Any]]:
+    """Frames by pydicom: those of C codecs in another process, as damaged ones have been seen to stall them."""
+    from pydicom.pixels import iter_pixels
+    from pydicom.uid import UID, RLELossless
+
+    if UID(source.syntax).is_compressed and source.syntax != RLELossless:
+        from medauc.data.readers.dicom.codecs import decoded_apart
+
+        return decoded_apart(source.path, layout.shape, layout.frames, limits)
+    return itertools.islice(iter_pixels(source.pixels), layout.frames)
 
 
 def with_palette(frame: npt.NDArray[Any], header: Any) -> npt.NDArray[Any]:

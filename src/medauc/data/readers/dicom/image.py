@@ -36,8 +36,8 @@ def read_dicom(path: Path, limits: Limits) -> MedicalImage:
     with opened(path, limits) as source:
         layout = layout_of(source.header, limits)
         if layout.frames > 1:
-            return _volume(source, layout)
-        frame = next(decoded(source, layout))
+            return _volume(source, layout, limits)
+        (frame,) = decoded(source, layout, limits)
         return _single(source, frame)
 
 
@@ -93,7 +93,7 @@ def overlay_notes(header: Any) -> list[str]:
     return [_OVERLAY] if any(tag in header for tag in OVERLAYS) else []
 
 
-def _volume(source: Source, layout: Layout) -> MedicalImage:
+def _volume(source: Source, layout: Layout, limits: Limits) -> MedicalImage:
     """Volume of the frames of one file."""
     header = source.header
     if layout.samples > 1 or text(header, "PhotometricInterpretation") == "PALETTE COLOR":
@@ -105,7 +105,7 @@ def _volume(source: Source, layout: Layout) -> MedicalImage:
     window, notes = window_of(header, *frame_groups(header, 0))
     pixels: npt.NDArray[Any] | None = None
     shown = window
-    for index, frame in enumerate(decoded(source, layout)):
+    for index, frame in enumerate(decoded(source, layout, limits)):
         if pixels is None:
             dtype = result_type(rescales, stored, frame.dtype)
             pixels = np.empty((layout.frames, *layout.shape), dtype)
@@ -127,17 +127,8 @@ def _stack(header: Any, frames: int) -> Stack:
     """Order and place of the frames of one file."""
     offsets = numbers(header, "GridFrameOffsetVector", frames)
     first = plane_of(header, *frame_groups(header, 0))
-    if offsets is not None and first.placed:  # RT dose: one position and offsets along the normal
-        normal = np.cross(first.along_row, first.along_column)  # type: ignore[arg-type]
-        planes = [
-            Plane(
-                first.position + normal * (offset - offsets[0]),
-                first.along_row,
-                first.along_column,
-                first.spacing,
-            )
-            for offset in offsets
-        ]
+    if offsets is not None and first.placed:  # RT dose: one position, and steps along the normal
+        planes = [first.moved(offset - offsets[0]) for offset in offsets]
     elif items(header, "PerFrameFunctionalGroupsSequence"):
         planes = [plane_of(header, *frame_groups(header, index)) for index in range(frames)]
     else:

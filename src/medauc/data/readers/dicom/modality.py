@@ -106,16 +106,18 @@ def window_of(header: Any, *groups: Any) -> tuple[Window | None, tuple[str, ...]
     places = [inner for group in groups for inner in items(group, "FrameVOILUTSequence")[:1]]
     for place in (*places, header):
         centre, width = numbers(place, "WindowCenter"), numbers(place, "WindowWidth")
-        if centre and width and width[0] >= 1:
+        if centre and width:
             return _ends(centre[0], width[0], text(place, "VOILUTFunction") or "LINEAR")
         if tables := items(place, "VOILUTSequence"):
             return _ends_of_table(tables[0])
     return None, ()
 
 
-def _ends(centre: float, width: float, function: str) -> tuple[Window, tuple[str, ...]]:
-    if function == "LINEAR":
-        return (centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2), ()
+def _ends(centre: float, width: float, function: str) -> tuple[Window | None, tuple[str, ...]]:
+    if function == "LINEAR":  # its formula counts pixels' values, not the distance between the ends
+        centre, width = centre - 0.5, width - 1
+    if width <= 0:
+        return None, ()
     notes = ("its window is a sigmoid; its ends were taken",) if function == "SIGMOID" else ()
     return (centre - width / 2, centre + width / 2), notes
 

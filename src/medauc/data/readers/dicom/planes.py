@@ -1,7 +1,7 @@
 """Where the planes of a volume lie: their order, spacing and affine (PS3.3 C.7.6.2)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,15 @@ class Plane:
     def placed(self) -> bool:
         """Whether it is known where it lies."""
         return self.position is not None and self.along_row is not None
+
+    @property
+    def normal(self) -> Vector:
+        """Unit vector out of a placed plane."""
+        return np.cross(_known(self.along_row), _known(self.along_column))
+
+    def moved(self, distance: float) -> "Plane":
+        """A placed plane, moved along its normal."""
+        return replace(self, position=_known(self.position) + distance * self.normal)
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ def stacked(planes: Sequence[Plane]) -> Stack:
         return Stack(tuple(range(len(planes))), None, None, (note,))
     first = planes[0]
     _check_directions(planes)
-    normal = np.cross(_known(first.along_row), _known(first.along_column))
+    normal = first.normal
     places = np.array([float(normal @ _known(plane.position)) for plane in planes])
     order = tuple(int(index) for index in np.argsort(places, kind="stable"))
     steps = np.diff(places[list(order)])

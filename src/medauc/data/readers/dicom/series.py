@@ -194,7 +194,7 @@ def _pixels(
     for index, member in enumerate(members):
         stored = stored_values(member.header)
         with opened(member.path, limits) as source:
-            frame = next(decoded(source, layout))
+            (frame,) = decoded(source, layout, limits)
         if pixels is None:
             pixels = np.empty(
                 (len(members), *layout.shape), result_type([m.rescale for m in members], stored, frame.dtype)

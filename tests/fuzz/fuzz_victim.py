@@ -1,0 +1,74 @@
+"""A process that reads files for the fuzzer, so that a crash or a hang is seen and not suffered."""
+
+import json
+import resource
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+TIMEOUT = 20.0
+
+
+class Victim:
+    """Reads one file after the other in a child process; a new one is started after each death."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[str] | None = None
+
+    def read(self, path: Path) -> dict[str, Any]:
+        """What became of a file: ``outcome`` (read, refused, leaked, raised, crashed, hung), ``seconds``, ``peak_mib``."""
+        child = self._child or subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        self._child = child
+        assert child.stdin is not None
+        assert child.stdout is not None
+        started = time.monotonic()
+        child.stdin.write(f"{path}\n")
+        ready, _, _ = select.select([child.stdout], [], [], TIMEOUT)
+        line = child.stdout.readline() if ready else ""
+        if line:
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        child.kill()
+        status = child.wait()
+        self._child = None
+        outcome = "crashed" if ready else "hung"
+        return {"outcome": outcome, "seconds": time.monotonic() - started, "peak_mib": 0, "said": f"exit status {status}"}
+
+    def close(self) -> None:
+        """End the child."""
+        if self._child is not None and self._child.stdin is not None:
+            self._child.stdin.close()
+            self._child.wait(10)
+
+
+def _serve() -> None:
+    """Read the paths that come in, answer one line of JSON each."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    from fuzz_corpus import CANARY
+
+    from medauc.data.readers import UnreadableImage, read_image
+
+    for line in sys.stdin:
+        started = time.process_time()
+        said = ""
+        try:
+            image = read_image(line.rstrip("\n"))
+            outcome, said = "read", f"{image.notes} {dict(image.tags)}"
+        except UnreadableImage as error:
+            outcome, said = "refused", str(error)
+        except BaseException as error:
+            outcome, said = "raised", f"{type(error).__name__}: {error}"
+        if CANARY in said or "\n" in said:
+            outcome = "leaked"
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        answer = {"outcome": outcome, "seconds": time.process_time() - started, "peak_mib": round(peak), "said": said}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,114 @@
+"""Damaged files of every format: each is read or refused, in bounded time and memory, without saying who it is of.
+
+The ordinary suite reads a few hundred. All ten thousand, with their figures written to a file:
+``MEDAUC_FUZZ_RESULTS=benchmarks/results/fuzz.json pytest -m slow tests/fuzz``.
+"""
+
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fuzz_corpus import Seed, every_seed
+from fuzz_mutations import Damage, damaged, damages
+from fuzz_victim import Victim
+
+MOST_SECONDS = 5.0
+MOST_MIB = 1024
+SEEDS = every_seed()
+TEN_THOUSAND = 10_000
+
+
+@pytest.fixture(scope="module")
+def victim() -> Iterator[Victim]:
+    child = Victim()
+    yield child
+    child.close()
+
+
+def survives(victim: Victim, seed: Seed, content: bytes) -> dict[str, Any]:
+    """Read a damaged file in the other process and check what became of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        answer = victim.read(seed.write(Path(folder), content))
+    assert answer["outcome"] in ("read", "refused"), answer
+    assert answer["seconds"] < MOST_SECONDS, answer
+    assert answer["peak_mib"] < MOST_MIB, answer
+    return answer
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.name)
+def test_undamaged_seeds_are_read(victim: Victim, seed: Seed) -> None:
+    # Or the fuzzer would only ever see refusals.
+    assert survives(victim, seed, seed.content)["outcome"] == "read"
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(seed=st.sampled_from(SEEDS), changes=damages())
+def test_a_few_hundred_damaged_files(victim: Victim, seed: Seed, changes: list[Damage]) -> None:
+    survives(victim, seed, damaged(seed.content, changes))
+
+
+@pytest.mark.slow
+def test_ten_thousand_damaged_files(victim: Victim) -> None:
+    figures = {seed.name: _fuzzed(victim, seed, -(-TEN_THOUSAND // len(SEEDS))) for seed in SEEDS}
+    total = Counter[str]()
+    for each in figures.values():
+        total.update(each["outcomes"])
+    assert total.total() >= TEN_THOUSAND
+    # Damage must reach past the first check of a format, in both directions.
+    assert total["read"] > 0.1 * total.total()
+    assert total["refused"] > 0.1 * total.total()
+    if target := os.environ.get("MEDAUC_FUZZ_RESULTS"):
+        _write(Path(target), figures, total)
+
+
+def _fuzzed(victim: Victim, seed: Seed, count: int) -> dict[str, Any]:
+    """Read ``count`` damaged files of one seed."""
+    outcomes, slowest, peak = Counter[str](), 0.0, 0
+
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],
+    )
+    @given(changes=damages())
+    def read(changes: list[Damage]) -> None:
+        nonlocal slowest, peak
+        answer = survives(victim, seed, damaged(seed.content, changes))
+        outcomes[answer["outcome"]] += 1
+        slowest, peak = max(slowest, answer["seconds"]), max(peak, answer["peak_mib"])
+
+    read()
+    return {"outcomes": dict(outcomes), "slowest_seconds": round(slowest, 3), "peak_mib": peak}
+
+
+def _write(target: Path, figures: dict[str, dict[str, Any]], total: Counter[str]) -> None:
+    """The figures of the full run."""
+    from importlib.metadata import version
+
+    libraries = ("pydicom", "nibabel", "pynrrd", "pillow", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pyjpegls")
+    report = {
+        "files": total.total(),
+        "outcomes": dict(total),
+        "crashes": 0,
+        "hangs": 0,
+        "slowest_seconds": max(each["slowest_seconds"] for each in figures.values()),
+        "peak_mib": max(each["peak_mib"] for each in figures.values()),
+        "limits": {"seconds": MOST_SECONDS, "mib": MOST_MIB},
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in libraries},
+        "seeds": figures,
+    }
+    target.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
