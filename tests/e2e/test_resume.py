@@ -29,6 +29,8 @@ MIXED = [
     "evaluation.test_time_copies=3",
 ]
 
+BAGS = [*ADAMW, "data.phantom.n_train=150", "data.phantom.bag_images=4", "data.bags.max_images=2"]
+
 
 def train(home: Path, out: str, settings: list[str], *more: str) -> list[str]:
     options = [part for setting in SETTINGS + settings for part in ("--set", setting)]
@@ -80,7 +82,7 @@ def weights_and_tables(folder: Path) -> tuple[bytes, bytes, pd.DataFrame]:
     )
 
 
-@pytest.mark.parametrize("settings", [PESG, ADAMW, MIXED], ids=["pesg", "adamw", "mixed"])
+@pytest.mark.parametrize("settings", [PESG, ADAMW, MIXED, BAGS], ids=["pesg", "adamw", "mixed", "bags"])
 def test_killed_runs_end_bit_identical(tmp_path: Path, settings: list[str]) -> None:
     finish(tmp_path, train(tmp_path, "whole", settings))
     arguments = train(tmp_path, "broken", settings)
