@@ -28,12 +28,16 @@ class Acquired:
     colour: bool = False
 
     @classmethod
-    def of(cls, image: "MedicalImage") -> Self:
-        """Take it from an image that was read."""
+    def of(cls, image: "MedicalImage", spatial_dims: int) -> Self:
+        """Take it from an image that was read; a volume of one slice counts as flat where that is wanted."""
         from medauc.data.preparation import holds_colour
 
-        shape = image.pixels.shape[:2] if image.colour else image.pixels.shape
-        return cls(shape, image.spacing, image.modality, holds_colour(image))
+        size, spacing = image.shape, image.spacing
+        if len(size) > spatial_dims and 1 in size:
+            thin = size.index(1)
+            size = size[:thin] + size[thin + 1 :]
+            spacing = None if spacing is None else spacing[:thin] + spacing[thin + 1 :]
+        return cls(size, spacing, image.modality, holds_colour(image))
 
 
 @dataclass(frozen=True)

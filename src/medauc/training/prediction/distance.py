@@ -46,7 +46,7 @@ class Cloud:
     @classmethod
     def of(cls, vectors: FloatArray) -> Self:
         """Estimate from vectors (N, F), of which one at least is finite; others do not count."""
-        vectors = vectors[np.isfinite(vectors).all(axis=1)]
+        vectors = vectors[np.asarray(np.isfinite(vectors).all(axis=1))]
         mean, scale = vectors.mean(axis=0), vectors.std(axis=0)
         scale = np.maximum(scale, max(_LEAST_SCALE * float(np.median(scale)), 1e-6))
         _, singular, rows = np.linalg.svd((vectors - mean) / scale, full_matrices=False)
@@ -57,7 +57,7 @@ class Cloud:
 
     def distance(self, vectors: FloatArray) -> FloatArray:
         """Distances (N,) of vectors (N, F), in standard deviations; infinite where a vector is not finite."""
-        finite = np.isfinite(vectors).all(axis=1)
+        finite = np.asarray(np.isfinite(vectors).all(axis=1))
         standard = (np.where(finite[:, None], vectors, self.mean) - self.mean) / self.scale
         along = standard @ self.directions.T
         across = standard - along @ self.directions
@@ -77,4 +77,7 @@ class Cloud:
     @classmethod
     def from_arrays(cls, arrays: dict[str, FloatArray]) -> Self:
         """Read what :meth:`to_arrays` gave."""
-        return cls(**{**arrays, "rest": float(arrays["rest"])})
+        mean, scale, directions, variances = (
+            arrays[name] for name in ("mean", "scale", "directions", "variances")
+        )
+        return cls(mean, scale, directions, variances, float(arrays["rest"]))

@@ -87,7 +87,7 @@ def _prepared(sample: Sample, preparation: Preparation) -> Prepared:
             errors.append(_reason(error, item))
             continue
         images.append(pixels)
-        acquired.append(Acquired.of(image))
+        acquired.append(Acquired.of(image, preparation.spatial_dims))
         notes += image.notes
     stacked = np.stack(images) if images else np.empty(0, np.uint8)
     return Prepared(sample, stacked, tuple(acquired), tuple(dict.fromkeys(notes)), tuple(errors))

@@ -62,11 +62,14 @@ class Quality:
             return cls(
                 {}, ("No warnings: the run was trained before runs kept a reference of their images.",)
             )
+        lacking = []
         if any(reference.limits is None for reference in known.values()):
-            return cls(
-                known, ("No warnings about intensities and appearance: the run had no validation images.",)
+            lacking.append("No warnings about intensities and appearance: the run had no validation images.")
+        if any(reference.acquired is None for reference in known.values()):
+            lacking.append(
+                "No warnings about sizes and spacings: the files had moved when the training ended."
             )
-        return cls(known)
+        return cls(known, tuple(lacking))
 
     @property
     def acquired(self) -> Range | None:

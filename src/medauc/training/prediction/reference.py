@@ -1,9 +1,10 @@
 """What the images that a run was trained on look like, stored with the run, and what new images are held against."""
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from medauc.training.module import Classifier
 from medauc.training.prediction.distance import Cloud
 from medauc.training.prediction.features import features_of
 from medauc.training.prediction.intensity import describe_intensities
+from medauc.training.prediction.originals import range_of
 
 FloatArray = NDArray[np.float64]
 
@@ -30,14 +32,14 @@ class Reference:
     """Stored in a run folder as ``reference.npz``.
 
     Attributes:
-        acquired: sizes, spacings and modalities of the files.
+        acquired: sizes, spacings and modalities of the files; None where they could not be read again.
         intensity: of training images, as :func:`~medauc.training.prediction.intensity.describe_intensities` does.
         features: of training images, as :func:`~medauc.training.prediction.features.features_of` finds them.
         training: distance from each cloud that one training image in a hundred exceeds, (intensity, features).
         limits: distances that one validation image in a hundred exceeds, in either or both; None without validation.
     """
 
-    acquired: Range
+    acquired: Range | None
     intensity: Cloud
     features: Cloud
     training: tuple[float, float]
@@ -54,33 +56,26 @@ class Reference:
             dataset: what it was trained on.
         """
         training, validation = (_vectors(module, dataset, split) for split in ("train", "val"))
-        clouds = [Cloud.of(vectors) for vectors in training]
+        intensity, features = clouds = [Cloud.of(vectors) for vectors in training]
         own = np.array([cloud.distance(vectors) for cloud, vectors in zip(clouds, training, strict=True)])
         limits = None
         if len(dataset.val):
             unseen = [cloud.distance(vectors) for cloud, vectors in zip(clouds, validation, strict=True)]
-            limits = joint_limits(np.array(unseen))
-        first, second = np.quantile(own, 1 - FLAGGED, axis=1).tolist()
-        return cls(acquired_of(dataset), *clouds, (first, second), limits)
+            limits = _two(joint_limits(np.array(unseen)))
+        seen = _two(np.quantile(own, 1 - FLAGGED, axis=1))
+        return cls(range_of(dataset, module.recipe.data), intensity, features, seen, limits)
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all; equal references give equal bytes."""
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             f"{kind}_{name}": array
             for kind, cloud in zip(_KINDS, (self.intensity, self.features), strict=True)
             for name, array in cloud.to_arrays().items()
         }
+        arrays |= _range_to_arrays(self.acquired)
+        arrays |= {"training": np.array(self.training), "limits": np.array(self.limits or ())}
         buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            sizes=np.array(self.acquired.sizes),
-            spacings=np.array(self.acquired.spacings or ()),
-            modalities=np.array(self.acquired.modalities, dtype=np.str_),
-            colour=np.array(self.acquired.colour),
-            training=np.array(self.training),
-            limits=np.array(self.limits or ()),
-            **arrays,
-        )
+        np.savez(buffer, allow_pickle=False, **arrays)
         write_bytes_atomically(path, buffer.getvalue())
 
     @classmethod
@@ -102,8 +97,8 @@ class Reference:
             ) from None
 
     @classmethod
-    def _from(cls, stored: dict[str, NDArray[np.generic]]) -> Self:
-        clouds = [
+    def _from(cls, stored: dict[str, NDArray[Any]]) -> Self:
+        intensity, features = (
             Cloud.from_arrays(
                 {
                     name.removeprefix(f"{kind}_"): array.astype(np.float64)
@@ -112,18 +107,44 @@ class Reference:
                 }
             )
             for kind in _KINDS
-        ]
-        low, high = stored["sizes"].tolist()
-        spacings = [tuple(side) for side in stored["spacings"].tolist()]
-        acquired = Range(
-            (tuple(low), tuple(high)),
-            (spacings[0], spacings[1]) if spacings else None,
-            tuple(stored["modalities"].tolist()),
-            bool(stored["colour"]),
         )
-        first, second = stored["training"].tolist()
-        limits = stored["limits"].tolist()
-        return cls(acquired, *clouds, (first, second), (limits[0], limits[1]) if limits else None)
+        limits = stored["limits"]
+        return cls(
+            _range_from(stored),
+            intensity,
+            features,
+            _two(stored["training"]),
+            _two(limits) if limits.size else None,
+        )
+
+
+def _two(values: Iterable[float]) -> tuple[float, float]:
+    first, second = (float(value) for value in values)
+    return first, second
+
+
+def _range_to_arrays(acquired: Range | None) -> dict[str, NDArray[Any]]:
+    if acquired is None:
+        return {"sizes": np.empty(0)}
+    return {
+        "sizes": np.array(acquired.sizes),
+        "spacings": np.array(acquired.spacings or ()),
+        "modalities": np.array(acquired.modalities, dtype=np.str_),
+        "colour": np.array(acquired.colour),
+    }
+
+
+def _range_from(stored: dict[str, NDArray[Any]]) -> Range | None:
+    if not stored["sizes"].size:
+        return None
+    low, high = stored["sizes"].tolist()
+    spacings = [tuple(side) for side in stored["spacings"].tolist()]
+    return Range(
+        (tuple(low), tuple(high)),
+        (spacings[0], spacings[1]) if spacings else None,
+        tuple(stored["modalities"].tolist()),
+        bool(stored["colour"]),
+    )
 
 
 def joint_limits(distances: FloatArray, share: float = FLAGGED) -> tuple[float, ...]:
@@ -152,16 +173,11 @@ def joint_limits(distances: FloatArray, share: float = FLAGGED) -> tuple[float, 
     return tuple(np.exp(middle + unit * worst[rank - 1])[:, 0].tolist())
 
 
-def acquired_of(dataset: Dataset) -> Range:
-    """What the files of training and validation had; arrays are their own originals."""
-    return Range((dataset.image_shape, dataset.image_shape), colour=dataset.channels == 3)
-
-
 def _vectors(module: Classifier, dataset: Dataset, name: str) -> tuple[FloatArray, ...]:
     """Intensity figures and features of a split's images, spread evenly over the split where there are very many."""
     images = dataset.splits[name].images
     if not len(images):
         return ()
     rows = np.linspace(0, len(images) - 1, min(MOST, len(images))).astype(np.int64)
-    chosen = MappedImages(images, rows)
+    chosen = MappedImages(cast(NDArray[np.uint8], images), rows)  # rows of an array in memory are not copied
     return describe_intensities(chosen, dataset.channels), features_of(module, chosen)

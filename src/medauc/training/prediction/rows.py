@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -59,7 +59,7 @@ class FileScoring:
         paths: Sequence[Path | str],
         *,
         root: Path | None = None,
-        columns: Mapping[str, str] | None = None,
+        columns: Mapping[str, Any] | None = None,
         jobs: int | None = None,
         hash_ids: str | None = None,
         dicom_sr: Path | None = None,
@@ -114,10 +114,10 @@ class FileScoring:
         """Write structured reports; a warning says which image has none."""
         told = list[str]()
         for prepared, row in zip(batch, table.to_dict("records"), strict=True):
-            warnings = row["warnings"]
+            warnings = str(row["warnings"])
             if not row["error"]:
                 try:
-                    reports.write(prepared.sample, row)
+                    reports.write(prepared.sample, {str(name): value for name, value in row.items()})
                 except NoReport as reason:
                     warnings = "; ".join(filter(None, [warnings, f"no structured report: {reason}"]))
             told.append(warnings)

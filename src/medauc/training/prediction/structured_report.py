@@ -198,7 +198,7 @@ def _headers(sample: Sample) -> list["Dataset"]:
     from medauc.data.readers import files_of_image
     from medauc.data.readers.formats import format_of
 
-    found = []
+    found: list[Dataset] = []
     for item in sample.items:
         files = () if item.array is not None else files_of_image(item.path)
         if not files or any(format_of(file) != "DICOM" for file in files):
