@@ -187,7 +187,10 @@ def dicom_object(pixels: np.ndarray, **elements: object) -> Dataset:
     header = Dataset()
     header.file_meta = FileMetaDataset()
     header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    header.SOPClassUID, header.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid(entropy_srcs=["seed"])
+    header.SOPClassUID, header.SOPInstanceUID = (
+        SecondaryCaptureImageStorage,
+        generate_uid(entropy_srcs=["seed"]),
+    )
     header.SeriesInstanceUID = generate_uid(entropy_srcs=["series"])
     header.PatientName, header.PatientID, header.PatientBirthDate = CANARY, CANARY, "19000101"
     header.Modality, header.PhotometricInterpretation = "CT", "MONOCHROME2"
@@ -224,7 +227,6 @@ _BUNDLED = (
     "image_dfl.dcm",
     "liver_1frame.dcm",
     "rtdose.dcm",
-    "ExplVR_LitEndNoMeta.dcm",
     "MR_small_bigendian.dcm",
     "MR_small_implicit.dcm",
     "examples_palette.dcm",
@@ -233,7 +235,9 @@ _BUNDLED = (
 
 
 def _dicom() -> list[Seed]:
-    ct = dicom_bytes(dicom_object(_grey("i2"), RescaleSlope=2, RescaleIntercept=-1024, WindowCenter=1, WindowWidth=9))
+    ct = dicom_bytes(
+        dicom_object(_grey("i2"), RescaleSlope=2, RescaleIntercept=-1024, WindowCenter=1, WindowWidth=9)
+    )
     dark = dicom_bytes(dicom_object(_grey(), PhotometricInterpretation="MONOCHROME1"))
     frames = dicom_bytes(dicom_object(_grey("u2", (3, 8, 9))))
     named = [(name, Path(str(get_testdata_file(name))).read_bytes()) for name in _BUNDLED]
@@ -242,5 +246,6 @@ def _dicom() -> list[Seed]:
         Seed("dicom monochrome1", ".dcm", dark),
         Seed("dicom frames", ".dcm", frames),
         Seed("dicom without preamble", "", ct[132:]),
+        Seed("dicom without file header", "", ct[144 + int.from_bytes(ct[140:144], "little") :]),
         *(Seed(f"dicom {name}", ".dcm", data) for name, data in named),
     ]

@@ -39,7 +39,9 @@ class Damage:
 
     def __call__(self, data: bytes) -> bytes:
         """The file after the change."""
-        start, end = {"head": (0, min(len(data), 512)), "tail": (len(data) // 4, len(data))}.get(self.part, (0, len(data)))
+        start, end = {"head": (0, min(len(data), 512)), "tail": (len(data) // 4, len(data))}.get(
+            self.part, (0, len(data))
+        )
         at = start + int(self.where * (end - start))
         end = min(at + self.length, len(data))
         match self.kind:

@@ -37,7 +37,12 @@ class Victim:
         status = child.wait()
         self._child = None
         outcome = "crashed" if ready else "hung"
-        return {"outcome": outcome, "seconds": time.monotonic() - started, "peak_mib": 0, "said": f"exit status {status}"}
+        return {
+            "outcome": outcome,
+            "seconds": time.monotonic() - started,
+            "peak_mib": 0,
+            "said": f"exit status {status}",
+        }
 
     def close(self) -> None:
         """End the child."""
@@ -66,7 +71,12 @@ def _serve() -> None:
         if CANARY in said or "\n" in said:
             outcome = "leaked"
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        answer = {"outcome": outcome, "seconds": time.process_time() - started, "peak_mib": round(peak), "said": said}
+        answer = {
+            "outcome": outcome,
+            "seconds": time.process_time() - started,
+            "peak_mib": round(peak),
+            "said": said,
+        }
         print(json.dumps(answer), flush=True)
 
 

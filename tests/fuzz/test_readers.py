@@ -98,7 +98,15 @@ def _write(target: Path, figures: dict[str, dict[str, Any]], total: Counter[str]
     """The figures of the full run."""
     from importlib.metadata import version
 
-    libraries = ("pydicom", "nibabel", "pynrrd", "pillow", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pyjpegls")
+    libraries = (
+        "pydicom",
+        "nibabel",
+        "pynrrd",
+        "pillow",
+        "pylibjpeg-libjpeg",
+        "pylibjpeg-openjpeg",
+        "pyjpegls",
+    )
     report = {
         "files": total.total(),
         "outcomes": dict(total),

@@ -1,9 +1,8 @@
 """The process in which compressed frames are decoded, so that a codec may hang, crash or grow without harm.
 
-Started as ``python -m medauc.data.readers.dicom.codec_process BYTES`` by :mod:`.codecs`. For each line of JSON
-``[path, frames]`` on its standard input it answers, for each frame, a line of JSON with type and shape and then the plain values, and at
-the end ``{"end": null}`` or ``{"end": "why not"}``. It sends no pickles: what a codec has overrun cannot run anything
-in the parent.
+Started by :mod:`.codecs` with the bytes that it may take. For each line of JSON ``[path, frames]`` on its standard
+input it answers, for each frame, a line of JSON with type and shape and then the plain values, and at the end
+``{"end": null}`` or ``{"end": "why not"}``. It sends no pickles: what a codec has overrun can run nothing in the parent.
 """
 
 import contextlib
