@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medauc.data.preparation import PreparationSpec, prepare_file
+from medauc.data.readers.quiet import quiet
 from medauc.errors import InputError
 
 
@@ -56,7 +57,10 @@ def write_rows(job: RowJob, rows: Iterable[tuple[int, str]]) -> list[tuple[int, 
         OSError: The array cannot be written (disk full).
     """
     failed = []
-    with Path(job.file).open("rb+", buffering=0) as file:
+    with (
+        Path(job.file).open("rb+", buffering=0) as file,
+        quiet(),
+    ):  # once, since each reading would do it again
         for row, path in rows:
             try:
                 pixels = prepare_file(path, job.spec, job.size, job.spatial_dims)

@@ -10,7 +10,6 @@ import signal
 import sys
 
 from medauc.data.cache.rows import RowJob, write_rows
-from medauc.data.readers.quiet import silence_loggers
 
 
 def main() -> None:
@@ -19,7 +18,6 @@ def main() -> None:
         signal.SIGINT, signal.SIG_IGN
     )  # the process that started this one decides what Ctrl-C means
     answers = os.fdopen(os.dup(1), "w")
-    silence_loggers()
     os.dup2(2, 1)  # what a codec prints must not mix with the answers
     job = RowJob.from_json(sys.stdin.readline())
     print("ready", file=answers, flush=True)

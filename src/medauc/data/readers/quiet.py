@@ -10,14 +10,6 @@ _LOGGERS = ("pydicom", "nibabel", "nibabel.global", "PIL")
 # What stands after a colon or in quotes may be a value of the file, and values may name a patient.
 _FOREIGN_TEXT = re.compile(r"[:'\"`\n\[{<].*", re.DOTALL)
 
-SILENT = logging.CRITICAL + 1
-
-
-def silence_loggers() -> None:
-    """Silence the loggers for good, in a process that only reads."""
-    for name in _LOGGERS:
-        logging.getLogger(name).setLevel(SILENT)
-
 
 @contextlib.contextmanager
 def quiet() -> Iterator[list[warnings.WarningMessage]]:
@@ -28,7 +20,7 @@ def quiet() -> Iterator[list[warnings.WarningMessage]]:
     ]  # setting a level is not cheap
     before = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(SILENT)
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
