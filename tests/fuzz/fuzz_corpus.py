@@ -16,7 +16,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
-# No note, tag or message may ever repeat it; it stands where a patient's name stands in each format that has such a place.
+# Stands where a patient's name may stand in each format; no note, tag or message may ever repeat it.
 CANARY = "ZYXWVCANARY"
 
 

@@ -2,7 +2,8 @@
 
 Started by :mod:`.codecs` with the bytes that it may take. For each line of JSON ``[path, frames]`` on its standard
 input it answers, for each frame, a line of JSON with type and shape and then the plain values, and at the end
-``{"end": null}`` or ``{"end": "why not"}``. It sends no pickles: what a codec has overrun can run nothing in the parent.
+``{"end": null}`` or ``{"end": "why not"}``. It sends no pickles: a codec that was overrun
+can run nothing in the parent.
 """
 
 import contextlib
