@@ -15,6 +15,8 @@ from medauc.cli.compare import compare
 from medauc.cli.datasets import datasets
 from medauc.cli.demo import demo
 from medauc.cli.evaluate import evaluate
+from medauc.cli.export import export
+from medauc.cli.init import init
 from medauc.cli.predict import predict
 from medauc.cli.pretrain import pretrain
 from medauc.cli.report import report
@@ -50,7 +52,21 @@ def medauc(
     """
 
 
-for verb in (demo, datasets, audit, train, pretrain, evaluate, compare, report, predict, benchmark, cache):
+for verb in (
+    demo,
+    datasets,
+    init,
+    export,
+    audit,
+    train,
+    pretrain,
+    evaluate,
+    compare,
+    report,
+    predict,
+    benchmark,
+    cache,
+):
     app.command(no_args_is_help=False)(verb)
 
 

@@ -273,6 +273,11 @@ def read_shipped(family: str, name: str) -> dict[str, Any]:
         return read_recipe(path)
 
 
+def shipped_text(family: str, name: str) -> str:
+    """A shipped recipe as it stands in its file, comments included."""
+    return (resources.files("medauc") / "recipes" / family / f"{name}.yaml").read_text(encoding="utf-8")
+
+
 def shipped_recipes(family: str) -> list[str]:
     """Names of the recipes of a family ("default" or "seed") that ship with the package.
 

@@ -19,6 +19,7 @@ from medauc.data.cache.progress import ShowProgress
 Digests = NDArray[np.bytes_]  # (N,) of 32 hexadecimal digits
 
 _CHUNK = 1000  # files looked up at a time
+_BATCH = 50  # of them handed to a thread at a time
 _BLOCK = 1 << 20
 _SETTLED = 2.0  # seconds: a file written just now may change again within its time stamp's resolution
 _TABLE = "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL)"
@@ -58,7 +59,9 @@ def _digests_of(paths: Sequence[str], known: "_Index", pool: ThreadPoolExecutor)
     stamps = [_stamp(path) for path in paths]
     digests = [known.get(path, stamp) for path, stamp in zip(paths, stamps, strict=True)]
     missing = [i for i, digest in enumerate(digests) if digest is None]
-    fresh = list(pool.map(_digest, [paths[i] for i in missing], [stamps[i] for i in missing]))
+    batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
+    read = pool.map(lambda batch: [_digest(paths[i], stamps[i]) for i in batch], batches)
+    fresh = [digest for batch in read for digest in batch]
     known.put([(paths[i], stamps[i], digest) for i, digest in zip(missing, fresh, strict=True)])
     for i, digest in zip(missing, fresh, strict=True):
         digests[i] = digest

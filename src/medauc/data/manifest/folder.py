@@ -53,14 +53,24 @@ def manifest_of_folder(
     return replace(manifest, has_groups=False)
 
 
-def _row(path: Path, folder: Path) -> tuple[str, str, str, str]:
-    """Path, class, split and patient, told from the names of the folders."""
+def parts_of(path: Path) -> tuple[str, str, str]:
+    """Split, class and the folders below, told from the names of the folders that a file lies in; "" for none.
+
+    >>> parts_of(Path("train/ill/p1/a.png")), parts_of(Path("ill/Test/a.png")), parts_of(Path("a.png"))
+    (('train', 'ill', 'p1'), ('test', 'ill', ''), ('', '', ''))
+    """
     parts = list(path.parent.parts)
     places = [place for place, name in enumerate(parts[:2]) if name.lower() in _SPLITS]
     split = _SPLITS[parts.pop(places[0]).lower()] if places else ""
-    if not parts:
+    return split, parts[0] if parts else "", "/".join(parts[1:])
+
+
+def _row(path: Path, folder: Path) -> tuple[str, str, str, str]:
+    """Path, class, split and patient, told from the names of the folders."""
+    split, name, below = parts_of(path)
+    if not name:
         raise InputError(
             f"{folder}: {path} lies in no folder of a class; make one folder a class, or list the images in a "
             f"manifest: medauc init {folder}"
         )
-    return str(path), parts[0], split, "/".join(parts[1:])
+    return str(path), name, split, below

@@ -51,11 +51,15 @@ def paths_below(root: Path, cells: Sequence[str], where: str) -> tuple[list[str]
 
 
 def _kind(path: str) -> int | None:
-    """Mode of what is at a path, a link not followed; None if nothing is there."""
+    """Mode of what is at a path, a link not followed; None if nothing is there.
+
+    A folder with several DICOM series holds each as ``folder#name`` (:func:`medauc.data.readers.list_images`).
+    """
     try:
         return os.lstat(path).st_mode
     except (OSError, ValueError):
-        return None
+        folder, mark, _ = path.rpartition("#")
+        return _kind(folder) if mark and stat.S_ISDIR(_kind(folder) or 0) else None
 
 
 def _resolved(path: str) -> Path:

@@ -95,6 +95,15 @@ def several_targets(columns: Mapping[str, "pd.Series[str]"], where: str) -> Targ
     return Targets(np.stack(found, axis=1), ("absent", "present"))
 
 
+def is_negative_word(name: str) -> bool:
+    """Whether a class has a usual name of the negative one.
+
+    >>> is_negative_word("Benign"), is_negative_word("malignant")
+    (True, False)
+    """
+    return name.strip().lower() in _WORDS_FOR_NEGATIVE
+
+
 def rows_named(rows: npt.NDArray[np.int64]) -> str:
     """Name rows as a spreadsheet does, the header being row 1.
 
@@ -169,7 +178,7 @@ def _choose(
         return next(value for value in values if value != matching[0]), matching[0], None
     if values == ("0", "1"):
         return "0", "1", None
-    negative = [value for value in values if value.lower() in _WORDS_FOR_NEGATIVE]
+    negative = [value for value in values if is_negative_word(value)]
     if len(negative) != 1:
         raise InputError(
             f"{where} has the values {_listed(values)}; say which is positive: --set data.positive_class={values[1]}"

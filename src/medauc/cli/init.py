@@ -1,0 +1,30 @@
+"""``medauc init``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="A folder of images, in folders of classes or not.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for the two files. Default: the folder itself.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Look at a folder of images and write manifest.csv and recipe.yaml to edit; nothing is overwritten."""
+    from medauc.data.survey import survey_folder
+    from medauc.training.starter import seen, write_starter
+
+    survey = survey_folder(folder)
+    manifest, recipe = write_starter(survey, out or folder)
+    first = (
+        [] if survey.classes else [f"fill in the column target of {manifest} (0 or 1, or two names), then"]
+    )
+    typer.echo("\n".join(seen(survey)))
+    typer.echo(f"written: {manifest}\nwritten: {recipe}")
+    typer.echo("\n".join([*first, f"check the data: medauc audit {manifest} --recipe {recipe}"]))
+    typer.echo(f"train: medauc train {manifest} --recipe {recipe}")

@@ -1,0 +1,198 @@
+"""What a folder of images holds: the table that a manifest begins with, and facts for a first recipe."""
+
+import re
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from medauc.data.manifest.folder import parts_of
+from medauc.data.preparation import holds_colour
+from medauc.data.readers import MedicalImage, hash_id, list_images, patient_id_of, read_image
+from medauc.errors import InputError
+
+_SAMPLE = 200  # images that are read
+_MOST_CLASSES, _FEWEST_A_CLASS = 10, 3  # a folder a class, or a folder a patient?
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was seen in the images that were read.
+
+    Attributes:
+        read: How many were read.
+        refused: Reasons why images could not be read, with how often.
+        spatial_dims: 2 or 3, as most are.
+        mixed: Whether some have the other number of axes.
+        sizes: Least, median and largest number of pixels along each axis, those of most dimensions.
+        spacings: Likewise in mm; None unless all of them tell.
+        orientations: Axis codes of volumes with how often.
+        modalities: Modalities with how often, "" where the file does not tell.
+        lowest: Lowest value of all images.
+        bits: Significant bits with how often.
+        colour: How many hold colour, and are not only stored so.
+    """
+
+    read: int
+    refused: Counter[str]
+    spatial_dims: int
+    mixed: bool
+    sizes: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]
+    spacings: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]] | None
+    orientations: Counter[str]
+    modalities: Counter[str]
+    lowest: float
+    bits: Counter[int]
+    colour: int
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """A folder that was looked at.
+
+    Attributes:
+        folder: The folder.
+        table: One row an image: ``path`` (relative), ``target`` (the class's folder, "" where there are no such
+            folders), ``group`` where patients can be told, ``split`` where there are folders of splits.
+        facts: What the images are like.
+        patients: In words how patients were told; None where they were not.
+    """
+
+    folder: Path
+    table: pd.DataFrame
+    facts: Facts
+    patients: str | None
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """Images of each class; empty where there are no folders of classes."""
+        return {str(name): int(n) for name, n in self.table["target"].value_counts().items() if name != ""}
+
+
+def survey_folder(folder: Path) -> Survey:
+    """Look at a folder of images.
+
+    All images are listed, by content; two hundred, spread evenly, are read. Patients are told from DICOM headers (as
+    hashes with a salt that is forgotten), from folders below those of the classes, or from what names have in common.
+
+    Raises:
+        InputError: No such folder, or no image in it that can be read.
+    """
+    paths = list_images(folder)
+    if not paths:
+        raise InputError(
+            f"{folder} holds no images that can be read (PNG, JPEG, TIFF, DICOM, NIfTI, NRRD, MetaImage, npy)"
+        )
+    table = _table([path.relative_to(folder) for path in paths])
+    patients = _add_patients(table, paths)
+    if (table["split"] == "").all():
+        table = table.drop(columns="split")
+    return Survey(folder, table.drop(columns="below"), _facts(folder, paths), patients)
+
+
+def _table(paths: Sequence[Path]) -> pd.DataFrame:
+    """Path, class, split, and the folders below the class, told from names of folders."""
+    rows = [(path.as_posix(), *parts_of(path)) for path in paths]
+    table = pd.DataFrame(rows, columns=["path", "split", "target", "below"], dtype="str")
+    counts = table["target"].value_counts()
+    are_classes = (
+        2 <= len(counts) <= _MOST_CLASSES and "" not in counts and len(table) >= _FEWEST_A_CLASS * len(counts)
+    )
+    if not are_classes:  # then the first folders may be patients
+        table["below"] = (table["target"] + "/" + table["below"]).str.strip("/")
+        table["target"] = ""
+    return table[["path", "target", "split", "below"]]
+
+
+def _add_patients(table: pd.DataFrame, paths: Sequence[Path]) -> str | None:
+    """Add a column of patients where there is one to be told; say in words from what."""
+    salt = secrets.token_hex(16)
+    found = [patient_id_of(path) for path in paths]
+    if all(found):
+        table["group"] = [hash_id(patient or "", salt) for patient in found]
+        return "DICOM's PatientID, hashed"
+    if (table["below"] != "").all() and table["below"].nunique() > 1:
+        table["group"] = table["below"]
+        return "the folder that an image lies in"
+    stems = pd.Series([_beginning(Path(path).name) for path in table["path"]])
+    if 2 <= stems.nunique() < len(stems):
+        table["group"] = stems.to_numpy()
+        return "the beginning of the file's name"
+    return None
+
+
+def _beginning(name: str) -> str:
+    """What a file's name begins with, up to the first underscore after a digit.
+
+    >>> _beginning("00000231_013.png"), _beginning("case_012_slice_3.nii.gz"), _beginning("scan.png")
+    ('00000231', 'case_012', 'scan')
+    """
+    stem = name.split(".")[0]
+    found = re.match(r"[^_]*(?:_[^_\d]*)*?_?[^_]*\d[^_]*(?=_)", stem)
+    return found[0] if found else stem
+
+
+def _facts(folder: Path, paths: Sequence[Path]) -> Facts:
+    chosen = np.unique(np.linspace(0, len(paths) - 1, _SAMPLE).round().astype(int))
+    images, refused = list[MedicalImage](), Counter[str]()
+    lowest, in_colour = np.inf, 0
+    for row in chosen:
+        try:
+            image = read_image(paths[row])
+        except InputError as error:
+            refused[str(error).removeprefix(f"{paths[row]}: ")] += 1
+            continue
+        lowest = min(lowest, float(np.nanmin(image.pixels)) if image.pixels.size else np.inf)
+        in_colour += holds_colour(image)
+        images.append(_without_pixels(image))
+    if not images:
+        reason, _ = refused.most_common(1)[0]
+        raise InputError(f"{folder}: none of {len(chosen)} images that were tried can be read: {reason}")
+    dims = Counter(_dims(image) for image in images).most_common(1)[0][0]
+    most = [image for image in images if _dims(image) == dims]
+    spacings = [image.spacing for image in most if image.spacing is not None]
+    return Facts(
+        read=len(images),
+        refused=refused,
+        spatial_dims=dims,
+        mixed=len(most) < len(images),
+        sizes=_range([image.shape[-dims:] for image in most]),
+        spacings=_range([spacing[-dims:] for spacing in spacings]) if len(spacings) == len(most) else None,
+        orientations=Counter(_codes(image) for image in most if image.affine is not None),
+        modalities=Counter(image.modality or "" for image in most),
+        lowest=lowest,
+        bits=Counter(image.bits for image in most),
+        colour=in_colour,
+    )
+
+
+def _dims(image: MedicalImage) -> int:
+    """Number of axes longer than one; a volume of one slice is an image."""
+    return 3 if image.spatial_dims == 3 and image.shape[0] > 1 else 2
+
+
+def _without_pixels(image: MedicalImage) -> MedicalImage:
+    """The facts of an image, whose pixels are given back to the system."""
+    blank = np.lib.stride_tricks.as_strided(
+        np.zeros(1, np.uint8), image.pixels.shape, [0] * image.pixels.ndim
+    )
+    return replace(image, pixels=blank)
+
+
+def _codes(image: MedicalImage) -> str:
+    """Where the array's axes point, as in SPL."""
+    import nibabel
+
+    return "".join(str(code) for code in nibabel.aff2axcodes(image.affine))
+
+
+def _range(
+    rows: Sequence[tuple[float, ...]],
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    values = np.array(rows, dtype=float)
+    low, middle, high = (tuple(f(values, axis=0).tolist()) for f in (np.min, np.median, np.max))
+    return low, middle, high

@@ -1,0 +1,193 @@
+"""A first manifest and recipe for a folder of images, to be edited: what was seen, what was proposed and why."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from medauc.data.manifest.targets import is_negative_word
+from medauc.data.survey import Facts, Survey
+from medauc.errors import InputError
+from medauc.files import save_text
+from medauc.training.plan import shipped_text
+from medauc.training.recipe import parse_recipe
+
+MANIFEST, RECIPE = "manifest.csv", "recipe.yaml"
+_SIZES = {2: (28, 64, 128, 224), 3: (16, 28, 48, 64)}
+_AIR = -900.0  # Hounsfield units lie below this only outside the body
+_ANISOTROPY = 1.2  # largest over smallest spacing, above which voxels should be made equal
+
+
+def write_starter(survey: Survey, out: Path) -> tuple[Path, Path]:
+    """Write ``manifest.csv`` and ``recipe.yaml``; neither ever over a file that is there.
+
+    Args:
+        survey: What the folder holds.
+        out: Folder for both.
+
+    Raises:
+        InputError: One of the two is there already, or they cannot be written.
+    """
+    manifest, recipe = out / MANIFEST, out / RECIPE
+    for file in (manifest, recipe):
+        if file.exists():
+            raise InputError(
+                f"{file} is there already and is not overwritten; name another folder with --out"
+            )
+    text = recipe_text(survey, out)
+    parse_recipe(_values(text), str(recipe))  # what is proposed must be valid
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{out}: cannot be made ({error.strerror}); name another folder with --out"
+        ) from None
+    save_text(manifest, survey.table.to_csv(index=False, lineterminator="\n"))
+    save_text(recipe, text)
+    return manifest, recipe
+
+
+def recipe_text(survey: Survey, out: Path) -> str:
+    """YAML of a recipe whose section ``data`` says what was seen; the other sections are the general recipe's."""
+    facts = survey.facts
+    kind = f"{facts.spatial_dims}d"
+    shipped = shipped_text("default", kind).splitlines()
+    rest = "\n".join(line for line in shipped if not line.startswith(("#", "description:")))
+    head = [
+        f"# Made by medauc init from {len(survey.table)} images; edit what is not right.",
+        *_comment(seen(survey)),
+    ]
+    data = ["data:", *_indented(_root(survey, out) + _data(survey))]
+    return "\n".join([*head, *data, "", f"# From here on as the recipe default/{kind}.", rest, ""])
+
+
+def seen(survey: Survey) -> list[str]:
+    """What was seen, in lines."""
+    facts = survey.facts
+    what = "volumes" if facts.spatial_dims == 3 else "images"
+    found = [
+        f"{len(survey.table)} {what}, {facts.read} of them read",
+        f"sizes {_range_text(facts.sizes)} pixels",
+    ]
+    if facts.mixed:
+        found.append("MIXED: images and volumes; keep one kind in the manifest")
+    if facts.spacings is not None:
+        found.append(f"spacings {_range_text(facts.spacings)} mm")
+    named = {name: n for name, n in facts.modalities.items() if name}
+    bits = {f"{bits} bits": n for bits, n in facts.bits.items()}
+    for title, counts in (("modality", named), ("orientation", facts.orientations), ("depth", bits)):
+        if counts:
+            found.append(f"{title}: " + ", ".join(f"{name} ({n})" for name, n in sorted(counts.items())))
+    if facts.refused:
+        listed = "; ".join(f"{reason} ({n})" for reason, n in facts.refused.most_common(3))
+        found.append(
+            f"NOT READ: {sum(facts.refused.values())} of {facts.read + sum(facts.refused.values())}: {listed}"
+        )
+    classes = ", ".join(f"{name} ({n})" for name, n in survey.classes.items())
+    found.append(
+        f"classes, told from folders: {classes}" if classes else "no classes told: fill in the column target"
+    )
+    patients = survey.table["group"].nunique() if "group" in survey.table else 0
+    if survey.patients is not None:
+        found.append(f"patients: {patients}, told from {survey.patients}; CHECK the column group")
+    else:
+        found.append("patients: not told; if one has several images, add a column group")
+    if "split" in survey.table:
+        found.append("splits told from folders")
+    return found
+
+
+def _data(survey: Survey) -> list[str]:
+    facts = survey.facts
+    spacing = _spacing(facts)
+    lines = [f"size: {_size(facts, spacing)}  # pixels a side that the network sees; larger costs more time"]
+    names = list(survey.classes)
+    if len(names) == 2:
+        lines.append(
+            f"positive_class: {_quoted(_positive(names))}  # which of {' and '.join(names)} is to be found"
+        )
+    elif len(names) > 2:
+        chosen = _quoted(_positive(names))
+        lines.append(f"columns: {{positive: [{chosen}]}}  # of {', '.join(names)}: against all others")
+    if "split" not in survey.table:
+        lines.append(
+            "split: {val: 0.15, test: 0.15, seed: 0}  # or order_by: a date, or by: a site with test_values"
+        )
+    lines.append("preparation:")
+    if spacing is not None:
+        lines += [
+            f"  spacing: {spacing:g}  # mm; volumes are resampled to it,",
+            "  fit: crop_pad  # then cut or padded to the size: how large things are stays visible",
+        ]
+    else:
+        lines.append("  fit: resize  # stretched to the size; crop_pad keeps proportions")
+    if len(facts.orientations) > 1:
+        lines.append(
+            f"  orientation: {facts.orientations.most_common(1)[0][0]}  # volumes are stored in several"
+        )
+    return [*lines, *_intensity(facts)]
+
+
+def _intensity(facts: Facts) -> list[str]:
+    if facts.lowest <= _AIR:
+        return [
+            "  intensity: [-1000, 400]  # CT, it seems; or lung, soft_tissue, bone, brain, liver, [low, high]"
+        ]
+    if set(facts.modalities) == {"MR"}:
+        return ["  intensity: zscore  # MR has no units: standardised image by image; or percentile"]
+    return ["  intensity: auto  # 8-bit as it is, else DICOM's window or percentiles; or [low, high]"]
+
+
+def _spacing(facts: Facts) -> float | None:
+    """One spacing for volumes that have several, or voxels that are longer than wide; as fine as the size allows."""
+    if facts.spacings is None or facts.spatial_dims == 2:
+        return None
+    low, middle, high = facts.spacings
+    if max(high) / min(low) <= _ANISOTROPY:
+        return None
+    extent = max(size * mm for size, mm in zip(facts.sizes[1], middle, strict=True))
+    return round(max(min(middle), extent / _SIZES[3][-1]), 1) or 0.1
+
+
+def _size(facts: Facts, spacing: float | None) -> int:
+    """The largest usual size that the median image fills; where nothing is stretched, the smallest that holds it."""
+    sizes = _SIZES[facts.spatial_dims]
+    if spacing is None or facts.spacings is None:
+        return max([size for size in sizes if size <= max(facts.sizes[1])], default=sizes[0])
+    longest = max(n * mm / spacing for n, mm in zip(facts.sizes[1], facts.spacings[1], strict=True))
+    return min([size for size in sizes if size >= round(longest)], default=sizes[-1])
+
+
+def _positive(names: Sequence[str]) -> str:
+    """The class that is meant to be found: the last that has no usual word for a negative finding."""
+    return next((name for name in reversed(names) if not is_negative_word(name)), names[-1])
+
+
+def _root(survey: Survey, out: Path) -> list[str]:
+    same = out.resolve() == survey.folder.resolve()
+    return (
+        [] if same else [f"root: {_quoted(str(survey.folder.resolve()))}  # paths of the manifest start here"]
+    )
+
+
+def _range_text(values: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]) -> str:
+    low, middle, high = ("x".join(f"{value:.4g}" for value in row) for row in values)
+    return middle if low == high else f"{low} to {high}, median {middle}"
+
+
+def _comment(lines: Sequence[str]) -> list[str]:
+    return [f"# Seen: {lines[0]}", *(f"#   {line}" for line in lines[1:])]
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _values(text: str) -> dict[str, object]:
+    found: dict[str, object] = yaml.safe_load(text)
+    return found

@@ -1,0 +1,126 @@
+"""``medauc init``: what it sees, what it writes, that it trains, and that nothing is overwritten."""
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from medauc.data import PhantomSpec, load_dataset
+from medauc.data.export import export_dataset
+from medauc.training import parse_recipe
+
+
+@pytest.fixture
+def class_scans(tmp_path: Path) -> Path:
+    """Twenty patients with two PNG each, in folders of two classes."""
+    rng = np.random.default_rng(0)
+    for name, level in (("benign", 70), ("malignant", 170)):
+        (tmp_path / "scans" / name).mkdir(parents=True)
+        for row in range(20):
+            pixels = rng.integers(level - 40, level + 40, (30, 32), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "scans" / name / f"{name[0]}{row // 2:03d}_{row % 2}.png")
+    return tmp_path / "scans"
+
+
+def test_what_is_written_trains(class_scans: Path, invoke, tiny: list[str], tmp_path: Path):
+    found = invoke("init", class_scans)
+    assert found.status == 0, found.err
+    assert "40 images, 40 of them read" in found.out
+    assert "classes, told from folders: benign (20), malignant (20)" in found.out
+    assert "patients: 20, told from the beginning of the file's name" in found.out
+    table = pd.read_csv(class_scans / "manifest.csv")
+    assert list(table.columns) == ["path", "target", "group"]
+    assert table["group"].nunique() == 20
+    values = yaml.safe_load((class_scans / "recipe.yaml").read_text())
+    assert values["data"]["size"] == 28
+    assert values["data"]["positive_class"] == "malignant"
+    command = found.out.splitlines()[-1].removeprefix("train: medauc ").split()
+    trained = invoke(*command, *tiny, "--out", "run")
+    assert trained.status == 0, trained.err
+    assert "Splits were made: drawn with seed 0, classes spread evenly, patients kept whole." in trained.out
+    splits = pd.read_csv(tmp_path / "run" / "split.csv")
+    assert (splits.groupby("group")["split"].nunique() == 1).all()
+    assert "positive_class: malignant" in (tmp_path / "run" / "recipe.yaml").read_text()
+
+
+def test_nothing_is_overwritten(class_scans: Path, invoke, tmp_path: Path):
+    (class_scans / "recipe.yaml").write_text("mine")
+    found = invoke("init", class_scans)
+    assert found.status == 2
+    assert "recipe.yaml is there already and is not overwritten; name another folder with --out" in found.err
+    assert not (class_scans / "manifest.csv").exists()
+    assert invoke("init", class_scans, "--out", tmp_path / "new").status == 0
+    values = yaml.safe_load((tmp_path / "new" / "recipe.yaml").read_text())
+    assert values["data"]["root"] == str(class_scans.resolve())
+    assert (class_scans / "recipe.yaml").read_text() == "mine"
+
+
+def test_volumes_of_several_spacings_and_orientations(tmp_path: Path, invoke):
+    rng = np.random.default_rng(0)
+    (tmp_path / "ct").mkdir()
+    for row in range(8):
+        spacing = [0.7, 0.7, 1.25 if row % 2 else 2.5]
+        affine = np.diag([-1, -1, 1, 1] if row else [1, 1, 1, 1]) * [*spacing, 1]
+        voxels = rng.integers(-1000, 400, (40, 40, 12), dtype=np.int16)
+        nibabel.Nifti1Image(voxels, affine).to_filename(tmp_path / "ct" / f"CT-{row:02d}_L.nii.gz")
+    (tmp_path / "ct" / "notes.txt").write_text("not an image")
+    (tmp_path / "ct" / "broken.nii.gz").write_bytes((tmp_path / "ct" / "CT-00_L.nii.gz").read_bytes()[:3000])
+    found = invoke("init", tmp_path / "ct")
+    assert found.status == 0, found.err
+    for words in (
+        "volumes",
+        "orientation: SAR (1), SPL (7)",
+        "NOT READ: 1 of 9",
+        "no classes told: fill in the column",
+    ):
+        assert words in found.out
+    preparation = yaml.safe_load((tmp_path / "ct" / "recipe.yaml").read_text())["data"]["preparation"]
+    assert preparation == {"spacing": 0.7, "fit": "crop_pad", "orientation": "SPL", "intensity": [-1000, 400]}
+    trained = invoke("train", tmp_path / "ct" / "manifest.csv")
+    assert trained.status == 2
+    assert "target 'target' is blank in rows 2, 3, 4, ... (9 rows)" in trained.err
+
+
+def test_dicom_patients_are_hashed_and_never_shown(tmp_path: Path, invoke):
+    data = load_dataset("phantom2d", 12, phantom=PhantomSpec(n_train=8, n_val=2, n_test=2, signal_width=1))
+    export_dataset(data, tmp_path / "out", "dicom")
+    (tmp_path / "out" / "manifest.csv").unlink()
+    found = invoke("init", tmp_path / "out")
+    assert found.status == 0, found.err
+    assert "patients: 12, told from DICOM's PatientID, hashed" in found.out
+    written = (tmp_path / "out" / "manifest.csv").read_text()
+    table = pd.read_csv(tmp_path / "out" / "manifest.csv")
+    assert table["group"].str.fullmatch("[0-9a-f]{16}").all()
+    assert "train-00003" not in written.replace("images/train-00003.dcm", "")
+
+
+def test_a_folder_without_images(tmp_path: Path, invoke):
+    (tmp_path / "empty").mkdir()
+    found = invoke("init", tmp_path / "empty")
+    assert (found.status, found.err.count("\n")) == (2, 1)
+    assert "holds no images that can be read" in found.err
+    assert invoke("init", tmp_path / "none").status == 2
+
+
+@pytest.mark.parametrize("name", ["nih-chest-1000", "lidc-nodule-voi"])
+def test_patients_of_real_files_are_told_from_their_names(
+    name: str, nih_dir: Path, lidc_dir: Path, tmp_path: Path
+):
+    from medauc.data.survey import survey_folder
+    from medauc.training.starter import write_starter
+
+    folder, column = {"nih-chest-1000": (nih_dir, "group"), "lidc-nodule-voi": (lidc_dir, "patient_id")}[name]
+    images = folder / ("images" if name.startswith("nih") else "VOIs/image")
+    survey = survey_folder(images)
+    _, recipe = write_starter(survey, tmp_path / "out")
+    truth = pd.read_csv(folder / "manifest.csv", dtype=str)
+    files = truth["path"].str.split("/").str[-1]
+    told = files.map(dict(zip(survey.table["path"], survey.table["group"], strict=True)))
+    # a one-to-one map between what was told and the truth
+    pairs = pd.DataFrame({"told": told, "true": truth[column]}).drop_duplicates()
+    assert len(pairs) == pairs["told"].nunique() == pairs["true"].nunique()
+    parse_recipe(yaml.safe_load(recipe.read_text()), "recipe.yaml")
