@@ -123,7 +123,7 @@ def _column(name: str, texts: NDArray[np.str_], kind: Kind = "column") -> Featur
     levels, place = np.unique(filled, return_inverse=True)
     if len(levels) > min(MOST_LEVELS, max(2, len(filled) // 5)):
         return None
-    return Feature(name, kind, place.astype(np.float64), tuple(level or "(none)" for level in levels))
+    return Feature(name, kind, place.astype(np.float64), tuple(str(level) or "(none)" for level in levels))
 
 
 def _numbers(values: Sequence[int | None]) -> NDArray[np.float64]:
