@@ -1,0 +1,96 @@
+"""Paths as users give them become samples with names."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medauc.data.manifest import ColumnsSpec
+from medauc.errors import InputError
+from medauc.training.prediction.samples import Wanted, find_samples
+
+FLAT = Wanted(array_ndim=3)
+
+
+def picture(path, value=7) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((4, 4), value, np.uint8)).save(path)
+
+
+def named(paths, wanted=FLAT) -> list[tuple[str, str]]:
+    return [(sample.id, sample.path.name) for sample in find_samples(paths, wanted)[0]]
+
+
+def test_files_are_named_by_their_stems_and_twins_by_their_paths(tmp_path) -> None:
+    for name in ("a/1.png", "b/1.png", "b/2.png"):
+        picture(tmp_path / name)
+    found, notes = find_samples([tmp_path / "b", tmp_path / "a" / "1.png"], FLAT)
+    assert [sample.id for sample in found] == [str(tmp_path / "b/1.png"), "2", str(tmp_path / "a/1.png")]
+    assert notes == []
+
+
+def test_the_ending_of_a_compressed_volume_is_two_words(tmp_path) -> None:
+    (tmp_path / "scan.nii.gz").write_bytes(b"")
+    assert named([tmp_path / "scan.nii.gz"]) == [("scan", "scan.nii.gz")]
+
+
+def test_a_manifest_names_its_images_and_needs_no_targets(tmp_path) -> None:
+    picture(tmp_path / "x.png")
+    (tmp_path / "m.csv").write_text("file,study,label,split\nx.png,s1,,nowhere\ngone.png,s2,seven,\n")
+    wanted = Wanted(3, ColumnsSpec(path="file", id="study"))
+    assert named([tmp_path / "m.csv"], wanted) == [("s1", "x.png"), ("s2", "gone.png")]
+
+
+def test_a_manifest_cannot_leave_its_root(tmp_path) -> None:
+    picture(tmp_path / "x.png")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "m.csv").write_text("path\n../x.png\n")
+    with pytest.raises(InputError, match=r"without '\.\.'"):
+        named([tmp_path / "in" / "m.csv"])
+    (tmp_path / "in" / "m.csv").write_text("path\nx.png\n")
+    assert named([tmp_path / "in" / "m.csv"], Wanted(3, root=tmp_path)) == [("x.png", "x.png")]
+
+
+def test_arrays_are_many_images(tmp_path) -> None:
+    images = np.arange(2 * 16, dtype=np.uint8).reshape(2, 4, 4)
+    np.savez(tmp_path / "plain.npz", images=images)
+    np.savez(tmp_path / "splits.npz", val_images=images, test_images=images, test_ids=np.array(["u", "v"]))
+    np.save(tmp_path / "many.npy", images)
+    np.save(tmp_path / "one.npy", images[0])
+    assert [name for name, _ in named([tmp_path / "plain.npz"])] == ["image-00000", "image-00001"]
+    assert [name for name, _ in named([tmp_path / "splits.npz"])] == ["val-00000", "val-00001", "u", "v"]
+    many, _ = find_samples([tmp_path / "many.npy"], FLAT)
+    assert [sample.id for sample in many] == ["many-00000", "many-00001"]
+    assert isinstance(many[1].items[0].array, np.memmap)
+    np.testing.assert_array_equal(many[1].items[0].read().pixels, images[1])
+    one, _ = find_samples([tmp_path / "one.npy"], FLAT)
+    np.testing.assert_array_equal(one[0].items[0].read().pixels, images[0])
+
+
+def test_a_pickled_archive_is_refused(tmp_path) -> None:
+    np.savez(tmp_path / "p.npz", images=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(InputError, match="never loaded"):
+        named([tmp_path / "p.npz"])
+
+
+def test_bags_are_rows_with_one_value(tmp_path) -> None:
+    for name in "abc":
+        picture(tmp_path / f"{name}.png")
+    (tmp_path / "m.csv").write_text("path,patient\na.png,p2\nb.png,p1\nc.png,p2\n")
+    found, _ = find_samples([tmp_path / "m.csv"], Wanted(3, bag="group"))
+    assert [(bag.id, [item.path.name for item in bag.items]) for bag in found] == [
+        ("p2", ["a.png", "c.png"]),
+        ("p1", ["b.png"]),
+    ]
+    assert len(find_samples([tmp_path / "m.csv"], Wanted(3, bag="auto"))[0]) == 3
+    with pytest.raises(InputError, match="no such column"):
+        find_samples([tmp_path / "m.csv"], Wanted(3, bag="study"))
+    _, notes = find_samples([tmp_path / "a.png"], Wanted(3, bag="group"))
+    assert notes == ["The model scores bags of images: without a manifest each file is a bag of its own."]
+
+
+@pytest.mark.parametrize(("name", "message"), [("gone.png", "no such file or folder"), ("empty", "no images")])
+def test_what_is_not_there_is_told(name, message, tmp_path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("nothing")
+    with pytest.raises(InputError, match=message):
+        named([tmp_path / name])
