@@ -33,6 +33,7 @@ _FOREIGN = (
     (b"CDF", "NetCDF (MINC 1)"),
     (b"MATRIX", "ECAT"),
     (b"%PDF", "a PDF"),
+    (b"\x1f\x8b", "packed by gzip and no volume that is read packed (unpack it first)"),
     (b"BZh", "packed by bzip2"),
     (b"\xfd7zXZ", "packed by xz"),
     (b"\x28\xb5\x2f\xfd", "packed by zstd"),
@@ -103,7 +104,8 @@ def _format_of_bytes(head: bytes) -> Format | None:
         if head.startswith(mark):
             return name
     if head.startswith(b"\x1f\x8b"):
-        return _volume_format(_inflated_head(head))
+        inner = _inflated_head(head)
+        return None if inner[128:132] == b"DICM" else _volume_format(inner)
     if volume := _volume_format(head):
         return volume
     if _META_IMAGE.match(head):
@@ -141,11 +143,11 @@ def _starts_like_dicom(head: bytes) -> bool:
     if len(head) < 16:
         return False
     for order in ("little", "big"):
-        group, element = (int.from_bytes(head[i : i + 2], order) for i in (0, 2))  # type: ignore[arg-type]
+        group, element = (int.from_bytes(head[i : i + 2], order) for i in (0, 2))
         if group not in _FIRST_GROUPS or element > 0x60:
             continue
         explicit = head[4:6].isalpha() and head[4:6].isupper()
-        if explicit or int.from_bytes(head[4:8], order) <= 64:  # type: ignore[arg-type]
+        if explicit or int.from_bytes(head[4:8], order) <= 64:
             return True
     return False
 

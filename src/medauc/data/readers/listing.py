@@ -1,4 +1,4 @@
-"""Which images lie below a folder, and which files an image consists of."""
+"""Which images lie below a folder."""
 
 import os
 import re
@@ -10,8 +10,6 @@ from medauc.data.readers.image import Refusal, UnreadableImage
 from medauc.data.readers.limits import Limits
 from medauc.data.readers.quiet import quiet
 
-# Endings of headers whose values lie in another file of the same name.
-_HEADERS = (".hdr", ".head", ".mhd", ".nhdr")
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -32,37 +30,6 @@ def list_images(folder: Path | str) -> list[Path]:
     with quiet():
         found = [image for place, files in _folders(root) for image in _images(place, files)]
     return sorted(found, key=_natural)
-
-
-def files_of_image(path: Path | str, limits: Limits | None = None) -> tuple[Path, ...]:
-    """The files that :func:`read_image` reads for a path: slices of a series, header and values of a pair.
-
-    What they hold decides what the image is; a digest over them tells whether it has changed.
-
-    Raises:
-        UnreadableImage: A folder with no series or several.
-
-    >>> import tempfile
-    >>> image = Path(tempfile.mkdtemp()) / "a.png"
-    >>> _ = image.write_bytes(b"...")
-    >>> [file.name for file in files_of_image(image)]
-    ['a.png']
-    """
-    from medauc.data.readers.dicom import series_of_path
-
-    path = Path(path)
-    try:
-        with quiet():
-            series = series_of_path(path, limits or Limits())
-        if series:
-            return series.files
-    except Refusal as refusal:
-        raise UnreadableImage(f"{path}: {refusal}") from None
-    header = header_of_pair(path) or path
-    if header.suffix.lower() in _HEADERS:
-        beside = sorted(other for other in path.parent.iterdir() if other.name.startswith(f"{header.stem}."))
-        return tuple(other for other in beside if other.is_file())
-    return (path,)
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, list[Path]]]:

@@ -75,15 +75,20 @@ def _header(file: Any, kind: Format) -> Any:
     from nibabel.nifti2 import Nifti2Header, Nifti2PairHeader
 
     if kind == "AFNI":
-        return AFNIHeader.from_fileobj(io.StringIO(file.read(_LARGEST_OFFSET).decode("latin-1")))
+        afni: Any = AFNIHeader
+        return afni.from_fileobj(io.StringIO(file.read(_LARGEST_OFFSET).decode("latin-1")))
     head = file.read(540)
+    parse: Any
     if kind == "MGH":
-        return MGHHeader(head[:284].ljust(284, b"\0"), check=True)
-    if kind == "Analyze":
-        return AnalyzeHeader(head[:348], check=True)
-    if head[4:7] in (b"n+2", b"ni2"):
-        return (Nifti2Header if head[4:7] == b"n+2" else Nifti2PairHeader)(head, check=True)
-    return (Nifti1Header if head[344:347] == b"n+1" else Nifti1PairHeader)(head[:348], check=True)
+        parse, length = MGHHeader, 284
+        head = head.ljust(length, b"\0")
+    elif kind == "Analyze":
+        parse, length = AnalyzeHeader, 348
+    elif head[4:7] in (b"n+2", b"ni2"):
+        parse, length = (Nifti2Header if head[4:7] == b"n+2" else Nifti2PairHeader), 540
+    else:
+        parse, length = (Nifti1Header if head[344:347] == b"n+1" else Nifti1PairHeader), 348
+    return parse(head[:length], check=True)
 
 
 def _volume_shape(shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:

@@ -90,12 +90,13 @@ def patient_id_of(path: Path | str) -> str | None:
 
     It is an identifying value: hash it with :func:`hash_id` before it is written anywhere.
     """
+    from medauc.data.readers.dicom import series_of_path
     from medauc.data.readers.dicom.elements import text
     from medauc.data.readers.dicom.source import opened
-    from medauc.data.readers.listing import files_of_image
 
     try:
-        first = files_of_image(path)[0]
+        series = series_of_path(Path(path), Limits())
+        first = series.files[0] if series else Path(path)
         regular_file(first)
         if format_of(first) != "DICOM":
             return None

@@ -89,7 +89,7 @@ def read_values(
     """
     count = limits.check(shape, dtype.itemsize + extra)
     values = np.empty(count, dtype=dtype)
-    view = memoryview(values.view(np.uint8).reshape(-1))
+    view = values.view(np.uint8).reshape(-1).data
     done = 0
     while done < len(view):
         got = file.readinto(view[done : done + 64 * _CHUNK])  # type: ignore[attr-defined]

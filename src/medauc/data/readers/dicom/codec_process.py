@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from medauc.data.readers.dicom.frames import installed_decoder
+from medauc.data.readers.dicom.frames import described, installed_decoder
 from medauc.data.readers.dicom.source import opened
 from medauc.data.readers.image import Refusal
 from medauc.data.readers.limits import Limits
@@ -36,7 +36,7 @@ def main() -> None:
             with quiet():
                 for frame in _frames(*json.loads(line)):
                     _say(replies, {"dtype": frame.dtype.str, "shape": frame.shape})
-                    replies.write(memoryview(frame).cast("B"))
+                    replies.write(frame.data)
             _say(replies, {"end": None})
         except Refusal as refusal:
             _say(replies, {"end": str(refusal)})
@@ -51,11 +51,11 @@ def main() -> None:
 
 
 def _frames(path: str, count: int) -> Iterator[npt.NDArray[Any]]:
-    from pydicom.pixels import iter_pixels
+    from pydicom.pixels.utils import iter_pixels
 
     with opened(Path(path), Limits()) as source:
         installed_decoder(source.syntax)
-        for frame in itertools.islice(iter_pixels(source.pixels), count):
+        for frame in described(itertools.islice(iter_pixels(source.pixels), count)):
             yield np.ascontiguousarray(native(frame))
 
 

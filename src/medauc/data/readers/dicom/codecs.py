@@ -36,6 +36,7 @@ class _Process:
         }
         self.owner = os.getpid()
         self.bytes = limits.max_bytes
+        self.in_step = True  # whether it waits for a request, and has no more to say about the last
         self.child = subprocess.Popen(
             [sys.executable, "-m", "medauc.data.readers.dicom.codec_process", str(limits.max_bytes)],
             stdin=subprocess.PIPE,
@@ -55,6 +56,7 @@ class _Process:
         self, path: Path, shape: tuple[int, ...], count: int, seconds: float
     ) -> Iterator[npt.NDArray[Any]]:
         """At most ``count`` frames of a file, each of ``shape``."""
+        self.in_step = False
         with self._alarm(seconds):
             self.requests.write(json.dumps([str(path.absolute()), count]).encode() + b"\n")
             self.requests.flush()
@@ -62,6 +64,7 @@ class _Process:
                 if tuple(answer["shape"]) != shape or answer["dtype"] not in _TYPES:
                     raise Refusal("its frames are not as large as its header says; the file is damaged")
                 yield self._values(shape, np.dtype(answer["dtype"]))
+        self.in_step = True
         if answer["end"]:
             raise Refusal(str(answer["end"])[:200])
 
@@ -81,7 +84,7 @@ class _Process:
 
     def _values(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         values = np.empty(shape, dtype)
-        view = memoryview(values).cast("B")
+        view = values.reshape(-1).view(np.uint8).data
         done = 0
         while done < len(view):
             if not (got := self.replies.readinto(view[done:])):  # type: ignore[attr-defined]
@@ -131,12 +134,10 @@ def decoded_apart(
     seconds = limits.max_seconds + frames * float(np.prod(shape)) / _VALUES_A_SECOND
     with _lock:
         process = _process(limits)
-        whole = False
         try:
             yield from process.frames(path, shape, frames, seconds)
-            whole = True
         finally:
-            if not whole:  # it may be dead, or have more to say about this file
+            if not process.in_step:
                 process.close()
                 _running.clear()
 

@@ -51,8 +51,9 @@ def layout_of(header: Any, limits: Limits) -> Layout:
         raise Refusal(f"has {layout.samples} values a pixel, not 1 or 3")
     limits.check_slices(layout.frames, "frames")
     allocated = max(8, min(whole(header, "BitsAllocated", 8), 64)) // 8
-    # Decoded frames, their like after the rescale (float32 at most), and the encoded bytes.
-    limits.check((layout.frames, *layout.shape), 2 * allocated + (4 if layout.samples == 1 else 2))
+    # All frames as the result, and one as stored, decoded and rescaled.
+    limits.check((layout.frames, *layout.shape), max(allocated, 4) if layout.samples == 1 else allocated)
+    limits.check(layout.shape, 2 * allocated + 8)
     return layout
 
 
@@ -64,7 +65,7 @@ def decoded(source: Source, layout: Layout, limits: Limits) -> Iterator[npt.NDAr
     """
     installed_decoder(source.syntax)
     count = 0
-    for frame in _frames(source, layout, limits):
+    for frame in described(_frames(source, layout, limits)):
         if frame.shape != layout.shape:
             raise Refusal("its frames are not as large as its header says; the file is damaged")
         count += 1
@@ -79,7 +80,7 @@ def installed_decoder(syntax: str) -> None:
     Raises:
         Refusal: pydicom does not know it, or the codec is not installed.
     """
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     try:
@@ -92,9 +93,23 @@ def installed_decoder(syntax: str) -> None:
         raise Refusal(f"is compressed as {_name(UID(syntax))}; install the codecs: {_EXTRA}")
 
 
+def described(frames: Iterator[npt.NDArray[Any]]) -> Iterator[npt.NDArray[Any]]:
+    """The same frames; what pydicom says of a missing element names the file, and its words are not kept."""
+    try:
+        yield from frames
+    except AttributeError:
+        raise Refusal(
+            "has no pixels, or lacks an element that describes them; copy it again or leave it out"
+        ) from None
+    except RuntimeError:
+        raise Refusal(
+            "its compressed pixels are damaged or of a kind that no installed codec decodes"
+        ) from None
+
+
 def _frames(source: Source, layout: Layout, limits: Limits) -> Iterator[npt.NDArray[Any]]:
     """Frames by pydicom: those of C codecs in another process, as damaged ones have been seen to stall them."""
-    from pydicom.pixels import iter_pixels
+    from pydicom.pixels.utils import iter_pixels
     from pydicom.uid import UID, RLELossless
 
     if UID(source.syntax).is_compressed and source.syntax != RLELossless:
@@ -106,7 +121,7 @@ def _frames(source: Source, layout: Layout, limits: Limits) -> Iterator[npt.NDAr
 
 def with_palette(frame: npt.NDArray[Any], header: Any) -> npt.NDArray[Any]:
     """RGB of a frame of palette indices, as many bits as the palette has."""
-    from pydicom.pixels import apply_color_lut
+    from pydicom.pixels.processing import apply_color_lut
 
     return np.asarray(apply_color_lut(frame, header))[..., :3]
 

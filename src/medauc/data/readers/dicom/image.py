@@ -79,11 +79,10 @@ def meant(
     else:
         dtype = dtype or result_type([rescale], stored, frame.dtype)
         pixels = apply_rescale(frame, rescale, dtype)
-        low, high = (rescale.slope * end + rescale.intercept for end in stored.ends)
+        ends = (np.nanmin(frame), np.nanmax(frame)) if frame.dtype.kind == "f" else stored.ends
+        low, high = (rescale.slope * float(end) + rescale.intercept for end in ends)
     if not stored.inverted:
         return pixels, window
-    if stored.bits == 1 or pixels.dtype.kind == "f":
-        low, high = float(np.nanmin(pixels)), float(np.nanmax(pixels))
     mirrored = (low + high - window[1], low + high - window[0]) if window else None
     return invert(pixels, low, high), mirrored
 

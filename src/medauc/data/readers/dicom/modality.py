@@ -10,7 +10,6 @@ import numpy.typing as npt
 from medauc.data.readers.dicom.elements import items, number, numbers, text, value, whole
 from medauc.data.readers.values import native, rescaled_type
 
-# Modalities whose RescaleSlope scales the display of one image, which would differ from slice to slice.
 Window = tuple[float, float]
 
 
@@ -84,7 +83,7 @@ def lookup(frame: npt.NDArray[Any], header: Any) -> npt.NDArray[Any] | None:
     """Values through the modality lookup table, ``None`` where the file has none."""
     if not items(header, "ModalityLUTSequence"):
         return None
-    from pydicom.pixels import apply_modality_lut
+    from pydicom.pixels.processing import apply_modality_lut
 
     return native(apply_modality_lut(frame, header))
 

@@ -102,11 +102,12 @@ def _inflated(file: BinaryIO, start: int, meta: Any, limits: Limits) -> BinaryIO
     if machine.unconsumed_tail:
         limits.check_bytes(limits.max_bytes + 1, "the unpacked file")
     meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    result = io.BytesIO()
+    result: Any = io.BytesIO()
     result.write(b"\0" * 128 + b"DICM")
     pydicom.filewriter.write_file_meta_info(result, meta, enforce_standard=False)
     result.write(data)
-    return result
+    unpacked: BinaryIO = result
+    return unpacked
 
 
 def _guessed_syntax(header: Any) -> str:
