@@ -146,6 +146,25 @@ def test_images_stay_readable_when_their_entry_is_removed_by_hand(
     np.testing.assert_array_equal(opened(10).images, before)
 
 
+def test_only_the_user_can_look_in(opened: Callable[..., PreparedImages], folder: Path) -> None:
+    opened(10)
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_can_only_be_read(
+    opened: Callable[..., PreparedImages], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object, **more: object) -> None:
+        raise PermissionError
+
+    found = np.array(opened(10).images)
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # the tester may be root, whom nothing stops
+    monkeypatch.setattr("os.utime", refuse)
+    np.testing.assert_array_equal(opened(10).images, found)
+    with pytest.raises(InputError, match="cannot be written; name another with the variable MEDAUC_CACHE"):
+        opened(20)
+
+
 def test_the_variable_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDAUC_CACHE", str(tmp_path / "elsewhere"))
     assert cache_folder() == tmp_path / "elsewhere"

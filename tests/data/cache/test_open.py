@@ -223,6 +223,33 @@ def test_a_file_that_kills_its_process_is_a_failure_and_the_rest_goes_on(
     assert int(total) == sum(int(np.load(path).sum(dtype=int)) for path in images if path.name != "07.npy")
 
 
+def test_an_interrupt_ends_the_workers_and_keeps_what_is_done(images: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        _DEADLY_READER.replace('if path.name == os.environ.get("DEADLY"):', "print(path.name, flush=True)")
+        .replace("        os.kill(os.getpid(), signal.SIGSEGV)", "    time.sleep(0.3)")
+        .replace("import os", "import time, os")
+    )
+    paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT_WITHOUT_GUARD],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": paths},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    for _ in range(8):  # two chunks of three are done, or one and parts of two
+        process.stderr.readline()
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    rest, _ = process.stderr.read(), process.wait(timeout=60)
+    assert "KeyboardInterrupt" in rest
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    found = opened(images, tmp_path, PreparationSpec(colour="grey"))
+    np.testing.assert_array_equal(found.images, [np.load(path) for path in images])
+
+
 def test_several_processes_give_the_same_rows(
     images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,8 +21,8 @@ from medauc.data.cache.rows import RowJob
 from medauc.files import write_bytes_atomically, write_text_atomically
 
 _DONE = "done"  # one byte a row: 1 where its pixels are safe on disk
-_CHUNK_BYTES = 8 << 20  # of pixels handed out at a time
-_CHUNK_ROWS = 64
+_CHUNK_BYTES = 2 << 20  # of pixels handed out at a time
+_CHUNK_ROWS = 32
 _SAVE_EVERY = 5.0  # seconds of work that a kill may cost
 _COPY_ROWS = 1024
 

@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import log10
 from pathlib import Path
@@ -134,9 +134,9 @@ def make_room(root: Path, needed: int, limit: int) -> None:
 
 
 def make_folder(root: Path) -> Path:
-    """Make the folder where it is missing."""
+    """Make the folder where it is missing, for the user's eyes only: it will hold patients' images."""
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"the cache folder {root} cannot be made ({error.strerror}); "
@@ -150,6 +150,10 @@ def building(entry: Path, wait: Any) -> Iterator[Path]:
     """Hold the only right to build an entry, and yield the folder to build it in; ``wait`` is called before waiting."""
     from filelock import FileLock, Timeout  # brings asyncio along, which every start of medauc would pay for
 
+    if not os.access(entry.parent, os.W_OK):
+        raise InputError(
+            f"the cache folder {entry.parent} cannot be written; name another with the variable {CACHE_VARIABLE}"
+        )
     lock = FileLock(entry.with_name(entry.name + _LOCK))
     try:
         lock.acquire(timeout=0)
@@ -173,7 +177,8 @@ def hold(entry: Path) -> IO[bytes] | None:
     if not (entry / ABOUT).exists():  # removed before the mark was set
         file.close()
         return None
-    os.utime(entry)
+    with suppress(OSError):  # a finished entry may lie where this user can only read
+        os.utime(entry)
     return file
 
 
