@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from medauc.data import BagSplit, Dataset, make_bags
 from medauc.errors import InputError
@@ -160,3 +161,33 @@ def test_a_model_of_single_images_refuses_bags(tmp_path: Path) -> None:
     assert not (folder / "instances.csv").exists()
     with pytest.raises(InputError, match="scores single images"):
         Predictor.load(folder, "cpu")(dataset.test.images, np.array([0, 12]))
+
+
+def test_files_of_a_patient_are_a_bag_from_training_to_prediction(
+    invoke: Callable[..., Any], tmp_path: Path
+) -> None:
+    rows = []
+    for name, split in resolve("phantom2d", overrides=PHANTOM).dataset.splits.items():
+        for number, image in enumerate(np.asarray(split.images)):
+            patient = number // 3 if number < 6 else number % 2 + 2  # from 3 images to many
+            rows.append((f"{name}{number}.png", patient % 2, f"{name}-{patient}", name, "FM"[patient % 2]))
+            Image.fromarray(image).save(tmp_path / rows[-1][0])
+    table = pd.DataFrame(rows, columns=["path", "target", "patient", "split", "sex"])
+    table.sample(frac=1, random_state=0).to_csv(tmp_path / "manifest.csv", index=False)
+    settings = [
+        *PHANTOM[5:],
+        "data.size=8",
+        "data.bags.by=group",
+        "model.bag_pooling=max",
+        "data.bags.max_images=2",
+    ]
+    options = [part for setting in settings for part in ("--set", setting)]
+    done = invoke("train", "manifest.csv", *options, "--device", "cpu", "--out", "run")
+    assert done.status == 0, done.err
+    assert "4 / 4 / 4 train/val/test bags of 3 to 9 images" in done.out
+    scored = Predictions.read(tmp_path / "run" / "predictions.csv").frame.set_index("id")["score"]
+    assert set(scored.index) == {f"{split}-{patient}" for split in ("val", "test") for patient in range(4)}
+    assert "the one that decided" in (tmp_path / "run" / "report.html").read_text()
+    assert invoke("predict", "run", "manifest.csv", "--out", "new.csv", "--device", "cpu").status == 0
+    new = pd.read_csv(tmp_path / "new.csv", dtype={"id": str}).set_index("id")["score"]
+    assert new.loc[scored.index].to_numpy() == pytest.approx(scored.to_numpy(), abs=1e-5)
