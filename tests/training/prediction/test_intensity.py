@@ -18,7 +18,9 @@ def by_hand(image: np.ndarray) -> list[float]:
 def test_grey_images_and_volumes(shape, monkeypatch) -> None:
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     monkeypatch.setattr(intensity, "_CHUNK_VALUES", 2 * images[0].size)  # several parts, the last one shorter
-    np.testing.assert_allclose(describe_intensities(images, 1), [by_hand(image) for image in images], rtol=1e-5)
+    np.testing.assert_allclose(
+        describe_intensities(images, 1), [by_hand(image) for image in images], rtol=1e-5
+    )
 
 
 def test_each_channel_of_colour_images() -> None:

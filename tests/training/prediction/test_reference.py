@@ -19,7 +19,9 @@ def test_a_new_image_exceeds_joint_limits_as_seldom_as_promised() -> None:
     rng, rates = np.random.default_rng(0), []
     for _ in range(60):
         common = rng.normal(size=2150)
-        both = np.exp(np.stack([common + rng.normal(size=2150), 0.2 * rng.normal(size=2150) ** 2 + 0.1 * common]))
+        both = np.exp(
+            np.stack([common + rng.normal(size=2150), 0.2 * rng.normal(size=2150) ** 2 + 0.1 * common])
+        )
         limits = np.array(joint_limits(both[:, :150]))
         rates.append((both[:, 150:] > limits[:, None]).any(axis=0).mean())
     assert 0.004 < np.mean(rates) < 0.0125  # (150 + 1) * 0.99 = 149.5, so rank 150: 1 in 151
@@ -85,7 +87,9 @@ def test_features_are_the_stages_pooled_means_whatever_copies_are_scored(module,
     assert module.recipe.evaluation.test_time_augmentation == "flips"
     images, network = phantom.test.images[:20], module.network
     with torch.inference_mode():
-        at = network.maxpool(network.act(network.bn1(network.conv1(module.normalize(torch.from_numpy(images))))))
+        at = network.maxpool(
+            network.act(network.bn1(network.conv1(module.normalize(torch.from_numpy(images)))))
+        )
         expected = []
         for stage in (network.layer1, network.layer2, network.layer3, network.layer4):
             at = stage(at)

@@ -88,7 +88,9 @@ def test_bags_are_rows_with_one_value(tmp_path) -> None:
     assert notes == ["The model scores bags of images: without a manifest each file is a bag of its own."]
 
 
-@pytest.mark.parametrize(("name", "message"), [("gone.png", "no such file or folder"), ("empty", "no images")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("gone.png", "no such file or folder"), ("empty", "no images")]
+)
 def test_what_is_not_there_is_told(name, message, tmp_path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("nothing")
