@@ -90,6 +90,12 @@ def test_columns_stay_that_have_one_value_in_each_bag() -> None:
     assert bags.train.groups.tolist() == ["train/a", "train/bb"]
 
 
+def test_where_patients_are_not_known_a_bag_is_its_own() -> None:
+    data = dataset_of(["a", "a", "bb"], ["c"], ["dd"])
+    unknown = replace(data, train=replace(data.train, groups=data.train.ids))
+    assert make_bags(unknown, BagSpec("study")).train.groups.tolist() == ["train/a", "train/bb"]
+
+
 def test_unknown_targets_agree_with_known_ones() -> None:
     split = split_of(["a", "a", "bb"], "train")
     several = replace(split, targets=np.array([[1, -1], [-1, -1], [0, 1]]))
@@ -118,7 +124,7 @@ def test_what_makes_no_bag_is_told_in_one_line() -> None:
         (data, BagSpec("stduy"), r"no such column; choose one of group, study, scanner, view, or none"),
         (replace(data, train=blank), BagSpec("study"), r"1 images of the train split have no value"),
         (
-            replace(data, train=replace(data.train, groups=data.train.ids)),
+            replace(data, train=replace(data.train, groups=np.array(["ann", "bob", "bob"]))),
             BagSpec("study"),
             "images of two patients",
         ),

@@ -149,7 +149,7 @@ def make_bags(dataset: Dataset, spec: BagSpec) -> Dataset:
         splits = [_by_itself(split) for split in dataset]
     else:
         splits = _with_common_columns([_grouped(dataset, name, spec.by) for name in dataset.splits])
-        _require_apart(dataset.name, splits)
+        _require_apart(dataset.name, spec.by, splits)
     train, val, test = splits if spec.slices is None else [_sliced(split, spec.slices) for split in splits]
     return replace(dataset, train=train, val=val, test=test)
 
@@ -210,14 +210,16 @@ def _grouped(dataset: Dataset, name: str, column: str) -> BagSplit:
         same = ordered == np.repeat(ordered[starts[:-1]], lengths, axis=0)
         return np.logical_and.reduceat(same, starts[:-1], axis=0)
 
-    if not (alone := one_value(split.groups)).all():
+    # Where patients are not known, each image is its own; then the bag is as much as is known of them.
+    groups = np.where(split.groups == split.ids, columns[column], split.groups)
+    if not (alone := one_value(groups)).all():
         bag = str(ids[np.argmin(alone)])
         raise InputError(f"{where}: bag {bag!r} of the {name} split holds images of two patients")
     return BagSplit(
         images=split.images if (order == np.arange(len(order))).all() else take_images(split.images, order),
         targets=_one_target(split.targets[order], starts, ids, f"{where}: {name} split"),
         ids=ids,
-        groups=split.groups[order][starts[:-1]],
+        groups=groups[order][starts[:-1]],
         metadata={
             key: values[order][starts[:-1]]
             for key, values in split.metadata.items()
@@ -252,13 +254,13 @@ def _with_common_columns(splits: Sequence[BagSplit]) -> list[BagSplit]:
     ]
 
 
-def _require_apart(name: str, splits: Sequence[BagSplit]) -> None:
+def _require_apart(name: str, column: str, splits: Sequence[BagSplit]) -> None:
     """Refuse a bag with images in two splits."""
     ids, counts = np.unique(np.concatenate([split.ids for split in splits]), return_counts=True)
     if (counts > 1).any():
         raise InputError(
             f"{name}: bag {str(ids[counts > 1][0])!r} has images in two splits ({int((counts > 1).sum())} such bags); "
-            "keep all images of a bag in one split"
+            f"keep all images of a bag in one split; made splits do with data.columns.group={column} data.bags.by=group"
         )
 
 
