@@ -250,6 +250,15 @@ def test_an_interrupt_ends_the_workers_and_keeps_what_is_done(images: list[Path]
     np.testing.assert_array_equal(found.images, [np.load(path) for path in images])
 
 
+def test_workers_that_do_not_start_are_not_blamed_on_the_files(
+    images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("medauc.data.cache.build._CHUNK_ROWS", 2)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(RuntimeError, match="does not start"):
+        opened(images, tmp_path, jobs=2)
+
+
 def test_several_processes_give_the_same_rows(
     images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,8 +113,12 @@ class _Worker:
             text=True,
             env=os.environ | dict.fromkeys(_ONE_THREAD, "1"),
         )
-        self._send(job.to_json())
-        if not self._answer():
+        try:
+            self._send(job.to_json())
+            started = bool(self._answer())
+        except _Died:
+            started = False
+        if not started:  # else every file would be blamed for it
             raise RuntimeError(f"a worker process of the cache does not start ({self._end()})")
 
     def run(self, rows: list[tuple[int, str]]) -> Failed:
