@@ -4,12 +4,12 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import log10
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from medauc.errors import InputError
 from medauc.files import write_text_atomically
@@ -146,7 +146,7 @@ def make_folder(root: Path) -> Path:
 
 
 @contextmanager
-def building(entry: Path, wait: Any) -> Iterator[Path]:
+def building(entry: Path, wait: Callable[[], None]) -> Iterator[Path]:
     """Hold the only right to build an entry, and yield the folder to build it in; ``wait`` is called before waiting."""
     from filelock import FileLock, Timeout  # brings asyncio along, which every start of medauc would pay for
 

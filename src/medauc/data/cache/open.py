@@ -31,6 +31,7 @@ from medauc.data.cache.pool import cores
 from medauc.data.cache.progress import ShowProgress, shown
 from medauc.data.cache.rows import RowJob, spec_of
 from medauc.data.preparation import PREPARATION_VERSION, PreparationSpec, holds_colour
+from medauc.data.preparation.spec import Colour
 from medauc.errors import InputError
 
 _LOOKED_AT = 16  # files that decide whether a set is in colour
@@ -192,14 +193,17 @@ def _like(entry: Path, plan: Plan) -> list[Path]:
     """Finished entries with the same preparation, the latest first."""
     found = []
     for other in reversed(list_cache(entry.parent)):
-        about = json.loads((other.path / ABOUT).read_text(encoding="utf-8"))
+        try:
+            about = json.loads((other.path / ABOUT).read_text(encoding="utf-8"))
+        except OSError:  # removed meanwhile
+            continue
         same = about["spec"] == json.loads(json.dumps(plan.about["spec"]))
         if other.finished and same and about["preparation"] == plan.about["preparation"]:
             found.append(other.path)
     return found
 
 
-def _colour_of(paths: list[str], spec: PreparationSpec, spatial_dims: int) -> Any:
+def _colour_of(paths: list[str], spec: PreparationSpec, spatial_dims: int) -> Colour:
     """Grey or colour for a whole set."""
     from medauc.data.readers import read_image
 
