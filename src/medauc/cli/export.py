@@ -34,9 +34,13 @@ def export(
 ) -> None:
     """Write a data set as image files with a manifest: for other tools, or as a pattern for your own files."""
     from medauc.data import load_dataset
-    from medauc.data.export import export_dataset
+    from medauc.data.export import export_dataset, has_named_classes
 
     loaded = load_dataset(dataset, size, data_dir, positive_class=positive, allow_modified=allow_modified)
     manifest = export_dataset(loaded, folder, None if kind is None else kind.value)
     counts = " / ".join(str(len(split)) for split in loaded)
-    typer.echo(f"written: {manifest} ({counts} train/val/test)\ntrain on it with: medauc train {manifest}")
+    typer.echo(f"written: {manifest} ({counts} train/val/test)")
+    positive_class = (
+        f" --set 'data.positive_class={loaded.positive_class}'" if has_named_classes(loaded) else ""
+    )
+    typer.echo(f"train on it with: medauc train {manifest}{positive_class}")

@@ -71,10 +71,29 @@ def _write_split(dataset: Dataset, name: str, folder: Path, writer: Writer, endi
         with atomic_path(path) as temporary:
             writer(temporary, np.ascontiguousarray(split.images[row]), identity, group)
         paths.append(path.relative_to(folder).as_posix())
-    labels = [f"target_{label}" for label in dataset.label_names] if dataset.multi_label else ["target"]
-    targets = dict(zip(labels, split.targets.reshape(len(split), -1).T, strict=True))
-    columns = {"path": paths, "id": split.ids, "group": split.groups, "split": name, **targets}
+    columns = {
+        "path": paths,
+        "id": split.ids,
+        "group": split.groups,
+        "split": name,
+        **_targets(dataset, name),
+    }
     return pd.DataFrame(columns | {key: split.metadata[key] for key in split.metadata if key not in columns})
+
+
+def _targets(dataset: Dataset, name: str) -> dict[str, npt.NDArray[Any]]:
+    """Columns of targets: names of classes where they say something, 0 and 1 else."""
+    values = dataset.splits[name].targets
+    if dataset.multi_label:
+        return {
+            f"target_{label}": column for label, column in zip(dataset.label_names, values.T, strict=True)
+        }
+    return {"target": np.array(dataset.class_names)[values] if has_named_classes(dataset) else values}
+
+
+def has_named_classes(dataset: Dataset) -> bool:
+    """Whether the classes have names of their own."""
+    return not dataset.multi_label and not any(name.startswith("class ") for name in dataset.class_names)
 
 
 def _write_png(path: Path, pixels: Pixels, identity: str, group: str) -> None:

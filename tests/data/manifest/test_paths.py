@@ -54,7 +54,7 @@ def test_what_leaves_the_root_is_refused_with_its_row(root: Path, path: str):
         paths_below(root, ["a.png", path], "m.csv")
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(
         st.sampled_from(["..", ".", "a.png", "away", "series", "circle", "/", "~", "out.png", ""]), max_size=6

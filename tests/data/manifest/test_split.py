@@ -86,6 +86,7 @@ def test_by_time_the_latest_patients_are_test():
     assert how == "patients in the order of day, the latest are test, patients kept whole"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(2000, 2010), min_size=8, max_size=60))
 def test_by_time_no_earlier_patient_is_tested_than_trained_on(years: list[int]):
     made, _ = split_manifest(

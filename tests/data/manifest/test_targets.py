@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medauc.data.manifest.columns import ColumnsSpec
@@ -73,6 +73,7 @@ def test_what_cannot_be_read_names_rows_or_values(values: list[str], words: str)
         one(*values)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(["0", "1", "1.0", "true", "", "-1", "nan", "NA"]), min_size=1, max_size=20))
 def test_several_labels_know_unknown(column: list[str]):
     meaning = {"0": 0, "1": 1, "1.0": 1, "true": 1}

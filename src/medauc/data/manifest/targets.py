@@ -1,5 +1,6 @@
 """Cells of a manifest become targets: 1 for the positive class, 0 for the other, -1 where unknown."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +15,22 @@ UNKNOWN = -1
 HEADER_ROWS = 2  # the first row below the header is row 2, as a spreadsheet counts
 _TRUTH = {"true": "1", "false": "0"}
 _BLANK = ("", "na", "n/a", "none", "null")
-_WORDS_FOR_NEGATIVE = (
-    *("negative", "neg", "normal", "benign", "healthy", "control", "controls", "absent", "no", "none"),
-    *("no_finding", "no finding", "nofinding", "non-malignant", "not malignant", "unaffected"),
+_NEGATIVE = (
+    *(
+        "negative",
+        "neg",
+        "normal",
+        "benign",
+        "healthy",
+        "control",
+        "controls",
+        "absent",
+        "no",
+        "none",
+        "non",
+        "not",
+    ),
+    *("nofinding", "unaffected", "without"),
 )
 
 
@@ -96,12 +110,13 @@ def several_targets(columns: Mapping[str, "pd.Series[str]"], where: str) -> Targ
 
 
 def is_negative_word(name: str) -> bool:
-    """Whether a class has a usual name of the negative one.
+    """Whether a class has a usual name of the negative one: its first or last word is usual for that.
 
-    >>> is_negative_word("Benign"), is_negative_word("malignant")
-    (True, False)
+    >>> [is_negative_word(name) for name in ("Benign", "normal, benign", "no_finding", "abnormal", "malignant")]
+    [True, True, True, False, False]
     """
-    return name.strip().lower() in _WORDS_FOR_NEGATIVE
+    words = re.findall(r"[^\W_]+", name.lower())
+    return bool(words) and (words[0] in _NEGATIVE or words[-1] in _NEGATIVE)
 
 
 def rows_named(rows: npt.NDArray[np.int64]) -> str:

@@ -1,0 +1,250 @@
+"""Own files through every verb: the scores of the catalog's file, splits written down, resumed, reported."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from medauc.data import FilesSpec, load_dataset, load_files
+from medauc.data.export import export_dataset
+from medauc.data.manifest import ColumnsSpec
+from medauc.evaluation import Predictions
+
+TINY = ("--set", "model.width=4", "--set", "training.max_epochs=2", "--device", "cpu")
+QUICK = (*TINY, "--set", "model.stem=imagenet", "--set", "augment=none")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prepared images of a test go nowhere else."""
+    monkeypatch.setenv("MEDAUC_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def part_of(data, per_split: int = 40):
+    """The first samples of each split, so that a test takes seconds."""
+    from dataclasses import replace
+
+    splits = {name: split.take(slice(per_split)) for name, split in data.splits.items()}
+    return replace(data, **splits)
+
+
+def write_npz(data, path: Path) -> Path:
+    """The same data set as one file of the user's own."""
+    arrays = {}
+    for name, split in data.splits.items():
+        arrays |= {f"{name}_images": np.asarray(split.images), f"{name}_labels": split.targets}
+        arrays |= {f"{name}_ids": split.ids, f"{name}_groups": split.groups}
+    np.savez_compressed(path, **arrays)
+    return path
+
+
+def assert_equal_scores(tmp_path: Path, first: str, second: str) -> None:
+    tables = [Predictions.read(tmp_path / run / "predictions.csv").frame for run in (first, second)]
+    pd.testing.assert_frame_equal(*(table.drop(columns="score") for table in tables))
+    np.testing.assert_allclose(tables[0]["score"], tables[1]["score"], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [pytest.param("dicom", marks=pytest.mark.slow), "png"])
+def test_files_reach_the_scores_of_the_catalog_exactly(
+    medmnist_dir: Path, tmp_path: Path, invoke: Callable, kind: str
+):
+    """Same pixels, same seed, same scores; with augmentation and all else that the recipe does."""
+    exported = invoke("export", "breastmnist", "files", "--format", kind, "--data-dir", medmnist_dir)
+    assert exported.status == 0, exported.err
+    short = ["--set", "training.max_epochs=1", "--set", "model.stem=imagenet"]
+    recipe = ["--recipe", "default/breastmnist", *TINY, *short]
+    for source, run in (("breastmnist", "catalog"), ("files/manifest.csv", "files-run")):
+        done = invoke("train", source, *recipe, "--data-dir", medmnist_dir, "--out", run)
+        assert done.status == 0, done.err
+        assert "positive: malignant" in done.out
+    assert_equal_scores(tmp_path, "catalog", "files-run")
+
+
+def test_volumes_in_files_reach_the_scores_of_the_array_exactly(
+    medmnist_dir: Path, tmp_path: Path, invoke: Callable
+):
+    data = part_of(load_dataset("adrenalmnist3d", data_dir=medmnist_dir), 24)
+    manifest = export_dataset(data, tmp_path / "files", "nifti")
+    for source, run in ((write_npz(data, tmp_path / "arrays.npz"), "arrays"), (manifest, "files-run")):
+        done = invoke("train", source, "--recipe", "default/adrenalmnist3d", *TINY, "--out", run)
+        assert done.status == 0, done.err
+    assert_equal_scores(tmp_path, "arrays", "files-run")
+
+
+@pytest.fixture
+def clinic(nih_dir: Path, tmp_path: Path) -> Path:
+    """120 chest radiographs of the hospital's own table, without its splits."""
+    table = pd.read_csv(nih_dir / "manifest.csv", dtype=str).iloc[::8].head(120)
+    table = table[["path", "id", "group", "abnormal_folder", "age", "sex", "view"]]
+    table.to_csv(tmp_path / "clinic.csv", index=False)
+    return tmp_path / "clinic.csv"
+
+
+@pytest.fixture
+def trained(clinic: Path, nih_dir: Path, invoke: Callable) -> tuple[list, Path]:
+    """Arguments of a training on ``clinic``, and its run folder."""
+    arguments = ["train", clinic, "--root", nih_dir, "--columns", "target=abnormal_folder", *QUICK]
+    done = invoke(*arguments, "--set", "data.size=16", "--out", "run")
+    assert done.status == 0, done.err
+    assert "Splits were made: drawn with seed 0, classes spread evenly, patients kept whole." in done.out
+    return [*arguments, "--set", "data.size=16"], clinic.parent / "run"
+
+
+def test_a_hospitals_table_trains_at_once(trained: tuple[list, Path], invoke: Callable, clinic: Path):
+    arguments, run = trained
+    table = Predictions.read(run / "predictions.csv")
+    assert table.further_columns == ["age", "sex", "view"]
+    splits = pd.read_csv(run / "split.csv", dtype=str)
+    assert len(splits) == 120
+    assert (splits.groupby("group")["split"].nunique() == 1).all()
+    tested = splits[splits["split"] == "test"]["id"].tolist()
+    assert table.select("test").ids == tested
+    # subgroups by a column of the table
+    done = invoke("evaluate", run, "--subgroups", "view")
+    assert done.status == 0, done.err
+    assert "view" in (run / "evaluation.json").read_text()
+    # the report finds the images again, though the run names neither root nor columns on its command line
+    (run / "report.html").unlink()
+    assert invoke("report", run).status == 0
+    page = (run / "report.html").read_text()
+    assert "Splits were made" in page
+    assert "No images" not in page
+    assert "data:image/png" in page
+    # a rerun is equal, also from the file of splits
+    again = invoke(*arguments, "--out", "again")
+    assert again.status == 0, again.err
+    for name in ("split.csv", "predictions.csv"):
+        assert (run / name).read_bytes() == (clinic.parent / "again" / name).read_bytes()
+
+
+def test_an_unfinished_run_resumes_by_its_folder_alone(
+    trained: tuple[list, Path], invoke: Callable, clinic: Path
+):
+    _, run = trained
+    for name in ("predictions.csv", "evaluation.json"):
+        (run / name).unlink()
+    weights = (run / "checkpoints" / "best.safetensors").read_bytes()
+    done = invoke("train", clinic, "--resume", "--out", "run", "--device", "cpu")
+    assert done.status == 0, done.err
+    assert (run / "checkpoints" / "best.safetensors").read_bytes() == weights
+    # other files are other data
+    table = pd.read_csv(clinic, dtype=str)
+    table.iloc[:-1].to_csv(clinic, index=False)
+    done = invoke("train", clinic, "--resume", "--out", "run", "--device", "cpu")
+    assert done.status == 2
+    assert "data_md5" in done.err
+
+
+def test_folds_take_manifests(clinic: Path, nih_dir: Path, invoke: Callable, tmp_path: Path):
+    settings = [
+        "--set",
+        "data.columns.target=abnormal_folder",
+        "--set",
+        "data.size=12",
+        "--set",
+        f"data.root={nih_dir}",
+    ]
+    short = [*QUICK[:-2], "--set", "augment=none", "--set", "training.max_epochs=1"]
+    done = invoke("train", clinic, *settings, *short, "--folds", "2", "--out", "folds")
+    assert done.status == 0, done.err
+    folds = pd.read_csv(tmp_path / "folds" / "folds.csv", dtype=str)
+    splits = pd.read_csv(tmp_path / "folds" / "split.csv", dtype=str)
+    pooled = splits[splits["split"] != "test"]
+    merged = folds.merge(pooled, on="id")
+    assert len(merged) == len(folds) == len(pooled)
+    assert (merged.groupby("group")["fold"].nunique() == 1).all()
+
+
+@pytest.mark.slow
+def test_benchmarks_take_manifests(clinic: Path, nih_dir: Path, invoke: Callable, tmp_path: Path):
+    settings = [
+        "--set",
+        "data.columns.target=abnormal_folder",
+        "--set",
+        "data.size=12",
+        "--set",
+        f"data.root={nih_dir}",
+    ]
+    arguments = [part for part in (*settings, *QUICK) if part not in ("--device", "cpu")]
+    done = invoke("benchmark", clinic, *arguments, "--seeds", "1", "--device", "cpu", "--out", "grid")
+    assert done.status == 0, done.err
+    assert (tmp_path / "grid" / "clinic" / "default-seed0" / "evaluation.json").exists()
+    assert "1 finished" in invoke("benchmark", clinic, *arguments, "--seeds", "1", "--out", "grid").out
+
+
+def test_ct_nodules_of_mixed_spacing_and_orientation_train(lidc_dir: Path, invoke: Callable, tmp_path: Path):
+    table = pd.read_csv(lidc_dir / "manifest.csv", dtype=str)
+    rare = table[table["orientation"] == "RAS"].head(5)  # most are LPS
+    table = pd.concat([table.head(115), rare])
+    table.to_csv(tmp_path / "nodules.csv", index=False)
+    recipe = Path(__file__).parents[2] / "benchmarks" / "lidc_files.yaml"
+    done = invoke("train", "nodules.csv", "--root", lidc_dir, "--recipe", recipe, *QUICK, "--out", "run")
+    assert done.status == 0, done.err
+    assert "nodules (28x28x28" in done.out
+    kept = table[table["Malignancy_value"] != "3"]
+    scored = Predictions.read(tmp_path / "run" / "predictions.csv")
+    wanted = kept[kept["split"] != "train"]
+    assert sorted(scored.ids) == sorted(wanted["id"])
+    malignant = dict(zip(wanted["id"], wanted["Malignancy_value"].astype(int) > 3, strict=True))
+    assert [bool(target) for target in scored.target()] == [malignant[name] for name in scored.ids]
+    assert sorted(scored.further_columns) == ["diameter_mm", "orientation"]
+
+
+def test_ct_nodules_are_the_prepared_arrays(lidc_dir: Path):
+    """The recipe's preparation against ``lidc_nodule_28.npz``, made elsewhere from the same crops."""
+    values = yaml.safe_load((Path(__file__).parents[2] / "benchmarks" / "lidc_files.yaml").read_text())[
+        "data"
+    ]
+    from medauc.training import parse_recipe
+
+    section = parse_recipe({"data": values}, "lidc_files.yaml").data
+    files = load_files(lidc_dir / "manifest.csv", section.files, section.size, jobs=1)
+    arrays = load_dataset(lidc_dir / "lidc_nodule_28.npz")
+    for name, split in arrays.splits.items():
+        own = files.splits[name]
+        assert own.targets.tolist() == split.targets.tolist()
+        assert own.ids.tolist() == split.ids.tolist()
+        assert own.groups.tolist() == split.groups.tolist()
+        difference = np.abs(np.asarray(own.images).astype(float) - split.images)
+        assert difference.mean() < 5  # of 255: medauc smooths what it shrinks; 25 in another orientation
+
+
+def test_user_errors_are_one_line_and_status_two(
+    clinic: Path, nih_dir: Path, invoke: Callable, tmp_path: Path
+):
+    cases = {
+        ("train", "none.csv"): "none.csv: no such file",
+        ("train", "nofolder/x"): "nofolder/x is not there: give a folder of images, a manifest",
+        ("train", clinic): "has no column of targets",
+        ("train", clinic, "--columns", "target=abnormal_folder"): "120 of 120 files are not there",
+        ("train", clinic, "--columns", "score=x"): "there is no score",
+        ("train", clinic, "--root", nih_dir, "--set", "data.columns.tagret=x"): "did you mean 'target'",
+        ("train", clinic, "--root", nih_dir, "--set", "data.split.val=2"): "val is 2",
+        ("train", clinic, "--root", nih_dir / "images"): "has no column of targets",
+        ("train", "/etc/hostname"): "give a folder of images",
+        ("audit", "none.csv"): "none.csv",
+    }
+    for arguments, words in cases.items():
+        found = invoke(*arguments)
+        assert found.status == 2, (arguments, found)
+        assert words in found.err, (arguments, found.err)
+        assert found.err.count("\n") == 1
+    (tmp_path / "evil.csv").write_text("path,target\n../../etc/passwd,0\n")
+    found = invoke("train", "evil.csv")
+    assert found.status == 2
+    assert "'../../etc/passwd' is no plain path in row 2" in found.err
+
+
+def test_columns_by_recipe_or_option_are_the_same(nih_dir: Path):
+    spec = FilesSpec(ColumnsSpec(targets=("Effusion", "Mass"), keep=("sex",)))
+    data = load_files(nih_dir / "manifest.csv", spec, 16, jobs=1)
+    truth = pd.read_csv(nih_dir / "manifest.csv", dtype={"id": str, "group": str})
+    for name, split in data.splits.items():
+        rows = truth[truth["split"] == name]
+        assert split.ids.tolist() == rows["id"].tolist()
+        assert split.targets.tolist() == rows[["Effusion", "Mass"]].to_numpy().tolist()
+        assert split.metadata["sex"].tolist() == rows["sex"].tolist()
+        assert list(split.metadata) == ["sex"]
