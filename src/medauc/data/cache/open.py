@@ -115,6 +115,18 @@ def open_cache(
 
     Raises:
         InputError: No paths, a preparation that does not fit the dimensions, or no room.
+        OSError: The disk filled up meanwhile; what is done is kept.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for value in (3, 4):
+    ...     np.save(folder / f"{value}.npy", np.full((2, 2), value, dtype=np.uint8))
+    >>> files = [folder / "3.npy", folder / "4.npy", folder / "5.npy"]
+    >>> found = open_cache(files, PreparationSpec(), size=2, spatial_dims=2, folder=folder / "cache", jobs=1)
+    >>> found.images[:, 0, 0].tolist(), found.readable.tolist()
+    ([3, 4, 0], [True, True, False])
+    >>> found.failures[0].reason
+    'cannot be opened (No such file or directory)'
     """
     if not paths:
         raise InputError("there are no images to prepare")
