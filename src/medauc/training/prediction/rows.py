@@ -1,6 +1,5 @@
 """The rows of the table: samples are read, scored in batches, judged and held against the training images."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medauc.data.cache.pool import cores
 from medauc.data.mapped import ImageArray
 from medauc.data.slices import slices_of
 from medauc.errors import InputError
@@ -78,7 +78,7 @@ class FileScoring:
         self._predictor = predictor
         self._verdict = Verdict.of(Evaluation.read(predictor.run.evaluation))
         self._quality = Quality.of(predictor.run)
-        self._jobs = jobs or min(os.cpu_count() or 1, _MOST_JOBS)
+        self._jobs = jobs or min(cores(), _MOST_JOBS)
         self._salt = hash_ids
         self._reports = None if dicom_sr is None else ReportWriter.of(predictor.run, dicom_sr)
         self.notes = [*notes, *self._verdict.notes(), *self._quality.lacking]
