@@ -71,11 +71,11 @@ def _sizes(facts: Sequence[ImageFacts]) -> list[Feature]:
     for axis, name in enumerate(AXES[dims]):
         found.append(Feature(f"{name} ({unit})", "acquisition", shapes[:, axis]))
         found.append(Feature(f"spacing along {name} (mm)", "acquisition", spacings[:, axis]))
-        if _varies(spacings[:, axis]):
+        if np.isfinite(spacings[:, axis]).any():
             found.append(Feature(f"{name} (mm)", "acquisition", shapes[:, axis] * spacings[:, axis]))
     if dims == 3:
         found.append(Feature("number of voxels", "acquisition", shapes.prod(axis=1)))
-        if _varies(spacings[:, 0]):
+        if np.isfinite(spacings[:, 0]).any():
             found.append(Feature("volume (mm3)", "acquisition", (shapes * spacings).prod(axis=1)))
     return found
 

@@ -1,0 +1,165 @@
+"""Files: facts of every kind, broken ones as rows, processes that die, manifests and folders."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fixtures.deadly_image import deadly
+from fixtures.textures import textures
+from PIL import Image
+
+from medauc.audit import audit_collection, collection_of_folder, collection_of_manifest
+from medauc.audit.facts import digest_of
+from medauc.audit.files import FileImages, _measured, facts_of_file
+from medauc.data.manifest import read_manifest
+from medauc.errors import InputError
+
+
+def write_pngs(folder: Path, images: np.ndarray) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{number:03d}.png" for number in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+def test_facts_of_a_png(tmp_path: Path) -> None:
+    image = textures(1, (20, 30))[0]
+    (path,) = write_pngs(tmp_path, image[None])
+    fact = facts_of_file(path)
+    assert (fact.shape, fact.bits, fact.file_type, fact.error) == ((20, 30), 8, ".png", None)
+    assert fact.file_bytes == path.stat().st_size
+    assert fact.digest == digest_of(image)
+    assert fact.orientation is fact.spacing is fact.patient is None
+
+
+def test_one_picture_in_two_formats_has_one_digest_and_two_file_digests(tmp_path: Path) -> None:
+    image = textures(1)[0]
+    Image.fromarray(image).save(tmp_path / "a.png")
+    Image.fromarray(image).save(tmp_path / "a.tiff")
+    png, tiff = (facts_of_file(tmp_path / name) for name in ("a.png", "a.tiff"))
+    assert png.digest == tiff.digest
+    assert png.file_digest != tiff.file_digest
+
+
+def test_a_volume_tells_spacing_and_orientation(tmp_path: Path) -> None:
+    import nibabel
+
+    volume = textures(1, (6, 8, 10))[0].astype(np.int16)
+    nibabel.Nifti1Image(volume, np.diag([-0.7, -0.7, 2.5, 1.0])).to_filename(tmp_path / "v.nii.gz")
+    fact = facts_of_file(tmp_path / "v.nii.gz")
+    assert (fact.shape, fact.orientation) == ((10, 8, 6), "SPL")
+    assert fact.spacing == pytest.approx((2.5, 0.7, 0.7))
+    assert fact.file_type == ".nii.gz"
+
+
+def test_a_dicom_tells_who_holds_names_and_hashes_the_patient(tmp_path: Path) -> None:
+    from pydicom.data import get_testdata_file
+    from pydicom.filereader import dcmread
+
+    source = dcmread(get_testdata_file("CT_small.dcm"))
+    for name, patient in (("a", "P1"), ("b", "P1"), ("c", "P2")):
+        source.PatientID, source.PatientName = patient, "Roe^Jane"
+        source.save_as(tmp_path / f"{name}.dcm")
+    a, b, c = (facts_of_file(tmp_path / f"{name}.dcm", salt="s") for name in "abc")
+    assert {"PatientName", "PatientID"} <= set(a.phi)
+    assert a.patient == b.patient != c.patient
+    assert a.patient != facts_of_file(tmp_path / "a.dcm", salt="t").patient
+    assert "Roe" not in repr(a)
+    assert a.modality == "CT"
+    audit = audit_collection(collection_of_folder(tmp_path)).audit
+    assert audit.groups_known
+    assert audit.phi["PatientName"] == 3
+    assert "Roe" not in audit.model_dump_json()
+    assert [f.severity for f in audit.findings if f.check == "identifying headers"] == ["warning"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n broken"])
+def test_a_broken_file_is_a_row(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.png").write_bytes(content)
+    fact = facts_of_file(tmp_path / "x.png")
+    assert fact.error
+    assert "x.png" not in fact.error
+    assert fact.file_bytes == len(content)
+
+
+def test_processes_find_the_same_as_one(tmp_path: Path) -> None:
+    paths = write_pngs(tmp_path, textures(40))
+    (tmp_path / "007.png").write_bytes(b"broken")
+    seen: list[tuple[int, int]] = []
+    one, several = (
+        FileImages(paths, jobs).measure(lambda done, total: seen.append((done, total))) for jobs in (1, 2)
+    )
+    assert [fact.digest for fact in one] == [fact.digest for fact in several]
+    assert [bool(fact.error) for fact in several] == [number == 7 for number in range(40)]
+    assert seen[-1] == (40, 40)
+
+
+def test_a_file_that_ends_its_process_is_a_row(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number:03d}.png" for number in range(40)]
+    found = dict(_measured(paths, partial(deadly, victim="020.png"), jobs=2))
+    assert sorted(found) == list(range(40))
+    assert [number for number, fact in found.items() if fact.error] == [20]
+    assert "ended the process" in found[20].error
+
+
+def manifest_in(folder: Path, count: int = 40, **columns: object) -> Path:
+    paths = write_pngs(folder / "images", textures(count))
+    table = {
+        "path": [str(path.relative_to(folder)) for path in paths],
+        "target": np.arange(count) % 2,
+        "split": np.repeat(["train", "val", "test"], (count // 2, count // 4, count // 4)),
+    }
+    pd.DataFrame(table | columns).to_csv(folder / "manifest.csv", index=False)
+    return folder / "manifest.csv"
+
+
+def test_a_manifest_with_everything_wrong(tmp_path: Path) -> None:
+    file = manifest_in(tmp_path, group=[f"p{number // 3}" for number in range(40)])
+    (tmp_path / "images" / "004.png").write_bytes(b"broken")
+    (tmp_path / "images" / "035.png").write_bytes((tmp_path / "images" / "002.png").read_bytes())
+    (tmp_path / "images" / "012.png").unlink()
+    made = collection_of_manifest(read_manifest(file))
+    audit = audit_collection(made).audit
+    checks = {finding.check: finding for finding in audit.findings if finding.severity == "invalid"}
+    assert set(checks) == {
+        "unreadable",
+        "patients across splits",
+        "duplicates across splits",
+        "label conflict, exact",
+    }
+    assert {failure.id for failure in audit.failures} == {"images/004.png", "images/012.png"}
+    assert audit.leaking_groups == ["p6", "p9"]
+    (pair,) = audit.duplicates.pairs
+    assert (pair.first, pair.second, pair.same_file) == ("images/002.png", "images/035.png", True)
+
+
+def test_split_names_that_mean_nothing_are_refused(tmp_path: Path) -> None:
+    file = manifest_in(tmp_path, split=["holdout"] * 40)
+    with pytest.raises(InputError, match="'holdout' is none of"):
+        collection_of_manifest(read_manifest(file))
+
+
+def test_duplicates_before_splitting_are_a_warning(tmp_path: Path) -> None:
+    images = textures(20)
+    images[11] = images[3]
+    write_pngs(tmp_path, images)
+    audit = audit_collection(collection_of_folder(tmp_path)).audit
+    assert [f.severity for f in audit.findings if f.check == "duplicates before splitting"] == ["warning"]
+    assert audit.exit_status == 0
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no images"):
+        collection_of_folder(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        collection_of_folder(tmp_path / "nowhere")
+
+
+def test_images_and_volumes_in_one_set_are_told(tmp_path: Path) -> None:
+    write_pngs(tmp_path, textures(3))
+    np.save(tmp_path / "volume.npy", textures(1, (8, 8, 8))[0])
+    audit = audit_collection(collection_of_folder(tmp_path)).audit
+    assert "images and volumes" in {f.check for f in audit.findings if f.severity == "invalid"}
