@@ -8,12 +8,13 @@ from medauc.data import augment
 from medauc.errors import InputError
 from medauc.models import build
 from medauc.training import resolve
+from medauc.training.plan import resolve_recipe
 from medauc.training.sections import augment as augment_section
 from medauc.training.sections import model as model_section
 from medauc.training.sections.augment import AugmentSection
 
 
-@pytest.mark.parametrize("name", ["ModelName", "Stem", "Conversion", "Norm", "Pooling"])
+@pytest.mark.parametrize("name", ["ModelName", "Stem", "Conversion", "Norm", "Pooling", "BagPooling"])
 def test_recipe_offers_the_networks_there_are(name: str) -> None:
     assert get_args(getattr(model_section, name)) == get_args(getattr(build, name))
 
@@ -62,3 +63,30 @@ def test_a_shipped_recipe_can_be_named_for_another_set() -> None:
     plan = resolve("phantom3d", recipe="seed/vesselmnist3d", overrides=[*few, "data.size=10"])
     assert plan.recipe_name == "vesselmnist3d"
     assert plan.recipe.optim.momentum == 0.7
+
+
+def test_a_recipe_says_which_column_names_the_bags_before_the_data_are_loaded() -> None:
+    settings = [
+        "data.phantom.n_train=4",
+        "data.phantom.n_val=2",
+        "data.phantom.n_test=2",
+        "data.phantom.bag_images=3",
+    ]
+    plan = resolve("phantom2d", overrides=settings)
+    assert plan.recipe == resolve_recipe("phantom2d", overrides=settings).recipe
+    assert plan.recipe.data.bags.by == "bag"
+    assert "4 / 2 / 2 train/val/test bags of 3 images" in plan.describe()
+    assert resolve("phantom2d", overrides=settings[:3]).recipe.data.bags.by == "auto"
+    apart = resolve("phantom2d", overrides=[*settings, "data.bags.by=none"])
+    assert "12 / 6 / 6 train/val/test, positive" in apart.describe()
+
+
+def test_slices_take_the_general_recipe_of_images() -> None:
+    found = resolve_recipe("vesselmnist3d", overrides=["data.bags.slices=0"])
+    assert found.source == "default/2d.yaml"
+    assert (
+        resolve_recipe("vesselmnist3d", overrides=["data.bags.slices=null"]).source
+        == "default/vesselmnist3d.yaml"
+    )
+    named = resolve_recipe("vesselmnist3d", recipe="default/vesselmnist3d", overrides=["data.bags.slices=0"])
+    assert named.source == "default/vesselmnist3d.yaml"

@@ -113,9 +113,11 @@ class BagSpec:
 
     def for_data(self, dataset: Dataset) -> Self:
         """This with ``by`` as it applies to a data set: "auto" becomes the column "bag" where there is one."""
-        if self.by == "auto" and BAG_COLUMN in dataset.train.metadata:
-            return replace(self, by=BAG_COLUMN)
-        return self
+        return self.resolved(has_column=BAG_COLUMN in dataset.train.metadata)
+
+    def resolved(self, *, has_column: bool) -> Self:
+        """This with "auto" replaced by "bag" where the data have such a column."""
+        return replace(self, by=BAG_COLUMN) if self.by == "auto" and has_column else self
 
 
 def make_bags(dataset: Dataset, spec: BagSpec) -> Dataset:

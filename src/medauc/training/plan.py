@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from medauc.data import CATALOG, BagSplit, Dataset, load_dataset, make_bags, parse_name, take_subset
+from medauc.data import CATALOG, BagSpec, BagSplit, Dataset, load_dataset, make_bags, parse_name, take_subset
 from medauc.data.load import is_path
 from medauc.data.phantom import PHANTOM_DIMS
 from medauc.errors import InputError
@@ -141,6 +141,9 @@ def resolve_recipe(
         _, size = parse_name(dataset, resolved.data.size)
         _require_size(dataset, resolved.data.size, size, overrides)
         resolved = _with_size(resolved, size)
+        if flag in PHANTOM_DIMS:
+            bags = resolved.data.bags.resolved(has_column=resolved.data.phantom.bag_images > 1)
+            resolved = _with_bags(resolved, bags)
     name = recipe if recipe in FAMILIES else Path(source).stem
     return NamedRecipe(resolved, name, seed, source)
 
@@ -193,11 +196,8 @@ def load_for(
         InputError: unknown data set, or unreadable data.
     """
     loaded = load(dataset, **_options(dataset, recipe, data_dir, allow_modified))
-    bags = recipe.data.bags.for_data(loaded)
-    fitted = recipe.model_copy(
-        update={"data": recipe.data.model_copy(update={"size": loaded.size, "bags": bags})}
-    )
-    return take_subset(make_bags(loaded, bags), recipe.data.subset), fitted
+    fitted = _with_bags(_with_size(recipe, loaded.size), recipe.data.bags.for_data(loaded))
+    return take_subset(make_bags(loaded, fitted.data.bags), recipe.data.subset), fitted
 
 
 def _options(dataset: str, recipe: Recipe, data_dir: Path | None, allow_modified: bool) -> dict[str, Any]:
@@ -218,6 +218,10 @@ def _options(dataset: str, recipe: Recipe, data_dir: Path | None, allow_modified
 
 def _with_size(recipe: Recipe, size: int) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"size": size})})
+
+
+def _with_bags(recipe: Recipe, bags: BagSpec) -> Recipe:
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"bags": bags})})
 
 
 def _require_size(dataset: str, asked: int, found: int, overrides: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from medauc.data import Dataset, PhantomSpec, load_dataset
+from medauc.data import BagSpec, Dataset, PhantomSpec, load_dataset, make_bags
 from medauc.errors import InputError
 from medauc.training import Recipe, parse_recipe
 from medauc.training.build import build_classifier
@@ -151,3 +151,18 @@ def test_weights_from_elsewhere_say_nothing(tmp_path: Path) -> None:
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="cannot read weights"):
         read_origin(tmp_path / "broken.safetensors")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_images_of_bags_are_learned_from_one_by_one(method, tmp_path: Path) -> None:
+    spec = PhantomSpec(n_train=8, n_val=4, n_test=4, prevalence=0.5, bag_images=3)
+    images = load_dataset("phantom2d", 12, phantom=spec)
+    bags = make_bags(images, BagSpec())
+    for name, data in {"images": images, "bags": bags}.items():
+        pretrain([data], recipe_of(), tmp_path / f"{name}.safetensors", method=method, device="cpu")
+    stored = {name: load_file(tmp_path / f"{name}.safetensors") for name in ("images", "bags")}
+    for name, value in stored["images"].items():
+        assert torch.equal(stored["bags"][name], value), name
+    start = recipe_of(model={"width": 4, "stem": "imagenet", "weights": str(tmp_path / "bags.safetensors")})
+    network = build_classifier(bags, start, seed=0).network.state_dict()
+    assert all(torch.equal(network[f"encoder.{name}"], value) for name, value in stored["bags"].items())
