@@ -35,6 +35,24 @@ def nih_dir() -> Path:
     return _folder_beside("nih-chest-1000")
 
 
+@pytest.fixture(scope="session")
+def formats_dir() -> Path:
+    """Folder with small real volumes in many formats."""
+    return _folder_beside("volumes-formats")
+
+
+@pytest.fixture(scope="session")
+def dicom_dir() -> Path:
+    """Folder with DICOM files of many kinds."""
+    return _folder_beside("dicom-pydicom-data")
+
+
+@pytest.fixture(scope="session")
+def series_dir() -> Path:
+    """Folder with one DICOM series, 64 oblique slices of a head."""
+    return _folder_beside("dicom-series-mr-t1") / "dicoms"
+
+
 def _folder_beside(name: str) -> Path:
     folder = MEDMNIST.parent / "files" / name
     if not folder.is_dir():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 # Wall time after which a file counts as hanging, generous as tests may share a core.
-TIMEOUT = 60.0
+TIMEOUT = 300.0
 
 
 class Victim:
@@ -23,7 +23,12 @@ class Victim:
     def read(self, path: Path) -> dict[str, Any]:
         """What became of a file: read, refused, leaked, raised, crashed or hung; processor seconds; peak in MiB."""
         child = self._child or subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # libtiff tells of every damage
+            text=True,
+            bufsize=1,
         )
         self._child = child
         assert child.stdin is not None
@@ -75,9 +80,8 @@ def _peak_bytes() -> int:
 
 def _serve() -> None:
     """Read the paths that come in, answer one line of JSON each."""
-    sys.path.insert(0, str(Path(__file__).parent))
-    from fuzz_corpus import CANARY
-
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from fuzz.fuzz_corpus import CANARY
     from medauc.data.readers import UnreadableImage, read_image
 
     for line in sys.stdin:

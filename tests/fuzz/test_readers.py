@@ -7,7 +7,6 @@ The ordinary suite reads a few hundred. All ten thousand, with their figures wri
 import json
 import os
 import platform
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -18,10 +17,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-from fuzz_corpus import Seed, every_seed
-from fuzz_mutations import Damage, damaged, damages
-from fuzz_victim import Victim
+from fuzz.fuzz_corpus import Seed, every_seed
+from fuzz.fuzz_mutations import Damage, damaged, damages
+from fuzz.fuzz_victim import Victim
 
 MOST_SECONDS = 5.0
 MOST_MIB = 1024

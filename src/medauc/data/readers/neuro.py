@@ -109,7 +109,11 @@ def _scaling(header: Any, kind: Format) -> tuple[float, float, list[str]]:
     """Slope and intercept that lead from stored numbers to values."""
     if kind in ("MGH", "Analyze"):
         return 1.0, 0.0, []
-    slope, intercept = header.get_slope_inter()
+    if kind == "AFNI":
+        factors = header.get_data_scaling()
+        slope, intercept = (1.0 if factors is None else factors), 0.0
+    else:
+        slope, intercept = header.get_slope_inter()
     slope, intercept = (
         np.ravel(value if value is not None else default) for value, default in ((slope, 1), (intercept, 0))
     )

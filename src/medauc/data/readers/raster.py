@@ -13,7 +13,7 @@ from medauc.data.readers.limits import Limits
 from medauc.data.readers.values import native
 
 _SIXTEEN = "16-bit colour was reduced to 8 bits a channel"
-_NEW_SUBFILE_TYPE, _BITS_PER_SAMPLE = 254, 258
+_NEW_SUBFILE_TYPE, _BITS_PER_SAMPLE, _TURNED = 254, 258, 274
 # Time of a progressive JPEG grows with pixels times scans, and a hostile one has thousands of empty scans.
 _MOST_SCANNED = 2**31
 
@@ -32,6 +32,13 @@ def read_raster(path: Path, kind: Literal["PNG", "JPEG", "TIFF"], limits: Limits
             raise Refusal("declares more pixels than any image that is read; make it smaller first") from None
     with image:
         _check_size(image, path, limits)
+        if (
+            kind == "TIFF"
+            and image.info.get("compression") == "raw"
+            and set(_numbers(image, _TURNED)) & set(range(5, 9))
+        ):
+            # Pillow 13.0 reads rows of such a file with the length of its columns.
+            raise Refusal("is an unpacked TIFF that lies on its side by its orientation tag; save it upright")
         pages = getattr(image, "n_frames", 1)
         if kind == "TIFF" and pages > 1:
             return _volume(image, pages, limits)

@@ -1,6 +1,7 @@
 """Decoding compressed frames in a process of their own (:mod:`.codec_process`), kept for the next file."""
 
 import atexit
+import contextlib
 import json
 import os
 import subprocess
@@ -72,8 +73,9 @@ class _Process:
         """End the process."""
         self.child.kill()
         self.child.wait()
-        self.requests.close()
-        self.replies.close()
+        for pipe in (self.requests, self.replies):
+            with contextlib.suppress(OSError):  # what was not sent to a dead process cannot be flushed
+                pipe.close()
 
     def _answer(self) -> dict[str, Any]:
         line = self.replies.readline(10_000)
@@ -138,18 +140,21 @@ def decoded_apart(
             yield from process.frames(path, shape, frames, seconds)
         finally:
             if not process.in_step:
-                process.close()
                 _running.clear()
+                process.close()
 
 
 def _process(limits: Limits) -> _Process:
-    """The running process, or a new one: after a fork the old one belongs to the parent."""
-    if _running and (_running[0].owner != os.getpid() or _running[0].bytes != limits.max_bytes):
-        if _running[0].owner == os.getpid():
-            _running[0].close()
+    """The running process, or a new one where it died, has other limits, or belongs to the parent of a fork."""
+    if _running:
+        process = _running[0]
+        usable = process.owner == os.getpid() and process.child.poll() is None
+        if usable and process.bytes == limits.max_bytes:
+            return process
         _running.clear()
-    if not _running:
-        _running.append(_Process(limits))
+        if process.owner == os.getpid():
+            process.close()
+    _running.append(_Process(limits))
     return _running[0]
 
 

@@ -1,0 +1,197 @@
+"""Folders of slices: order, geometry, and what is wrong with a series; finding images below a folder."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from fuzz.fuzz_corpus import dicom_bytes, dicom_object
+from medauc.data.readers import UnreadableImage, files_of_image, list_images, read_image
+
+
+def oblique(angle: float = 0.4) -> np.ndarray:
+    """Directions of rows, columns and normal, one a row."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, s, 0], [0, 0, -1], [-s, c, 0]]) * np.array([[1], [1], [1]])
+
+
+def write_slice(folder: Path, name: str, place: float, value: int, **elements: Any) -> None:
+    """One slice at ``place`` along the normal, all pixels ``value`` but the first."""
+    row, column, _ = oblique()
+    normal = np.cross(row, column)
+    pixels = np.full((4, 5), value, np.int16)
+    pixels[0, 0] = 0
+    defaults: dict[str, Any] = {
+        "PixelSpacing": [0.5, 0.25],
+        "ImageOrientationPatient": [*row, *column],
+        "ImagePositionPatient": (np.array([1.0, 2, 3]) + place * normal).round(6).tolist(),
+        "SOPInstanceUID": pydicom.uid.generate_uid(entropy_srcs=[name]),
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(
+        dicom_bytes(dicom_object(elements.pop("pixels", pixels), **{**defaults, **elements}))
+    )
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(UnreadableImage) as caught:
+        read_image(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    return str(caught.value)
+
+
+@settings(max_examples=10, deadline=None)
+@given(order=st.permutations(range(5)))
+def test_order_comes_from_places_not_names(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("series") / "s"
+    for name, place in enumerate(order):
+        write_slice(folder, f"{name}.dcm", 2.5 * place, place + 1, InstanceNumber=name)
+    image = read_image(folder)
+    assert image.pixels.shape == (5, 4, 5)
+    np.testing.assert_array_equal(image.pixels[:, 1, 1], [1, 2, 3, 4, 5])
+    np.testing.assert_allclose(image.spacing, (2.5, 0.5, 0.25))
+    row, column, _ = oblique()
+    lps = np.array([1.0, 2, 3]) + 2 * 2.5 * np.cross(row, column) + 3 * 0.5 * column + 4 * 0.25 * row
+    assert image.affine is not None
+    np.testing.assert_allclose((image.affine @ [2, 3, 4, 1])[:3], lps * [-1, -1, 1], atol=1e-5)
+    assert image.notes == ()
+
+
+def test_a_real_oblique_series(series_dir: Path) -> None:
+    image = read_image(series_dir)
+    headers = [pydicom.dcmread(path) for path in series_dir.iterdir()]
+    row, column = np.reshape(np.array(headers[0].ImageOrientationPatient, float), (2, 3))
+    headers.sort(key=lambda header: np.cross(row, column) @ np.array(header.ImagePositionPatient, float))
+    np.testing.assert_array_equal(image.pixels, np.stack([header.pixel_array for header in headers]))
+    assert image.affine is not None
+    for index in (0, 31, 63):
+        expected = np.array(headers[index].ImagePositionPatient, float) * [-1, -1, 1]
+        np.testing.assert_allclose((image.affine @ [index, 0, 0, 1])[:3], expected, atol=0.01)
+    np.testing.assert_allclose(image.spacing, (0.6667, 0.6667, 0.7), rtol=1e-3)
+    assert image.notes == ()
+
+
+def test_slices_with_their_own_rescale(tmp_path: Path) -> None:
+    for place in range(3):
+        write_slice(tmp_path / "s", f"{place}", place, 10, RescaleSlope=place + 0.5, RescaleIntercept=1)
+    image = read_image(tmp_path / "s")
+    np.testing.assert_allclose(image.pixels[:, 1, 1], [6, 16, 26])
+    assert image.pixels.dtype == np.float32
+
+
+def test_a_missing_slice_is_told(tmp_path: Path) -> None:
+    for place in (0, 1, 2, 4, 5):
+        write_slice(tmp_path / "s", f"{place}", 1.25 * place, 1)
+    image = read_image(tmp_path / "s")
+    assert image.notes == ("slices 3 and 4 are 2.5 mm apart, others 1.25 mm",)
+    assert image.spacing is not None
+    assert image.spacing[0] == pytest.approx(1.25)
+
+
+def test_a_copy_of_a_slice_counts_once(tmp_path: Path) -> None:
+    for name, place in (("0", 0), ("1", 1), ("2", 2)):
+        write_slice(tmp_path / "s", name, place, place + 1)
+    (tmp_path / "s" / "copy").write_bytes((tmp_path / "s" / "1").read_bytes())
+    image = read_image(tmp_path / "s")
+    assert image.pixels.shape[0] == 3
+    assert image.notes == ("1 copies of slices were left out",)
+
+
+@pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ({"ImagePositionPatient": [1, 2, 3]}, "lie where another lies"),
+        ({"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}, "turned against the first"),
+        ({"PixelSpacing": [1, 1]}, "different pixel spacings"),
+        ({"pixels": np.zeros((6, 5), np.int16)}, "slices of 4 x 5 and of 6 x 5"),
+        ({"ImageOrientationPatient": None}, "do not all say where they lie"),
+    ],
+)
+def test_slices_that_are_no_volume(tmp_path: Path, elements: dict[str, Any], words: str) -> None:
+    for place in range(3):
+        write_slice(tmp_path / "s", f"{place}", place, 1)
+    write_slice(tmp_path / "s", "other", 7, 1, **elements)
+    assert words in refused(tmp_path / "s")
+
+
+def test_a_damaged_slice_refuses_the_series(tmp_path: Path) -> None:
+    for place in range(3):
+        write_slice(tmp_path / "s", f"{place}", place, 1)
+    content = (tmp_path / "s" / "1").read_bytes()
+    (tmp_path / "s" / "1").write_bytes(content[:-20])
+    assert "copy it again" in refused(tmp_path / "s")
+
+
+def test_several_series_in_a_folder_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    for series in "ab":
+        uid = pydicom.uid.generate_uid(entropy_srcs=[series])
+        for place in range(3):
+            write_slice(folder, f"{series}{place}", place, ord(series), SeriesInstanceUID=uid)
+    message = refused(folder)
+    assert "2 DICOM series" in message
+    found = list_images(tmp_path)
+    assert len(found) == 2
+    for path in found:
+        assert path.name.split("#")[1] in message
+        assert len(files_of_image(path)) == 3
+    assert sorted(int(read_image(path).pixels[0, 1, 1]) for path in found) == [ord("a"), ord("b")]
+    assert "no series 00000000" in refused(tmp_path / "study#00000000")
+
+
+def test_a_folder_without_dicom(tmp_path: Path) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    assert "without DICOM images" in refused(tmp_path)
+
+
+def test_files_beside_a_series_are_counted(tmp_path: Path) -> None:
+    for place in range(3):
+        write_slice(tmp_path / "s", f"{place}", place, 1)
+    (tmp_path / "s" / "README").write_text("about")
+    assert read_image(tmp_path / "s").notes == ("1 files beside the series are no DICOM images",)
+
+
+def test_list_images(tmp_path: Path) -> None:
+    for name in ("image10.png", "image2.png", ".hidden.png", "deep/x.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (4, 4)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "empty.png").touch()
+    np.save(tmp_path / "volume.npy", np.zeros((3, 3, 3)))
+    for place in range(3):
+        write_slice(tmp_path / "ct", f"{place}", place, 1)
+    for view in range(2):  # views of one series that say no place are images of their own
+        write_slice(tmp_path / "views", f"{view}", 0, 1, ImagePositionPatient=None)
+    found = [str(path.relative_to(tmp_path)) for path in list_images(tmp_path)]
+    assert found == ["ct", "deep/x.png", "image2.png", "image10.png", "views/0", "views/1", "volume.npy"]
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "folder"
+    outside.mkdir()
+    folder.mkdir()
+    Image.new("L", (4, 4)).save(outside / "a.png")
+    (folder / "link.png").symlink_to(outside / "a.png")
+    (folder / "sub").symlink_to(outside)
+    (folder / "loop").symlink_to(folder)
+    assert list_images(folder) == []
+
+
+def test_the_halves_of_a_pair_are_one_image(tmp_path: Path) -> None:
+    import nibabel
+
+    nibabel.save(nibabel.Nifti1Pair(np.zeros((3, 3, 3), np.int16), np.eye(4)), tmp_path / "a.hdr")
+    assert list_images(tmp_path) == [tmp_path / "a.hdr"]
+    assert files_of_image(tmp_path / "a.hdr") == (tmp_path / "a.hdr", tmp_path / "a.img")
+
+
+def test_list_images_of_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage, match="not a folder"):
+        list_images(tmp_path / "missing")
