@@ -145,6 +145,15 @@ def test_a_constant_image_is_black() -> None:
         assert not prepare(ct(np.full((4, 4), 900, np.int16)), PreparationSpec(intensity=name), 4, 2).any()
 
 
+@pytest.mark.parametrize("name", ["auto", "percentile", "zscore"])
+def test_a_mask_of_something_small_is_not_lost(name: Any) -> None:
+    mask = np.zeros((40, 40), np.int16)
+    mask[7, 9] = 3
+    found = prepare(ct(mask), PreparationSpec(intensity=name), 40, 2)
+    assert found[7, 9] > found[0, 0]
+    assert (found == found[7, 9]).sum() == 1
+
+
 def test_what_is_no_number_becomes_the_lowest_or_highest_value() -> None:
     pixels = np.array([[np.nan, 0, 10], [np.inf, -np.inf, 5]], dtype=np.float64)
     found = prepare(ct(pixels), PreparationSpec(shape=(2, 3), intensity=(0, 10)), 28, 2)

@@ -31,9 +31,9 @@ def window_of(image: "MedicalImage", intensity: Intensity | tuple[float, float])
     * two numbers: themselves;
     * "lung", "soft_tissue", "mediastinum", "bone", "brain", "liver": :data:`CT_WINDOWS`, for CT in Hounsfield units;
     * "dicom_window": what the file itself proposes for display;
-    * "percentile": the 0.5th and the 99.5th percentile of the image;
+    * "percentile": the 0.5th and the 99.5th percentile of the image; lowest and highest value if they are equal;
     * "zscore": three standard deviations about the mean, of the pixels above the image's lowest value (the
-      background of a masked or padded image is no part of the statistics);
+      background of a masked or padded image is no part of the statistics), of all where only one value is above;
     * "auto": the whole range of the stored values up to 8 bits, so that 8-bit images stay as they are; else
       what the file proposes; else "percentile".
 
@@ -64,6 +64,8 @@ def window_of(image: "MedicalImage", intensity: Intensity | tuple[float, float])
     if intensity == "auto" and image.window is not None:
         return image.window
     low, high = np.percentile(image.pixels, _TAILS)
+    if low == high:  # nearly all pixels are equal, as in a mask of something small
+        low, high = image.pixels.min(), image.pixels.max()
     return float(low), float(high)
 
 
@@ -128,8 +130,8 @@ def _proposed(image: "MedicalImage") -> tuple[float, float]:
 
 
 def _zscore(pixels: NDArray[Any]) -> tuple[float, float]:
-    values = pixels[pixels > pixels.min()].astype(np.float64)
-    if values.size == 0:
-        return 0.0, 0.0
+    above = pixels[pixels > pixels.min()]
+    varied = above.size > 0 and above.min() < above.max()  # a mask has one value above its background
+    values = (above if varied else pixels).astype(np.float64)
     mean, spread = float(values.mean()), _DEVIATIONS * float(values.std())
     return mean - spread, mean + spread
