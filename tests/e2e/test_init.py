@@ -29,7 +29,7 @@ def class_scans(tmp_path: Path) -> Path:
 def test_what_is_written_trains(class_scans: Path, invoke, tiny: list[str], tmp_path: Path):
     found = invoke("init", class_scans)
     assert found.status == 0, found.err
-    assert "40 images, 40 of them read" in found.out
+    assert "40 images, 40 of them read: PNG (40)" in found.out
     assert "classes, told from folders: benign (20), malignant (20)" in found.out
     assert "patients: 20, told from the beginning of the file's name" in found.out
     table = pd.read_csv(class_scans / "manifest.csv")

@@ -108,7 +108,8 @@ def _write_nifti(path: Path, pixels: Pixels, identity: str, group: str) -> None:
 
     import nibabel
 
-    image = nibabel.Nifti1Image(pixels.T, np.eye(4))
+    kind: Any = nibabel.Nifti1Image  # nibabel's functions carry no types
+    image = kind(pixels.T, np.eye(4))
     image.header.set_xyzt_units("unknown")
     path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))  # equal images, equal files
 

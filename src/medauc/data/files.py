@@ -199,9 +199,12 @@ def dataset_of(
         {name: manifest.column(name) for name in manifest.further},
     )
     made = [] if how is None else [f"Splits were made: {how}."]
+    train, val, test = (whole.take(splits == name) for name in SPLIT_NAMES)
     return Dataset(
         manifest.name,
-        *(whole.take(splits == name) for name in SPLIT_NAMES),
+        train,
+        val,
+        test,
         class_names=manifest.class_names,
         label_names=manifest.labels or manifest.class_names[1:],
         source=manifest.source,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pandas as pd
 from medauc.data.manifest.folder import parts_of
 from medauc.data.preparation import holds_colour
 from medauc.data.readers import MedicalImage, hash_id, list_images, patient_id_of, read_image
+from medauc.data.readers.formats import format_of
 from medauc.errors import InputError
 
 _SAMPLE = 200  # images that are read
@@ -25,6 +27,7 @@ class Facts:
 
     Attributes:
         read: How many were read.
+        formats: Formats with how often.
         refused: Reasons why images could not be read, with how often.
         spatial_dims: 2 or 3, as most are.
         mixed: Whether some have the other number of axes.
@@ -38,6 +41,7 @@ class Facts:
     """
 
     read: int
+    formats: Counter[str]
     refused: Counter[str]
     spatial_dims: int
     mixed: bool
@@ -157,6 +161,7 @@ def _facts(folder: Path, paths: Sequence[Path]) -> Facts:
     spacings = [image.spacing for image in most if image.spacing is not None]
     return Facts(
         read=len(images),
+        formats=Counter(_format(paths[row]) for row in chosen),
         refused=refused,
         spatial_dims=dims,
         mixed=len(most) < len(images),
@@ -168,6 +173,11 @@ def _facts(folder: Path, paths: Sequence[Path]) -> Facts:
         bits=Counter(image.bits for image in most),
         colour=in_colour,
     )
+
+
+def _format(path: Path) -> str:
+    """Name of an image's format; a folder, or a name in it, is a series."""
+    return (format_of(path) or "") if path.is_file() else "DICOM series"
 
 
 def _dims(image: MedicalImage) -> int:
@@ -187,7 +197,8 @@ def _codes(image: MedicalImage) -> str:
     """Where the array's axes point, as in SPL."""
     import nibabel
 
-    return "".join(str(code) for code in nibabel.aff2axcodes(image.affine))
+    codes: Any = nibabel.aff2axcodes  # nibabel's functions carry no types
+    return "".join(str(code) for code in codes(image.affine))
 
 
 def _range(
