@@ -36,7 +36,7 @@ class Reference:
         intensity: of training images, as :func:`~medauc.training.prediction.intensity.describe_intensities` does.
         features: of training images, as :func:`~medauc.training.prediction.features.features_of` finds them.
         training: distance from each cloud that one training image in a hundred exceeds, (intensity, features).
-        limits: distances that one validation image in a hundred exceeds, in either or both; None without validation.
+        limits: distances that one validation image in two hundred exceeds, each; None without validation.
     """
 
     acquired: Range | None
@@ -61,7 +61,7 @@ class Reference:
         limits = None
         if len(dataset.val):
             unseen = [cloud.distance(vectors) for cloud, vectors in zip(clouds, validation, strict=True)]
-            limits = _two(joint_limits(np.array(unseen)))
+            limits = _two(limits_of(np.array(unseen)))
         seen = _two(np.quantile(own, 1 - FLAGGED, axis=1))
         return cls(range_of(dataset, module.recipe.data), intensity, features, seen, limits)
 
@@ -147,12 +147,11 @@ def _range_from(stored: dict[str, NDArray[Any]]) -> Range | None:
     )
 
 
-def joint_limits(distances: FloatArray, share: float = FLAGGED) -> tuple[float, ...]:
-    """Limits of several distances that a ``share`` of ordinary images exceeds in one of them or more.
+def limits_of(distances: FloatArray, share: float = FLAGGED) -> tuple[float, ...]:
+    """Limits of several distances, such that a ``share`` of ordinary images exceeds one of them or more.
 
-    Each distance is brought to one scale, logarithms in units of the way from their median to their 90th percentile;
-    the largest of an image's distances is what counts. The limit has the rank that makes a new image of the same kind
-    exceed it with a probability of at most ``share``, or of 1 / (N + 1) where N is too small for that.
+    Each of K distances has ``share`` / K to itself. The limit is the distance of the rank that makes a new image of the
+    same kind exceed it with at most that probability, or with 1 / (N + 1) where N is too small for it.
 
     Args:
         distances: of K kinds of N validation images, shape (K, N), N at least 1.
@@ -161,16 +160,12 @@ def joint_limits(distances: FloatArray, share: float = FLAGGED) -> tuple[float, 
     Source:
         The rank: conformal anomaly detection, Laxhammar & Falkman, Ann. Math. Artif. Intell. 74 (2015) 67-94.
 
-    >>> limits = joint_limits(np.arange(1.0, 200.0)[None])
-    >>> round(limits[0], 6)
-    198.0
+    >>> limits_of(np.arange(1.0, 200.0)[None])
+    (198.0,)
     """
-    logs = np.log(np.maximum(distances, np.finfo(np.float64).tiny))
-    middle = np.median(logs, axis=1, keepdims=True)
-    unit = np.maximum(np.quantile(logs, 0.9, axis=1, keepdims=True) - middle, 1e-6)
-    worst = np.sort(((logs - middle) / unit).max(axis=0))
-    rank = min(int(np.ceil((len(worst) + 1) * (1 - share))), len(worst))
-    return tuple(np.exp(middle + unit * worst[rank - 1])[:, 0].tolist())
+    kinds, count = distances.shape
+    rank = min(int(np.ceil((count + 1) * (1 - share / kinds))), count)
+    return tuple(np.sort(distances, axis=1)[:, rank - 1].tolist())
 
 
 def _vectors(module: Classifier, dataset: Dataset, name: str) -> tuple[FloatArray, ...]:
