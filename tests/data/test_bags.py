@@ -1,5 +1,6 @@
 """Bags against plain loops: which images they hold, how they are chosen and joined, what is refused."""
 
+import doctest
 from dataclasses import replace
 from pathlib import Path
 
@@ -257,3 +258,10 @@ def images_by_bag(split: Split) -> dict[str, np.ndarray]:
     assert isinstance(split, BagSplit)
     ends = zip(split.ids.tolist(), split.starts[:-1], split.starts[1:], strict=True)
     return {name: np.asarray(split.images[first:last]) for name, first, last in ends}
+
+
+def test_the_page_runs() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "bags.md"
+    result = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.attempted == 6
+    assert result.failed == 0
