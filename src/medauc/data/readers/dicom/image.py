@@ -14,6 +14,7 @@ from medauc.data.readers.dicom.modality import (
     apply_rescale,
     invert,
     lookup,
+    mirrored,
     rescale_of,
     result_type,
     stored_values,
@@ -74,17 +75,13 @@ def meant(
 ) -> tuple[npt.NDArray[Any], tuple[float, float] | None]:
     """Values that the modality means, low dark, with the window that belongs to them."""
     if (table := lookup(frame, header)) is not None:
-        pixels = table
         low, high = float(table.min()), float(table.max())
-    else:
-        dtype = dtype or result_type([rescale], stored, frame.dtype)
-        pixels = apply_rescale(frame, rescale, dtype)
-        ends = (np.nanmin(frame), np.nanmax(frame)) if frame.dtype.kind == "f" else stored.ends
-        low, high = (rescale.slope * float(end) + rescale.intercept for end in ends)
-    if not stored.inverted:
-        return pixels, window
-    mirrored = (low + high - window[1], low + high - window[0]) if window else None
-    return invert(pixels, low, high), mirrored
+        return (invert(table, low, high), mirrored(window, low, high)) if stored.inverted else (table, window)
+    ends = (np.nanmin(frame), np.nanmax(frame)) if frame.dtype.kind == "f" else stored.ends
+    if stored.inverted:  # before the rescale, where it is exact
+        frame = invert(frame.copy(), *ends)
+        window = mirrored(window, *(rescale.slope * float(end) + rescale.intercept for end in ends))
+    return apply_rescale(frame, rescale, dtype or result_type([rescale], stored, frame.dtype)), window
 
 
 def overlay_notes(header: Any) -> list[str]:

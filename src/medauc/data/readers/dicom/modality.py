@@ -100,6 +100,11 @@ def invert(frame: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[Any]
     return frame
 
 
+def mirrored(window: Window | None, low: float, high: float) -> Window | None:
+    """The window that shows values mirrored between ``low`` and ``high`` as ``window`` shows the values."""
+    return (low + high - window[1], low + high - window[0]) if window else None
+
+
 def window_of(header: Any, *groups: Any) -> tuple[Window | None, tuple[str, ...]]:
     """The first window that the file proposes, as ``(low, high)``, and notes (PS3.3 C.11.2)."""
     places = [inner for group in groups for inner in items(group, "FrameVOILUTSequence")[:1]]
