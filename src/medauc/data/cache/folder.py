@@ -173,7 +173,8 @@ def hold(entry: Path) -> IO[bytes] | None:
     except OSError:
         return None
     if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_SH)
+        with suppress(OSError):  # a file system without locks, where nothing is removed either
+            fcntl.flock(file, fcntl.LOCK_SH)
     if not (entry / ABOUT).exists():  # removed before the mark was set
         file.close()
         return None
@@ -225,12 +226,14 @@ def _in_use(path: Path) -> bool:
     if fcntl is None:
         return False
     try:
-        with (path / ABOUT).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        file = (path / ABOUT).open("rb")
     except OSError:
-        pass
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
     return False
 
 
