@@ -58,10 +58,12 @@ def test_a_volume_tells_spacing_and_orientation(tmp_path: Path) -> None:
 def test_a_dicom_tells_who_holds_names_and_hashes_the_patient(tmp_path: Path) -> None:
     from pydicom.data import get_testdata_file
     from pydicom.filereader import dcmread
+    from pydicom.uid import generate_uid
 
     source = dcmread(get_testdata_file("CT_small.dcm"))
     for name, patient in (("a", "P1"), ("b", "P1"), ("c", "P2")):
         source.PatientID, source.PatientName = patient, "Roe^Jane"
+        source.SeriesInstanceUID = generate_uid()
         source.save_as(tmp_path / f"{name}.dcm")
     a, b, c = (facts_of_file(tmp_path / f"{name}.dcm", salt="s") for name in "abc")
     assert {"PatientName", "PatientID"} <= set(a.phi)
@@ -131,7 +133,7 @@ def test_a_manifest_with_everything_wrong(tmp_path: Path) -> None:
         "label conflict, exact",
     }
     assert {failure.id for failure in audit.failures} == {"images/004.png", "images/012.png"}
-    assert audit.leaking_groups == ["p6", "p9"]
+    assert audit.leaking_groups == ["p6"]
     (pair,) = audit.duplicates.pairs
     assert (pair.first, pair.second, pair.same_file) == ("images/002.png", "images/035.png", True)
 

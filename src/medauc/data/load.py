@@ -31,6 +31,7 @@ def load_dataset(
     allow_modified: bool = False,
     phantom: PhantomSpec | None = None,
     files: "FilesSpec | None" = None,
+    allow_leakage: bool = False,
 ) -> Dataset:
     """Load a data set of the catalog (downloaded if it is not there), a phantom, or own files.
 
@@ -48,6 +49,7 @@ def load_dataset(
         allow_modified: Read a file whose MD5 is not the published one; ``Dataset.modified`` tells.
         phantom: Counts, prevalence, difficulty and seed of a phantom; other sets do not look at it.
         files: Columns, splits and preparation of own files; other sets do not look at it.
+        allow_leakage: Read an own ``.npz`` although a patient is in two of its splits, for an audit to tell.
 
     Returns:
         The data set, its images uint8: in memory, or memory-mapped where they are own files.
@@ -61,7 +63,7 @@ def load_dataset(
     ('signal present', (20, 28, 28), 'test-00003')
     """
     if is_path(name):
-        return _load_path(Path(name).expanduser(), size, positive_class, files)
+        return _load_path(Path(name).expanduser(), size, positive_class, files, allow_leakage)
     flag, size = parse_name(str(name), size)
     if flag in PHANTOM_DIMS:
         return _choose_positive(make_phantom(flag, size, phantom), positive_class, default=1)
@@ -153,7 +155,9 @@ def _load_entry(entry: CatalogEntry, size: int, folder: Path, allow_modified: bo
     )
 
 
-def _load_path(path: Path, size: int, positive_class: str | int | None, files: "FilesSpec | None") -> Dataset:
+def _load_path(
+    path: Path, size: int, positive_class: str | int | None, files: "FilesSpec | None", allow_leakage: bool
+) -> Dataset:
     """Load what is the user's own, by what its path is."""
     # Not at the top: they need pandas, which a list of data sets does without.
     from medauc.data.arrays import load_arrays
@@ -169,12 +173,12 @@ def _load_path(path: Path, size: int, positive_class: str | int | None, files: "
         raise InputError(
             f"{path} {what}: give a folder of images, a manifest (.csv, .parquet), or an .npz or .npy file"
         )
-    return _choose_positive(_load_file(path), positive_class, default=1)
+    return _choose_positive(_load_file(path, allow_leakage), positive_class, default=1)
 
 
-def _load_file(path: Path) -> Dataset:
+def _load_file(path: Path, allow_leakage: bool) -> Dataset:
     """Read an own file; its name is the file's stem."""
-    splits = read_npz(path)
+    splits = read_npz(path, allow_leakage=allow_leakage)
     targets = splits[0].targets
     multi_label = targets.ndim == 2
     return Dataset(

@@ -36,7 +36,7 @@ def file_md5(path: Path) -> str:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def read_npz(path: Path) -> Splits:
+def read_npz(path: Path, *, allow_leakage: bool = False) -> Splits:
     """Read the three splits of a file with MedMNIST's keys; targets are the raw labels.
 
     Keys: ``{train,val,test}_images`` uint8 (N, H, W), (N, H, W, 3) or (N, D, H, W); ``{split}_labels``
@@ -46,6 +46,7 @@ def read_npz(path: Path) -> Splits:
 
     Args:
         path: The file. It is never unpickled.
+        allow_leakage: Do not refuse a patient (group) in more than one split.
 
     Returns:
         The splits train, val, test.
@@ -56,6 +57,8 @@ def read_npz(path: Path) -> Splits:
     with _opened(path) as reader:
         splits = (_read_split(reader, "train"), _read_split(reader, "val"), _read_split(reader, "test"))
     _check_agreement(path, splits)
+    if not allow_leakage:
+        _check_groups(path, splits)
     return splits
 
 
@@ -256,7 +259,7 @@ def _as_names(reader: _Reader, key: str, names: npt.NDArray[Any], n: int) -> npt
 
 
 def _check_agreement(path: Path, splits: Splits) -> None:
-    """Check what only the three splits together can show: equal shapes, unique ids, no patient in two."""
+    """Check what only the three splits together can show: equal shapes, unique ids."""
     train = splits[0]
     for name, split in zip(SPLIT_NAMES, splits, strict=True):
         if split.images.shape[1:] != train.images.shape[1:]:
@@ -267,7 +270,6 @@ def _check_agreement(path: Path, splits: Splits) -> None:
         if split.targets.shape[1:] != train.targets.shape[1:]:
             raise InputError(f"{path}: {name}_labels has another number of labels than train_labels")
     _check_ids(path, splits)
-    _check_groups(path, splits)
 
 
 def _check_ids(path: Path, splits: Splits) -> None:
