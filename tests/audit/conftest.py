@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from fixtures.textures import textures
 
+from fixtures.textures import textures
 from medauc.audit.collection import ArrayImages, Collection
 
 Build = Callable[..., Collection]

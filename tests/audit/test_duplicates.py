@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from fixtures.textures import textures
 from scipy.ndimage import gaussian_filter, zoom
 
+from fixtures.textures import textures
 from medauc.audit.duplicates import find_duplicates, full_likeness
 from medauc.audit.facts import facts_of_images
 from medauc.audit.similarity import candidate_pairs, details, pair_likeness

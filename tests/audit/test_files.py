@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fixtures.deadly_image import deadly
-from fixtures.textures import textures
 from PIL import Image
 
+from fixtures.deadly_image import deadly
+from fixtures.textures import textures
 from medauc.audit import audit_collection, collection_of_folder, collection_of_manifest
 from medauc.audit.facts import digest_of
 from medauc.audit.files import FileImages, _measured, facts_of_file

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from fixtures.textures import textures
 
+from fixtures.textures import textures
 from medauc.audit import Audit, audit_collection, audit_lines
 from medauc.errors import InputError
 from medauc.evaluation import Predictions
@@ -147,7 +147,7 @@ def test_a_run_is_judged_with_and_without_duplicates(build) -> None:
 
 def test_a_run_on_other_data_is_refused(build) -> None:
     other = Predictions.from_arrays(split="test", ids=["x", "y"], targets=[0, 1], scores=[0, 1])
-    with pytest.raises(InputError, match="another data set.*'x'"):
+    with pytest.raises(InputError, match=r"another data set.*'x'"):
         audit_collection(build(), run=other, run_name="net")
 
 

@@ -3,8 +3,8 @@
 import re
 
 import numpy as np
-from fixtures.textures import textures
 
+from fixtures.textures import textures
 from medauc.audit import audit_collection
 from medauc.audit.collection import ArrayImages, Collection
 from medauc.report import build_audit_page
