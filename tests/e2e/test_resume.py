@@ -103,6 +103,7 @@ def test_killed_runs_end_bit_identical(tmp_path: Path, settings: list[str]) -> N
     assert whole[0] == broken[0]
     assert whole[1] == broken[1]
     pd.testing.assert_frame_equal(whole[2], broken[2], check_exact=True)
+    assert (folder / "reference.npz").read_bytes() == (tmp_path / "whole" / "reference.npz").read_bytes()
 
 
 def test_killed_after_the_last_epoch_trains_no_epoch_more(tmp_path: Path) -> None:
