@@ -28,7 +28,7 @@ def datasets(
     if name is None:
         console.print(_overview(dataset_rows()))
         console.print(
-            "`medauc datasets NAME` tells more; the path of an own .npz file can be trained on as well."
+            "`medauc datasets NAME` tells more; own files can be trained on as well: `medauc init FOLDER` begins."
         )
         return
     for part in _detail(dataset_detail(name, data_dir)):

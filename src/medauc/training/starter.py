@@ -66,10 +66,9 @@ def seen(survey: Survey) -> list[str]:
     """What was seen, in lines."""
     facts = survey.facts
     what = "volumes" if facts.spatial_dims == 3 else "images"
-    found = [
-        f"{len(survey.table)} {what}, {facts.read} of them read",
-        f"sizes {_range_text(facts.sizes)} pixels",
-    ]
+    formats = ", ".join(f"{name} ({n})" for name, n in facts.formats.most_common() if name)
+    found = [f"{len(survey.table)} {what}, {facts.read} of them read: {formats}"]
+    found.append(f"sizes {_range_text(facts.sizes)} pixels")
     if facts.mixed:
         found.append("MIXED: images and volumes; keep one kind in the manifest")
     if facts.spacings is not None:
