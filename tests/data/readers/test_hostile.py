@@ -163,12 +163,9 @@ def test_bombs_and_lies(tmp_path: Path, victim: Victim, name: str) -> None:
 
 
 def test_an_honest_bomb_is_read_within_the_limit(tmp_path: Path, victim: Victim) -> None:
-    # 512 x 512 x 700 of 16 bits, as a CT; packed, it is less than a megabyte.
+    # 512 x 512 x 300 of 16 bits, as a CT; packed, it is less than a megabyte.
     path = tmp_path / "a.nii.gz"
-    head = bytes(nifti_of((512, 512, 700)))[:352]
-    path.write_bytes(
-        gzip.compress(head) + zeros(512 * 512 * 1400, lambda: zlib.compressobj(9, zlib.DEFLATED, 31))
-    )
+    path.write_bytes(gzip.compress(bytes(nifti_of((512, 512, 300)))[:352] + bytes(512 * 512 * 600), 1))
     answer = victim.read(path)
     assert answer["outcome"] == "read"
     assert answer["peak_mib"] < 1024

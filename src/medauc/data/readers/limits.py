@@ -32,7 +32,7 @@ class Limits:
             512 x 512 x 700 voxels.
         max_side: Largest length of one axis.
         max_slices: Most files of a series, frames of a file or pages of a TIFF.
-        max_seconds: Time for decoding one compressed DICOM file, and half a million values a second on top.
+        max_seconds: Processor time for decoding one compressed DICOM file, and half a million values a second on top.
     """
 
     max_bytes: int = field(default_factory=_allowed_bytes)

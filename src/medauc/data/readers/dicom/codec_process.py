@@ -1,16 +1,17 @@
 """The process in which compressed frames are decoded, so that a codec may hang, crash or grow without harm.
 
-Started by :mod:`.codecs` with the bytes that it may take. For each line of JSON ``[path, frames]`` on its standard
-input it answers, for each frame, a line of JSON with type and shape and then the plain values, and at the end
-``{"end": null}`` or ``{"end": "why not"}``. It sends no pickles: a codec that was overrun
-can run nothing in the parent.
+Started by :mod:`.codecs` with the bytes that it may take. For each line of JSON ``[path, frames, seconds]`` it
+answers, for each frame, a line of JSON with type and shape and then the plain values, and at the end
+``{"end": null}`` or ``{"end": "why not"}``. It sends no pickles: an overrun codec can run nothing in the parent.
 """
 
 import contextlib
 import itertools
 import json
+import math
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,8 +34,10 @@ def main() -> None:
     _say(replies, {"ready": True})
     for line in sys.stdin:
         try:
+            path, count, seconds = json.loads(line)
+            _limit_time(seconds)
             with quiet():
-                for frame in _frames(*json.loads(line)):
+                for frame in _frames(path, count):
                     _say(replies, {"dtype": frame.dtype.str, "shape": frame.shape})
                     replies.write(frame.data)
             _say(replies, {"end": None})
@@ -71,6 +74,15 @@ def _private_output() -> BinaryIO:
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     return replies
+
+
+def _limit_time(seconds: float) -> None:
+    """End this process after ``seconds`` more of its own time, however busy the machine is."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        bound = math.ceil(time.process_time() + seconds)
+        resource.setrlimit(resource.RLIMIT_CPU, (bound, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
 def _limit_memory(extra: int) -> None:

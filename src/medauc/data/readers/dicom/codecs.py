@@ -20,6 +20,8 @@ from medauc.data.readers.limits import Limits
 _START_SECONDS = 120.0
 # Codecs decode tens of millions of values a second; a share of that, so that a busy machine does not refuse a file.
 _VALUES_A_SECOND = 500_000
+# The process counts its own time; waiting for longer than this many times as much means that it does nothing at all.
+_PATIENCE = 30.0
 _STUCK = "its compressed pixels crash or stall the codec; the file is damaged: copy it again or leave it out"
 _TYPES = tuple(
     f"{order}{kind}" for order in "|<>" for kind in ("u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8")
@@ -58,8 +60,8 @@ class _Process:
     ) -> Iterator[npt.NDArray[Any]]:
         """At most ``count`` frames of a file, each of ``shape``."""
         self.in_step = False
-        with self._alarm(seconds):
-            self.requests.write(json.dumps([str(path.absolute()), count]).encode() + b"\n")
+        with self._alarm(_PATIENCE * seconds):
+            self.requests.write(json.dumps([str(path.absolute()), count, seconds]).encode() + b"\n")
             self.requests.flush()
             while "end" not in (answer := self._answer()):
                 if tuple(answer["shape"]) != shape or answer["dtype"] not in _TYPES:
