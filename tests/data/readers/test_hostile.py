@@ -93,7 +93,7 @@ def deflated_dicom() -> bytes:
 def lying_npy(shape: str, dtype: str = "<f8") -> bytes:
     """A .npy whose header declares a shape that is not there."""
     head = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
-    return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode() + bytes(64)
+    return b"\x93NUMPY\x02\x00" + len(head).to_bytes(4, "little") + head.encode() + bytes(64)
 
 
 def packed_npz() -> bytes:
@@ -101,8 +101,7 @@ def packed_npz() -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.npy", "w") as member:
         head = lying_npy("(40000, 40000)", "|u1")
         member.write(head[:-64])
-        for _ in range(1500):
-            member.write(bytes(2**20))
+        member.write(bytes(2**22))
     return buffer.getvalue()
 
 
@@ -136,7 +135,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
         dicom_object(np.zeros((4, 4), np.uint8), NumberOfFrames=2**31 - 1)
     ),
     "npy that lies": lambda: lying_npy("(1000000, 1000000)"),
-    "npy with a huge header": lambda: lying_npy("(" + "1," * 40_000 + ")")[:60_000],
+    "npy with a huge header": lambda: lying_npy("(" + "1," * 40_000 + ")"),
     "npy of objects": lambda: lying_npy("(2, 2)", "|O"),
     "npz bomb": packed_npz,
     "pickle": lambda: pickle.dumps({"images": [1]}),

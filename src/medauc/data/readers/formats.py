@@ -14,6 +14,8 @@ Format = Literal[
 ]
 
 _HEAD = 4096
+# Bytes of a volume's header that tell its format; unpacking no more keeps a wrong checksum for the reader to find.
+_VOLUME_HEAD = 348
 _MARKS: tuple[tuple[bytes, Format], ...] = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -133,7 +135,7 @@ def _volume_format(head: bytes) -> Format | None:
 def _inflated_head(head: bytes) -> bytes:
     """First bytes of a gzip stream."""
     try:
-        return zlib.decompressobj(wbits=31).decompress(head, 600)
+        return zlib.decompressobj(wbits=31).decompress(head, _VOLUME_HEAD)
     except zlib.error:
         return b""
 
