@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -188,6 +189,26 @@ def test_files_of_a_patient_are_a_bag_from_training_to_prediction(
     scored = Predictions.read(tmp_path / "run" / "predictions.csv").frame.set_index("id")["score"]
     assert set(scored.index) == {f"{split}-{patient}" for split in ("val", "test") for patient in range(4)}
     assert "the one that decided" in (tmp_path / "run" / "report.html").read_text()
+    assert invoke("predict", "run", "manifest.csv", "--out", "new.csv", "--device", "cpu").status == 0
+    new = pd.read_csv(tmp_path / "new.csv", dtype={"id": str}).set_index("id")["score"]
+    assert new.loc[scored.index].to_numpy() == pytest.approx(scored.to_numpy(), abs=1e-5)
+
+
+def test_volumes_in_files_are_bags_of_slices_from_training_to_prediction(
+    invoke: Callable[..., Any], tmp_path: Path
+) -> None:
+    rows = []
+    for name, split in resolve("phantom3d", overrides=PHANTOM).dataset.splits.items():
+        for identity, volume, target in zip(split.ids, np.asarray(split.images), split.targets, strict=True):
+            rows.append((f"{identity}.nii", int(target), name))
+            nib.save(nib.Nifti1Image(volume.T, np.eye(4)), tmp_path / rows[-1][0])
+    pd.DataFrame(rows, columns=["path", "target", "split"]).to_csv(tmp_path / "manifest.csv", index=False)
+    settings = [*SLICES[5:], "data.size=8", "training.max_epochs=1"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    done = invoke("train", "manifest.csv", *options, "--device", "cpu", "--out", "run")
+    assert done.status == 0, done.err
+    scored = Predictions.read(tmp_path / "run" / "predictions.csv").frame.set_index("id")["score"]
+    assert len(pd.read_csv(tmp_path / "run" / "instances.csv")) == 8 * len(scored) == 8 * 24
     assert invoke("predict", "run", "manifest.csv", "--out", "new.csv", "--device", "cpu").status == 0
     new = pd.read_csv(tmp_path / "new.csv", dtype={"id": str}).set_index("id")["score"]
     assert new.loc[scored.index].to_numpy() == pytest.approx(scored.to_numpy(), abs=1e-5)

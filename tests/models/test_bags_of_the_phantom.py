@@ -39,7 +39,7 @@ def tensors(split: Split) -> tuple[Tensor, Tensor, int]:
 def aucs() -> dict[str, float]:
     """Test AUC of each pooling of the same linear score, trained by cross-entropy."""
     spec = PhantomSpec(
-        n_train=400,
+        n_train=300,
         n_val=2,
         n_test=1000,
         prevalence=0.5,
@@ -57,7 +57,7 @@ def aucs() -> dict[str, float]:
             set_attention(observer)
         network = BagNetwork(observer, pooling)
         optimizer = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.1)
-        for _ in range(80):
+        for _ in range(60):
             loss = nn.functional.binary_cross_entropy_with_logits(network(*train), targets)
             optimizer.zero_grad()
             loss.backward()
