@@ -4,7 +4,7 @@ Generated files: 8-bit PNGs of 64 pixels a side, and 16-bit ``.nii.gz`` volumes 
 on their grid and resampled to another spacing. Every contender works in a process of its own with one thread and no
 helpers; rates are samples per second of processor time, memory is the process's own peak. MONAI's side is the lean
 one: uint8 without metadata. "read" is two passes in random batches. Rounds alternate; figures are means.
-Run: python benchmarks/cache.py
+Run: python benchmarks/cache.py [--only monai|growth|training]
 """
 
 import json
@@ -313,29 +313,29 @@ def growth(folder: Path) -> dict[str, Any]:
     return found
 
 
-def main() -> None:
-    """Measure everything and write the result."""
+def main(only: str | None) -> None:
+    """Measure everything, or one part of it anew, and write the result."""
     from medauc.files import write_text_atomically
 
+    result = json.loads(RESULT.read_text()) if only else {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_files(folder, "png", max(GROWTH["64x64 PNG"]))
         make_files(folder, "volume", max(GROWTH["96^3 NIfTI"]))
-        result = {
-            "against MONAI": compare(folder),
-            "growth": growth(folder),
-            "training": in_process("training", str(folder), "*.png", max(GROWTH["64x64 PNG"])),
-            "machine": f"{platform.machine()}, one thread",
-            "versions": {
-                package: version(package) for package in ("medauc", "monai", "torch", "numpy", "nibabel")
-            },
-        }
-    print(json.dumps(result["training"], indent=1))
+        if only in (None, "monai"):
+            result["against MONAI"] = compare(folder)
+        if only in (None, "growth"):
+            result["growth"] = growth(folder)
+        if only in (None, "training"):
+            result["training"] = in_process("training", str(folder), "*.png", max(GROWTH["64x64 PNG"]))
+            print(json.dumps(result["training"], indent=1))
+    result["machine"] = f"{platform.machine()}, one thread"
+    result["versions"] = {name: version(name) for name in ("medauc", "monai", "torch", "numpy", "nibabel")}
     write_text_atomically(RESULT, json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
+    if len(sys.argv) == 3 and sys.argv[1] != "--only":
         print(json.dumps(child(sys.argv[1], json.loads(sys.argv[2]))))
     else:
-        main()
+        main(sys.argv[2] if len(sys.argv) == 3 else None)

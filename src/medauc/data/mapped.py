@@ -54,6 +54,7 @@ class MappedImages:
     def __init__(self, base: npt.NDArray[np.uint8], rows: Rows) -> None:
         self.base = base
         self.rows = rows
+        self._pixels = np.asarray(base)  # a memmap's own indexing is a fifth slower
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,7 +85,7 @@ class MappedImages:
 
     def __getitem__(self, key: int | slice | npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Read one image, or those that a slice, indices or a mask name."""
-        return np.asarray(self.base[self.rows[key]])
+        return np.asarray(self._pixels[self.rows[key]])
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medauc.data.cache.parts import image_parts
+from medauc.data.cache.parts import image_parts, is_alone
 from medauc.data.cache.progress import ShowProgress
 
 Digests = NDArray[np.bytes_]  # (N,) of 32 hexadecimal digits
@@ -71,7 +71,9 @@ def _digests_of(paths: Sequence[str], known: "_Index", pool: ThreadPoolExecutor)
 def _stamp(path: str) -> str | None:
     """Size and times of all parts; None where the index must not be used."""
     try:
-        states = [Path(part).stat() for part in image_parts(path)]
+        states = [Path(path).stat()] if is_alone(path) else []
+        if not states or stat.S_ISDIR(states[0].st_mode):
+            states = [Path(part).stat() for part in image_parts(path)]
     except OSError:
         return None
     newest = max((max(state.st_mtime, state.st_ctime) for state in states), default=0.0)

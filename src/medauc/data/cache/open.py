@@ -188,7 +188,7 @@ def _plan(
         "spec": asdict(spec),
         "preparation": preparation,
         "decoders": _decoders(),
-        "source": os.path.commonpath([str(Path(path).parent) for path in paths]),
+        "source": os.path.commonpath([str(Path(path).parent) for path in (min(paths), max(paths))]),
         "failures": [],
     }
     return Plan(paths, digests, RowJob("", 0, row_shape, spec, size, spatial_dims), about)

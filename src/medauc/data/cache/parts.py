@@ -4,8 +4,9 @@ import glob
 import re
 from pathlib import Path
 
-_PAIRS = {".hdr", ".img", ".head", ".brik"}  # the second file has the same stem
-_HEADERS = {".mhd", ".nhdr"}  # the second file is named in the header
+_PAIRS = (".hdr", ".img", ".head", ".brik")  # the second file has the same stem
+_HEADERS = (".mhd", ".nhdr")  # the second file is named in the header
+_WITH_OTHERS = (*_PAIRS, *_HEADERS)
 _NAMED = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
 _HEADER_BYTES = 1 << 16
 
@@ -33,6 +34,11 @@ def image_parts(path: str) -> list[str]:
     if suffix in _HEADERS:
         return sorted({path, *_values_of(place)})
     return [path]
+
+
+def is_alone(path: str) -> bool:
+    """Whether a path has no other parts, unless it is a folder: told from its name, since a million files are asked."""
+    return "#" not in path and not path.lower().endswith(_WITH_OTHERS)
 
 
 def _values_of(header: Path) -> list[str]:
