@@ -118,11 +118,14 @@ def test_a_folder_of_files_with_a_broken_one(invoke, tmp_path: Path) -> None:
             folder = tmp_path / "set" / split / ("sick" if number % 2 else "healthy")
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(folder / f"{number:03d}.png")
-    (tmp_path / "set" / "test" / "sick" / "001.png").write_bytes(b"no image")
+    whole = (tmp_path / "set" / "test" / "sick" / "001.png").read_bytes()
+    (tmp_path / "set" / "test" / "sick" / "001.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "set" / "test" / "sick" / "099.png").write_bytes(b"no image")
     outcome = invoke("audit", "set", "--set", "data.positive_class=sick", "--jobs", "1", "--out", "out")
     assert outcome.status == 3, outcome.err
     audit = audit_of(tmp_path / "out")
     assert checks(audit, "invalid") == {"unreadable"}
+    assert [f["ids"] for f in audit["findings"] if f["check"] == "passed over"] == [["test/sick/099.png"]]
     assert [failure["id"] for failure in audit["failures"]] == ["test/sick/001.png"]
     assert {split["name"]: split["positive"]["sick"] for split in audit["splits"]} == {
         "train": 20,

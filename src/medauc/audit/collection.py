@@ -47,6 +47,7 @@ class Collection:
         groups_known: whether ``groups`` says more than the ids.
         source: file or folder; None for a generated set.
         hashed: ids and groups are hashes, and paths are not told.
+        passed_over: files of a folder that are named like images and hold none; they are no rows.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Collection:
     groups_known: bool
     source: Path | None = None
     hashed: bool = False
+    passed_over: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -84,7 +86,8 @@ class Collection:
             np.array([hash_id(name, salt) for name in names.tolist()], dtype=np.str_)
             for names in (self.ids, self.groups)
         )
-        return replace(self, ids=ids, groups=groups, hashed=True)
+        passed_over = tuple(hash_id(name, salt) for name in self.passed_over)
+        return replace(self, ids=ids, groups=groups, hashed=True, passed_over=passed_over)
 
     @property
     def split_names(self) -> tuple[str, ...]:

@@ -132,9 +132,9 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
 
 
 def _one_thread() -> None:
-    import torch
+    from threadpoolctl import threadpool_limits
 
-    torch.set_num_threads(1)
+    threadpool_limits(1)
 
 
 def _of_file(path: Path, salt: str) -> ImageFacts:

@@ -46,6 +46,7 @@ def find_all(material: Material) -> list[Finding]:
     """Run all checks, what invalidates results first."""
     checks = (
         _unreadable,
+        _passed_over,
         _one_class,
         _patients,
         _duplicates_across,
@@ -95,6 +96,19 @@ def _unreadable(material: Material) -> Iterator[Finding]:
             "mend or leave out these files",
             int(broken.sum()),
             material.ids(broken),
+        )
+
+
+def _passed_over(material: Material) -> Iterator[Finding]:
+    names = material.collection.passed_over
+    if names:
+        yield _finding(
+            "warning",
+            "passed over",
+            f"{_count(len(names), 'file')} named like images without an image inside, no part of the data: {_few(names)}",
+            "copy them again, or remove them",
+            len(names),
+            names,
         )
 
 
@@ -241,15 +255,15 @@ def _worthless(material: Material) -> Iterator[Finding]:
     facts = material.facts
     readable = [fact.error is None for fact in facts]
     checks = (
-        ("constant", "have one value in all pixels", [fact.constant for fact in facts]),
+        ("constant", "with one value in all pixels", [fact.constant for fact in facts]),
         (
             "not finite",
-            "have NaN or infinite pixels",
+            "with NaN or infinite pixels",
             [r and f.finite < 1 for r, f in zip(readable, facts, strict=True)],
         ),
         (
             "nearly empty",
-            f"have one value in more than {NEARLY_EMPTY:.1%} of pixels",
+            f"with one value in more than {NEARLY_EMPTY:.1%} of pixels",
             [not fact.constant and fact.padding > NEARLY_EMPTY for fact in facts],
         ),
     )
@@ -336,8 +350,8 @@ def _shortcuts(material: Material) -> Iterator[Finding]:
         yield _finding(
             "note",
             "columns that say the label",
-            f"{_count(len(names), 'column')} tell a label almost surely: {_few(names, 6)}",
-            "they look like the label in other words; no shortcut model was given them",
+            f"{_count(len(names), 'column')} with a label almost surely in other words: {_few(names, 6)}",
+            "no shortcut model was given them; keep them from the network's inputs too",
             len(names),
             names,
         )
@@ -357,7 +371,7 @@ def _associations(material: Material) -> Iterator[Finding]:
         yield _finding(
             "warning" if strong else "note",
             "features that go with a label",
-            f"{_count(len(first), 'feature')} beside the picture go with a label: {_few(named, 4)}",
+            f"{_count(len(first), 'feature')} other than the picture going with a label: {_few(named, 4)}",
             "a network may read them off the picture; evaluate within their levels (medauc evaluate --subgroups)",
             len(first),
             list(first),
@@ -387,7 +401,7 @@ def _phi(material: Material) -> Iterator[Finding]:
         yield _finding(
             "warning",
             "identifying headers",
-            f"{_count(named.sum(), 'DICOM file')} hold identifying elements: {_few(keywords)}",
+            f"{_count(named.sum(), 'DICOM file')} with identifying elements: {_few(keywords)}",
             "de-identify the files before they leave the hospital; medauc copies none of it",
             int(named.sum()),
             keywords,

@@ -1,9 +1,7 @@
 """Images of any size on small common grids, for comparison by sight: shrinking, rims, shifts."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn.functional import adaptive_avg_pool2d, adaptive_avg_pool3d
 
 THUMBNAIL_SIDES = {2: 32, 3: 16}  # pixels a side by number of axes: 1 KiB and 4 KiB an image
 
@@ -29,12 +27,16 @@ def shrink(images: NDArray[np.generic], shape: tuple[int, ...]) -> FloatArray:
     [[[3.0]]]
     """
     values = _finite(np.asarray(images, dtype=np.float32))
-    batch = torch.from_numpy(values)[:, None]
-    if len(shape) == 2:
-        pooled = adaptive_avg_pool2d(batch, (shape[0], shape[1]))
-    else:
-        pooled = adaptive_avg_pool3d(batch, (shape[0], shape[1], shape[2]))
-    return np.asarray(pooled[:, 0].numpy(), dtype=np.float32)
+    for axis, side in enumerate(shape, start=1):
+        values = np.moveaxis(np.moveaxis(values, axis, -1) @ _averaging(values.shape[axis], side), -1, axis)
+    return np.ascontiguousarray(values)
+
+
+def _averaging(old: int, new: int) -> FloatArray:
+    """Weights that average ``old`` pixels to ``new``, each over the pixels it touches, shape (old, new)."""
+    place, pixel = np.arange(new), np.arange(old)[:, None]
+    touched = (pixel >= place * old // new) & (pixel < -(-(place + 1) * old // new))
+    return np.asarray(touched / touched.sum(axis=0), dtype=np.float32)
 
 
 def to_bytes(images: NDArray[np.generic]) -> NDArray[np.uint8]:
