@@ -89,6 +89,7 @@ def test_what_cannot_be_read_has_a_digest_of_its_own(
     [
         ("scan.hdr", "", "scan.img"),
         ("scan.HEAD", "", "scan.BRIK.gz"),
+        ("scan.BRIK.gz", "", "scan.HEAD"),
         ("scan.mhd", "NDims = 3\nElementDataFile = other.raw\n", "other.raw"),
         ("scan.nhdr", "NRRD0004\ndata file: far.raw.gz\n\n", "far.raw.gz"),
     ],

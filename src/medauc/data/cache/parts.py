@@ -6,6 +6,7 @@ from pathlib import Path
 
 _PAIRS = (".hdr", ".img", ".head", ".brik")  # the second file has the same stem
 _HEADERS = (".mhd", ".nhdr")  # the second file is named in the header
+_PACKED = re.compile(r"\.gz$", re.IGNORECASE)
 _WITH_OTHERS = (*_PAIRS, *_HEADERS)
 _NAMED = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
 _HEADER_BYTES = 1 << 16
@@ -28,17 +29,17 @@ def image_parts(path: str) -> list[str]:
         return sorted(str(file) for file in place.iterdir())
     if "#" in place.name and (folder := Path(path.rpartition("#")[0])).is_dir():
         return image_parts(str(folder))
-    suffix = place.suffix.lower()
-    if suffix in _PAIRS:
-        return sorted({path, *(str(file) for file in place.parent.glob(f"{glob.escape(place.stem)}.*"))})
-    if suffix in _HEADERS:
+    unpacked = Path(_PACKED.sub("", place.name))
+    if unpacked.suffix.lower() in _PAIRS:
+        return sorted({path, *(str(file) for file in place.parent.glob(f"{glob.escape(unpacked.stem)}.*"))})
+    if unpacked.suffix.lower() in _HEADERS:
         return sorted({path, *_values_of(place)})
     return [path]
 
 
 def is_alone(path: str) -> bool:
     """Whether a path has no other parts, unless it is a folder: told from its name, since a million files are asked."""
-    return "#" not in path and not path.lower().endswith(_WITH_OTHERS)
+    return "#" not in path and not _PACKED.sub("", path).lower().endswith(_WITH_OTHERS)
 
 
 def _values_of(header: Path) -> list[str]:
