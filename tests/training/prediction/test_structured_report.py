@@ -72,6 +72,20 @@ def test_each_report_holds_the_row_and_names_its_image_and_its_model(study, trai
     assert len(prints) == 1  # one model
 
 
+def test_no_name_of_a_patient_is_warned_of(study, trained, phantom, tmp_path, recwarn, capfd) -> None:
+    """highdicom warns of names that are not of the form Family^Given, and quotes them."""
+    image = ultrasound(
+        np.asarray(phantom.test.images[0]), pydicom.uid.generate_uid(), PatientName="Muellermann"
+    )
+    image.save_as(study / "alone.dcm", enforce_file_format=True)
+    table = Predictor.load(trained, "cpu").predict_files([study / "alone.dcm"], dicom_sr=tmp_path / "sr")
+    assert highdicom.sr.srread(tmp_path / "sr" / "alone.dcm").PatientName == "Muellermann"
+    said = capfd.readouterr()
+    everything = [table.to_csv(), said.out, said.err, *(str(warning.message) for warning in recwarn)]
+    assert not any("Muellermann" in text for text in everything[:3])
+    assert not any("unlikely to represent" in text for text in everything)
+
+
 def test_other_files_and_poor_headers_have_a_warning_in_place_of_a_report(
     study, trained, pictures, tmp_path
 ) -> None:

@@ -111,7 +111,7 @@ def about_pixels(excess: FloatArray) -> list[str]:
     ['appearance unlike the training images (distance 1.3 times the limit)']
     """
     return [
-        f"{what} unlike the training images (distance {ratio:.2g} times the limit)"
+        f"{what} unlike the training images (distance {ratio:.3g} times the limit)"
         for what, ratio in zip(("intensities", "appearance"), excess.tolist(), strict=True)
         if ratio > 1
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from medauc import __version__
+from medauc.data.readers.quiet import quiet
 from medauc.errors import InputError
 from medauc.files import atomic_path
 from medauc.training.checkpoint import BEST
@@ -84,11 +85,11 @@ class ReportWriter:
         Raises:
             NoReport: the sample is not from DICOM files, or these lack what a report refers to.
         """
-        sources = _headers(sample)
-        report = self._report(sources, row)
-        path = self._free_path(sample.id)
-        with atomic_path(path) as temporary:
-            report.save_as(temporary, enforce_file_format=True)
+        with quiet():  # highdicom's warnings hold names of patients
+            report = self._report(_headers(sample), row)
+            path = self._free_path(sample.id)
+            with atomic_path(path) as temporary:
+                report.save_as(temporary, enforce_file_format=True)
         return path
 
     def _free_path(self, name: str) -> Path:
