@@ -5,8 +5,11 @@ import sys
 import numpy as np
 import pytest
 
+from medauc.data import PhantomSpec, load_dataset
 from medauc.errors import InputError
-from medauc.training import Predictor
+from medauc.training import Predictor, parse_recipe, train
+
+from .conftest import SMALL
 
 highdicom = pytest.importorskip("highdicom")
 pydicom = pytest.importorskip("pydicom")
@@ -115,3 +118,22 @@ def test_without_highdicom_the_extra_is_named(study, trained, tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "highdicom", None)
     with pytest.raises(InputError, match=r"pip install 'medauc\[dicom-sr\]'"):
         Predictor.load(trained, "cpu").predict_files([study], dicom_sr=tmp_path / "sr")
+
+
+def test_a_real_series_is_one_row_whose_report_names_every_slice(tmp_path, series_dir) -> None:
+    volumes = load_dataset(
+        "phantom3d", 12, phantom=PhantomSpec(n_train=20, n_val=12, n_test=6, prevalence=0.5)
+    )
+    train(volumes, parse_recipe({**SMALL, "data": {"size": 12}}, "x"), tmp_path / "run", device="cpu")
+    table = Predictor.load(tmp_path / "run", "cpu").predict_files(
+        [series_dir], dicom_sr=tmp_path / "sr"
+    )
+    assert table.id.tolist() == ["dicoms"]
+    assert table.error.tolist() == [""]
+    assert "size 64 x 384 x 274 (trained on 12 x 12 x 12)" in table.warnings[0]
+    report = highdicom.sr.srread(tmp_path / "sr" / "dicoms.dcm")
+    (group,) = report.content.get_image_measurement_groups()
+    named = {image.referenced_sop_instance_uid for image in group.source_images}
+    files = [path for path in (series_dir).iterdir() if path.is_file()]
+    assert len(files) == 64
+    assert named == {pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID for path in files}
