@@ -124,3 +124,11 @@ def test_patients_of_real_files_are_told_from_their_names(
     pairs = pd.DataFrame({"told": told, "true": truth[column]}).drop_duplicates()
     assert len(pairs) == pairs["told"].nunique() == pairs["true"].nunique()
     parse_recipe(yaml.safe_load(recipe.read_text()), "recipe.yaml")
+
+
+def test_a_folder_of_classes_trains_by_its_bare_name(class_scans: Path, invoke, tiny: list[str]):
+    done = invoke("train", class_scans.name, *tiny, "--set", "training.max_epochs=1", "--set", "data.size=12")
+    assert done.status == 0, done.err
+    assert "scans (12x12" in done.out
+    assert "positive: malignant" in done.out
+    assert "'malignant' is taken for the positive class." in done.out
