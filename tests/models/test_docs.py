@@ -35,7 +35,7 @@ def test_its_table_tells_the_parameter_counts():
         return sum(parameter.numel() for parameter in network.parameters())
 
     found = re.findall(r"([\d.]+) (M|k) / ([\d.]+) (?:M|k) at width (\d+)", table)
-    names = ["resnet18", "resnet18", "resnet50", "fullres"]
+    names = ["resnet10", "resnet10", "resnet18", "resnet18", "resnet50", "fullres"]
     assert len(found) == len(names)
     for name, (flat, unit, volume, width) in zip(names, found, strict=True):
         size = {"M": 1e6, "k": 1e3}[unit]
