@@ -2,9 +2,11 @@
 
 import hashlib
 import secrets
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
@@ -100,31 +102,41 @@ def _measured(
         for number, path in enumerate(paths):
             yield number, measure(path)
         return
-    chunks = [range(start, min(start + CHUNK, len(paths))) for start in range(0, len(paths), CHUNK)]
-    lost: list[int] = []
-    with _pool(jobs) as pool:
-        waiting: dict[Future[list[ImageFacts]], range] = {}
-        for chunk in chunks:
-            waiting[pool.submit(_measure_chunk, measure, [paths[number] for number in chunk])] = chunk
-        for future in as_completed(waiting):
-            try:
-                yield from zip(waiting[future], future.result(), strict=True)
-            except BrokenProcessPool:
-                lost += waiting[future]
-    for number in lost:  # one of them ended its process, and the pool with it: each by itself finds which
-        yield number, _measure_alone(measure, paths[number])
+    left = deque(range(start, min(start + CHUNK, len(paths))) for start in range(0, len(paths), CHUNK))
+    while left:
+        running: dict[Future[list[ImageFacts]], range] = {}
+        with _pool(jobs) as pool, suppress(BrokenProcessPool):
+            while left or running:
+                while left and len(running) <= jobs:
+                    chunk = left[0]
+                    future = pool.submit(_measure_chunk, measure, [paths[number] for number in chunk])
+                    running[future] = left.popleft()
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield from zip(running[future], future.result(), strict=True)
+                    del running[future]
+        for chunk in running.values():  # one of these files ended its process, and the pool with it
+            yield from _one_by_one(paths, measure, chunk)
 
 
 def _measure_chunk(measure: "partial[ImageFacts]", paths: Sequence[Path]) -> list[ImageFacts]:
     return [measure(path) for path in paths]
 
 
-def _measure_alone(measure: "partial[ImageFacts]", path: Path) -> ImageFacts:
-    with _pool(1) as pool:
-        try:
-            return pool.submit(measure, path).result()
-        except BrokenProcessPool:
-            return ImageFacts(error="reading it ended the process; leave it out")
+def _one_by_one(
+    paths: Sequence[Path], measure: "partial[ImageFacts]", chunk: range
+) -> Iterator[tuple[int, ImageFacts]]:
+    """Facts of each file by itself, in a process that is replaced when a file ends it."""
+    left = deque(chunk)
+    while left:
+        with _pool(1) as pool:
+            while left:
+                try:
+                    found = pool.submit(measure, paths[left[0]]).result()
+                except BrokenProcessPool:
+                    yield left.popleft(), ImageFacts(error="reading it ended the process; leave it out")
+                    break
+                yield left.popleft(), found
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:

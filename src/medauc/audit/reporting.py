@@ -21,7 +21,7 @@ from medauc.audit.document import (
 from medauc.audit.duplicates import Duplicates
 from medauc.audit.effect import LEVEL, Effect
 from medauc.audit.facts import ImageFacts
-from medauc.audit.findings import conflicting_pairs
+from medauc.audit.material import conflicting_pairs
 from medauc.audit.shortcuts import KINDS, Shortcut
 from medauc.evaluation.figures import Figure
 from medauc.metrics import Estimate

@@ -18,7 +18,8 @@ from medauc.audit.document import Audit, Failure
 from medauc.audit.duplicates import NEAR, Duplicates, find_duplicates
 from medauc.audit.facts import ImageFacts
 from medauc.audit.features import features_of
-from medauc.audit.findings import Material, find_all, leaking_groups
+from medauc.audit.findings import find_all
+from medauc.audit.material import Material, leaking_groups
 from medauc.audit.reporting import association_report, duplicate_report, shortcut_report
 from medauc.audit.shortcuts import find_shortcuts
 from medauc.audit.worth import effects_of_duplicates
