@@ -125,15 +125,13 @@ def test_a_real_series_is_one_row_whose_report_names_every_slice(tmp_path, serie
         "phantom3d", 12, phantom=PhantomSpec(n_train=20, n_val=12, n_test=6, prevalence=0.5)
     )
     train(volumes, parse_recipe({**SMALL, "data": {"size": 12}}, "x"), tmp_path / "run", device="cpu")
-    table = Predictor.load(tmp_path / "run", "cpu").predict_files(
-        [series_dir], dicom_sr=tmp_path / "sr"
-    )
+    table = Predictor.load(tmp_path / "run", "cpu").predict_files([series_dir], dicom_sr=tmp_path / "sr")
     assert table.id.tolist() == ["dicoms"]
     assert table.error.tolist() == [""]
     assert "size 64 x 384 x 274 (trained on 12 x 12 x 12)" in table.warnings[0]
     report = highdicom.sr.srread(tmp_path / "sr" / "dicoms.dcm")
     (group,) = report.content.get_image_measurement_groups()
     named = {image.referenced_sop_instance_uid for image in group.source_images}
-    files = [path for path in (series_dir).iterdir() if path.is_file()]
+    files = [path for path in series_dir.iterdir() if path.is_file()]
     assert len(files) == 64
     assert named == {pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID for path in files}
