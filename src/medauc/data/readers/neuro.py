@@ -109,18 +109,14 @@ def _scaling(header: Any, kind: Format) -> tuple[float, float, list[str]]:
     """Slope and intercept that lead from stored numbers to values."""
     if kind in ("MGH", "Analyze"):
         return 1.0, 0.0, []
-    if kind == "AFNI":
-        factors = header.get_data_scaling()
-        slope, intercept = (1.0 if factors is None else factors), 0.0
-    else:
-        slope, intercept = header.get_slope_inter()
+    pair = (header.get_data_scaling(), None) if kind == "AFNI" else header.get_slope_inter()
     slope, intercept = (
-        np.ravel(value if value is not None else default) for value, default in ((slope, 1), (intercept, 0))
+        float(np.ravel(default if value is None else value)[0])
+        for value, default in zip(pair, (1, 0), strict=True)
     )
-    numbers = float(slope[0]), float(intercept[0])
-    if not np.isfinite(numbers).all() or numbers[0] == 0:
+    if not np.isfinite((slope, intercept)).all() or slope == 0:
         return 1.0, 0.0, ["its scaling of values is not a number and was left out"]
-    return *numbers, []
+    return slope, intercept, []
 
 
 def _place_of_values(header_path: Path, header: Any, kind: Format) -> tuple[Path, int]:
