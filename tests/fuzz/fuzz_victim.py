@@ -1,5 +1,6 @@
 """A process that reads files for the fuzzer, so that a crash or a hang is seen and not suffered."""
 
+import contextlib
 import json
 import os
 import resource
@@ -59,9 +60,20 @@ class Victim:
 
 
 def _processor_seconds() -> float:
-    """Time of this process and of codec processes that have ended."""
+    """Time of this process and of its codec processes, those that live and those that have ended."""
+    from medauc.data.readers.dicom import codecs
+
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    ticks = 0
+    for running in codecs._running:
+        with contextlib.suppress(OSError):
+            ticks += sum(
+                map(
+                    int, Path(f"/proc/{running.child.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+                )
+            )
+    ended = times.children_user + times.children_system
+    return times.user + times.system + ended + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _peak_bytes() -> int:

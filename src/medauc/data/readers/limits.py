@@ -38,7 +38,7 @@ class Limits:
     max_bytes: int = field(default_factory=_allowed_bytes)
     max_side: int = 65_535
     max_slices: int = 8_192
-    max_seconds: float = 4.0
+    max_seconds: float = 3.0
 
     def check(self, shape: Sequence[int], bytes_a_value: int) -> int:
         """Number of values of an array that is about to be read.
