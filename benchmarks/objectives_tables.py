@@ -105,17 +105,24 @@ def delong_p(of_setting: pd.DataFrame, objective: str, ranks: dict[str, np.ndarr
 
 
 def told(ledger: pd.DataFrame, study: pd.DataFrame) -> str:
-    hours = ledger.wall_seconds.sum() / 3600
+    seconds = ledger.wall_seconds.median()
+    restored = int((ledger.val_auc.isna() & ~ledger.diverged.astype(bool)).sum())
     tuning = int((ledger.purpose == "tuning").sum())
     seeds = study.groupby("setting")["seed"].nunique()
     range_of_seeds = f"{seeds.min()}" if seeds.nunique() == 1 else f"{seeds.min()} to {seeds.max()}"
     open_settings = [NAME for NAME in (s.key for s in settings()) if NAME not in set(study.setting)]
     lines = [
-        f"{len(ledger)} trainings ({tuning} of them tuned learning rates, {int(ledger.diverged.sum())} diverged) in "
-        f"{hours:.1f} hours on one thread of a machine that did other work as well; {range_of_seeds} seeds a setting, "
-        "all in [`objectives.csv`](objectives.csv). [What it means](../../docs/experiments/objectives.md).",
+        f"{len(ledger)} trainings ({tuning} of them tuned learning rates, {int(ledger.diverged.sum())} diverged), "
+        f"about {seconds:.0f} s each on one thread of a machine that did other work as well; {range_of_seeds} seeds a "
+        "setting, all in [`objectives.csv`](objectives.csv). [What it means](../../docs/experiments.md).",
         "![Gain over cross-entropy](objectives.svg)",
     ]
+    if restored:
+        lines.insert(
+            1,
+            f"{restored} rows were restored from the ranks of their test scores after the file was lost: their test "
+            "figures are exact, their validation figures and times are missing.",
+        )
     if open_settings:
         lines.insert(1, f"Not measured yet: {', '.join(open_settings)}.")
     return "\n\n".join(lines)
