@@ -10,10 +10,6 @@ from medauc.data.manifest import Manifest
 from medauc.errors import InputError
 
 NO_SPLIT = "all"
-IMAGE_ENDINGS = (
-    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".nii", ".nii.gz", ".nrrd", ".nhdr"),
-    *(".mha", ".mhd", ".mgz", ".mgh", ".npy"),
-)
 
 
 def collection_of_manifest(manifest: Manifest, jobs: int = 1) -> Collection:
@@ -78,24 +74,7 @@ def collection_of_folder(folder: Path, jobs: int = 1) -> Collection:
 
 
 def _passed_over(folder: Path) -> tuple[str, ...]:
-    """Files below a folder that are named like images and whose content is none: no list of images has them."""
-    named = (
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.name.lower().endswith(IMAGE_ENDINGS)
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    return tuple(str(path.relative_to(folder)) for path in named if not _is_image(path))
+    """Files below a folder that are named like images and hold none."""
+    from medauc.data.readers import named_like_images
 
-
-def _is_image(path: Path) -> bool:
-    from medauc.data.readers.formats import format_of, regular_file
-    from medauc.data.readers.image import Refusal
-
-    if path.is_symlink() or path.is_dir():  # links are not followed by anyone
-        return True
-    try:
-        regular_file(path)
-        return format_of(path) is not None
-    except (Refusal, OSError):
-        return False
+    return tuple(str(path.relative_to(folder)) for path in named_like_images(folder))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fuzz.fuzz_corpus import dicom_bytes, dicom_object
-from medauc.data.readers import UnreadableImage, files_of_image, list_images, read_image
+from medauc.data.readers import UnreadableImage, files_of_image, list_images, named_like_images, read_image
 
 
 def oblique(angle: float = 0.4) -> np.ndarray:
@@ -171,6 +171,18 @@ def test_list_images(tmp_path: Path) -> None:
         write_slice(tmp_path / "views", f"{view}", 0, 1, ImagePositionPatient=None)
     found = [str(path.relative_to(tmp_path)) for path in list_images(tmp_path)]
     assert found == ["ct", "deep/x.png", "image2.png", "image10.png", "views/0", "views/1", "volume.npy"]
+
+
+def test_files_named_like_images_that_hold_none(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    Image.new("L", (4, 4)).save(tmp_path / "good.png")
+    for name in ("deep/empty10.PNG", "deep/empty2.png", ".hidden.png"):
+        (tmp_path / name).touch()
+    for name in ("page.dcm", "volume.nii.gz", "notes.txt"):
+        (tmp_path / name).write_text("404: not found")
+    (tmp_path / "link.png").symlink_to(tmp_path / "page.dcm")
+    found = [str(path.relative_to(tmp_path)) for path in named_like_images(tmp_path)]
+    assert found == ["deep/empty2.png", "deep/empty10.PNG", "page.dcm", "volume.nii.gz"]
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

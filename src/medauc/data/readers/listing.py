@@ -10,6 +10,10 @@ from medauc.data.readers.image import Refusal, UnreadableImage
 from medauc.data.readers.limits import Limits
 from medauc.data.readers.quiet import quiet
 
+IMAGE_ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".nii", ".nii.gz", ".nrrd", ".nhdr"),
+    *(".mha", ".mhd", ".mgz", ".mgh", ".npy"),
+)
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -30,6 +34,18 @@ def list_images(folder: Path | str) -> list[Path]:
     with quiet():
         found = [image for place, files in _folders(root) for image in _images(place, files)]
     return sorted(found, key=_natural)
+
+
+def named_like_images(folder: Path | str) -> list[Path]:
+    """Files below a folder that are named like images and hold none (empty, text): :func:`list_images` omits them.
+
+    Returns:
+        Their paths, in natural order; links and hidden names are passed over, as in :func:`list_images`.
+    """
+    files = (path for _, found in _folders(Path(folder)) for path in found)
+    named = (path for path in files if path.name.lower().endswith(IMAGE_ENDINGS))
+    with quiet():
+        return sorted((path for path in named if _format(path) is None), key=_natural)
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, list[Path]]]:
