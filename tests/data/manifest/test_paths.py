@@ -22,6 +22,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (below / "out.png").symlink_to(folder / "secret" / "x.png")
     (below / "away").symlink_to(folder / "secret")
     (below / "circle").symlink_to(below / "circle")
+    (below / "near").symlink_to(below / "series")
     return below
 
 
@@ -44,6 +45,10 @@ def test_what_lies_below_is_taken(root: Path):
         "/etc/passwd",
         "/dev/zero",
         "circle",
+        "away#0123abcd",
+        "away#0123abcd/",
+        "away#0123abcd/.",
+        "near#0123abcd",
         "",
         "  ",
         "a\0.png",
@@ -52,6 +57,13 @@ def test_what_lies_below_is_taken(root: Path):
 def test_what_leaves_the_root_is_refused_with_its_row(root: Path, path: str):
     with pytest.raises(InputError, match="row 3"):
         paths_below(root, ["a.png", path], "m.csv")
+
+
+def test_a_series_of_a_folder_is_there_when_the_folder_is(root: Path):
+    cells = ["series#0123abcd", "series#0123abcd/none.png", "none#0123abcd", "a.png#0123abcd"]
+    found, there = paths_below(root, cells, "m.csv")
+    assert found == [str(root / cell) for cell in cells]
+    assert there.tolist() == [True, False, False, False]
 
 
 @settings(max_examples=200, deadline=None)

@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import pickle
+import shutil
 import threading
 import zipfile
 import zlib
@@ -17,7 +18,7 @@ import pydicom
 import pytest
 from PIL import Image
 
-from fuzz.fuzz_corpus import dicom_bytes, dicom_object
+from fuzz.fuzz_corpus import dicom_bytes, dicom_object, every_seed
 from fuzz.fuzz_victim import Victim
 from medauc.data.readers import (
     Limits,
@@ -238,6 +239,24 @@ def test_a_link_in_place_of_values_is_refused(tmp_path: Path) -> None:
     (folder / "a.raw").symlink_to(tmp_path / "secret")
     (folder / "a.mhd").write_bytes(meta_image_of(2, False, b"", "a.raw"))
     assert "link" in refused(folder / "a.mhd")
+
+
+@pytest.mark.parametrize("kind", ["nifti pair", "analyze", "afni"])
+@pytest.mark.parametrize("linked", ["header", "values"])
+def test_a_link_in_place_of_half_a_pair_is_refused(tmp_path: Path, kind: str, linked: str) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "in"
+    outside.mkdir()
+    folder.mkdir()
+    (seed,) = (seed for seed in every_seed() if seed.name == kind)
+    header = seed.write(outside)
+    values = outside / f"seed{seed.beside[0][0]}"
+    away, kept = (header, values) if linked == "header" else (values, header)
+    (folder / away.name).symlink_to(away)
+    shutil.copy(kept, folder / kept.name)
+    assert "is a link; put both files side by side" in refused(folder / kept.name)
+    (folder / away.name).unlink()
+    shutil.copy(away, folder / away.name)
+    assert read_image(folder / kept.name).pixels.size
 
 
 def test_damage_is_found_by_the_checksum(tmp_path: Path) -> None:

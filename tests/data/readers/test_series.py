@@ -146,6 +146,19 @@ def test_several_series_in_a_folder_are_named(tmp_path: Path) -> None:
     assert "no series 00000000" in refused(tmp_path / "study#00000000")
 
 
+def test_a_series_of_a_linked_folder_is_refused(tmp_path: Path) -> None:
+    folder, link = tmp_path / "study", tmp_path / "link"
+    for series in "ab":
+        uid = pydicom.uid.generate_uid(entropy_srcs=[series])
+        for place in range(2):
+            write_slice(folder, f"{series}{place}", place, 1, SeriesInstanceUID=uid)
+    link.symlink_to(folder)
+    found = list_images(link)  # whoever names a link means what it leads to
+    assert sorted(found) == sorted(list_images(folder))
+    assert all(read_image(path).pixels.shape[0] == 2 for path in found)
+    assert "linked folder" in refused(link.with_name(f"link#{found[0].name.split('#')[1]}"))
+
+
 def test_a_folder_without_dicom(tmp_path: Path) -> None:
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     assert "without DICOM images" in refused(tmp_path)

@@ -41,6 +41,12 @@ def paths_below(root: Path, cells: Sequence[str], where: str) -> tuple[list[str]
         kind = _kind(path)
         there[row] = kind is not None
         is_link = kind is not None and stat.S_ISLNK(kind)
+        series = _folder_of_series(path) if kind is None else None
+        if series is not None and series.is_symlink():
+            raise InputError(
+                f"{where}: the path {cell!r} in {_row(row)} names a series of a linked folder; name the folder itself"
+            )
+        there[row] |= series is not None and series.is_dir()
         if not inside(path if is_link else os.path.dirname(path)):  # noqa: PTH120
             raise InputError(
                 f"{where}: the path {cell!r} in {_row(row)} leads out of {root}; name the folder that holds all images "
@@ -51,15 +57,20 @@ def paths_below(root: Path, cells: Sequence[str], where: str) -> tuple[list[str]
 
 
 def _kind(path: str) -> int | None:
-    """Mode of what is at a path, a link not followed; None if nothing is there.
-
-    A folder with several DICOM series holds each as ``folder#name`` (:func:`medauc.data.readers.list_images`).
-    """
+    """Mode of what is at a path, a link not followed; None if nothing is there."""
     try:
         return os.lstat(path).st_mode
     except (OSError, ValueError):
-        folder, mark, _ = path.rpartition("#")
-        return _kind(folder) if mark and stat.S_ISDIR(_kind(folder) or 0) else None
+        return None
+
+
+def _folder_of_series(path: str) -> Path | None:
+    """The folder of ``folder#name``, one of several DICOM series (:func:`medauc.data.readers.list_images`)."""
+    if "#" not in path:
+        return None
+    place = Path(path)
+    name = place.name.rpartition("#")[0]
+    return place.with_name(name) if name else None
 
 
 def _resolved(path: str) -> Path:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from medauc.data.readers.formats import regular_file
+from medauc.data.readers.formats import refuse_link, regular_file
 from medauc.data.readers.image import Refusal
 
 
@@ -24,8 +24,7 @@ def file_beside(header: Path, name: str) -> Path:
             "names values outside its own folder; put both files side by side and give the plain name"
         )
     values = header.with_name(plain)
-    if values.is_symlink():
-        raise Refusal("its values are a link; put both files side by side")
+    refuse_link(values, "file of values")
     try:
         regular_file(values)
     except Refusal as refusal:

@@ -74,6 +74,7 @@ def format_of(path: Path) -> Format | None:
 
     Raises:
         OSError: It cannot be opened.
+        Refusal: The header beside it is a link.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD)
@@ -87,14 +88,31 @@ def foreign_format(path: Path) -> str:
     return next((name for mark, name in _FOREIGN if head.startswith(mark)), "of no known image format")
 
 
+def refuse_link(path: Path, what: str) -> None:
+    """Refuse a link in place of the second file of an image: it may lead to what nobody meant to read.
+
+    Raises:
+        Refusal: ``path`` is a link.
+    """
+    if path.is_symlink():
+        raise Refusal(f"its {what} is a link; put both files side by side")
+
+
 def header_of_pair(path: Path) -> Path | None:
-    """The header beside a file of bare values (``.img`` of NIfTI and Analyze, ``.BRIK`` of AFNI)."""
+    """The header beside a file of bare values (``.img`` of NIfTI and Analyze, ``.BRIK`` of AFNI).
+
+    Raises:
+        Refusal: It is a link.
+    """
     name = path.name
     for ending, others in ((".img", (".hdr",)), (".BRIK.gz", (".HEAD",)), (".BRIK", (".HEAD",))):
         if name.lower().endswith(ending.lower()):
             stem = name[: -len(ending)]
             found = (path.with_name(stem + other) for other in others)
-            return next((header for header in found if header.is_file()), None)
+            header = next((header for header in found if header.is_file()), None)
+            if header is not None:
+                refuse_link(header, "header")
+            return header
     return None
 
 

@@ -74,7 +74,9 @@ def _images(place: Path, files: list[Path]) -> list[Path]:
         if len(series.files) == 1 or not series.placed:
             plain += series.files
         else:
-            plain.append(place if alone else place.with_name(f"{place.name}#{series.name}"))
+            # Only the folder that was asked for may be a link; series_of_path takes none.
+            folder = place.resolve() if place.is_symlink() else place
+            plain.append(place if alone else folder.with_name(f"{folder.name}#{series.name}"))
     return plain
 
 

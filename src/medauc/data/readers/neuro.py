@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from medauc.data.readers.formats import Format, header_of_pair, regular_file
+from medauc.data.readers.formats import Format, header_of_pair, refuse_link, regular_file
 from medauc.data.readers.geometry import spacing_of_affine, usable_affine
 from medauc.data.readers.image import MedicalImage, Refusal
 from medauc.data.readers.limits import Limits
@@ -129,6 +129,7 @@ def _place_of_values(header_path: Path, header: Any, kind: Format) -> tuple[Path
     endings = (".BRIK", ".BRIK.gz", ".brik", ".brik.gz") if kind == "AFNI" else (".img", ".img.gz", ".IMG")
     for ending in endings:
         if (values := header_path.with_name(stem + ending)).exists():
+            refuse_link(values, "file of values")
             return values, 0 if kind == "AFNI" else _offset(header)
     raise Refusal(f"has no values beside it ({stem}{endings[0]} is missing); copy both files")
 

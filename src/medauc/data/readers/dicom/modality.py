@@ -63,10 +63,7 @@ def rescale_of(header: Any, *groups: Any) -> Rescale:
 def result_type(rescales: Sequence[Rescale], stored: Stored, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """One type that holds all slices after their rescales."""
     types = {rescaled_type(dtype, *stored.ends, each.slope, each.intercept) for each in set(rescales)}
-    if len(types) == 1:
-        return types.pop()
-    kinds = {each.kind for each in types}
-    return np.dtype(np.float32) if "f" in kinds or len(types) > 1 else np.result_type(*types)
+    return types.pop() if len(types) == 1 else np.dtype(np.float32)
 
 
 def apply_rescale(frame: npt.NDArray[Any], rescale: Rescale, dtype: np.dtype[Any]) -> npt.NDArray[Any]:

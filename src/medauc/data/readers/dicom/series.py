@@ -76,11 +76,13 @@ def series_of_path(path: Path, limits: Limits) -> Series | None:
     """The series that a folder, or ``folder#name``, stands for; ``None`` for the path of a file.
 
     Raises:
-        Refusal: The folder holds no series or several, or none of that name.
+        Refusal: The folder holds no series or several, or none of that name, or ``folder#name`` is of a link.
     """
     folder, name = path, ""
     if not path.exists() and (named := _NAMED.fullmatch(path.name)):
         folder, name = path.with_name(named[1]), named[2]
+        if folder.is_symlink():  # whoever checked the path could not see it: nothing of that name is there
+            raise Refusal(f"names a series of a linked folder; name it as {folder.resolve().name}#{name}")
     if not folder.is_dir():
         return None
     every = series_of_folder(folder, limits)
