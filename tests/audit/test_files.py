@@ -1,5 +1,8 @@
 """Files: facts of every kind, broken ones as rows, processes that die, manifests and folders."""
 
+import os
+import tracemalloc
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from PIL import Image
 from fixtures.deadly_image import deadly
 from fixtures.textures import textures
 from medauc.audit import audit_collection, collection_of_folder, collection_of_manifest
-from medauc.audit.facts import digest_of
+from medauc.audit.facts import ImageFacts, digest_of
 from medauc.audit.files import FileImages, _measured, facts_of_file
 from medauc.data.manifest import read_manifest
 from medauc.errors import InputError
@@ -165,3 +168,80 @@ def test_images_and_volumes_in_one_set_are_told(tmp_path: Path) -> None:
     np.save(tmp_path / "volume.npy", textures(1, (8, 8, 8))[0])
     audit = audit_collection(collection_of_folder(tmp_path)).audit
     assert "images and volumes" in {f.check for f in audit.findings if f.severity == "invalid"}
+
+
+def test_a_pipe_is_a_row_and_is_never_opened(tmp_path: Path) -> None:
+    for name in ("a.png", "b.mhd", "c.hdr"):
+        os.mkfifo(tmp_path / name)
+        fact = facts_of_file(tmp_path / name)
+        assert "a pipe" in fact.error
+        assert fact.file_digest is None
+
+
+def test_a_file_beyond_the_limits_is_not_read_for_its_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDAUC_IMAGE_MIB", "1")
+    with (tmp_path / "a.png").open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        file.truncate(2**42)  # sparse: reading it would take half an hour
+    fact = facts_of_file(tmp_path / "a.png")
+    assert "the file" in fact.error
+    assert (fact.file_bytes, fact.file_digest) == (2**42, None)
+
+
+def test_whatever_an_image_raises_is_told_in_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import medauc.audit.files as files
+
+    paths = write_pngs(tmp_path, textures(3))
+    measure = files.facts_of_images
+
+    def failing(images: np.ndarray, colour: bool) -> list[ImageFacts]:
+        raised = {35: MemoryError(), 36: ZeroDivisionError("of no use")}.get(images.shape[1])
+        if raised is not None:
+            raise raised
+        return measure(images, colour)
+
+    Image.fromarray(textures(1, (35, 35))[0]).save(paths[0])
+    Image.fromarray(textures(1, (36, 36))[0]).save(paths[1])
+    monkeypatch.setattr(files, "facts_of_images", failing)
+    errors = [fact.error for fact in FileImages(paths).measure()]
+    assert errors == ["there is not enough memory for it", "unexpected ZeroDivisionError: of no use", None]
+
+
+def test_a_header_is_read_within_the_limits_and_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    """A deflated header that unpacks to 64 MiB is refused, and is not unpacked anew for its patient."""
+    monkeypatch.setenv("MEDAUC_IMAGE_MIB", "1")
+    from pydicom.data import get_testdata_file
+
+    content = Path(get_testdata_file("image_dfl.dcm")).read_bytes()
+    place = content.index(b"1.2.840.10008.1.2.1.99")
+    start = 144 + int.from_bytes(content[140:144], "little")  # after the file header, which is not packed
+    assert place < start
+    packer = zlib.compressobj(wbits=-15)
+    unpacked = zlib.decompressobj(wbits=-15).decompress(content[start:])
+    bomb = tmp_path / "bomb.dcm"
+    bomb.write_bytes(content[:start] + packer.compress(unpacked + bytes(2**26)) + packer.flush())
+    tracemalloc.start()
+    fact = facts_of_file(bomb, salt="s")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert fact.error
+    assert fact.patient is None
+    assert peak < 2**24
+    assert not recwarn.list
+
+
+def test_three_equal_channels_are_grey(tmp_path: Path) -> None:
+    grey = textures(1)[0]
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    Image.fromarray(np.stack([grey] * 3, axis=-1)).save(tmp_path / "b.png")
+    Image.fromarray(np.stack([grey, grey, grey // 2], axis=-1)).save(tmp_path / "c.png")
+    made = collection_of_folder(tmp_path)
+    facts = made.images.measure()
+    assert [fact.colour for fact in facts] == [False, False, True]
+    assert facts[0].digest == facts[1].digest
+    assert [made.images.pixels(number)[1] for number in range(3)] == [False, False, True]
+    assert (made.images.pixels(1)[0] == grey).all()

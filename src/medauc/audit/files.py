@@ -11,13 +11,16 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medauc.audit.collection import Progress
 from medauc.audit.facts import ImageFacts, facts_of_images
-from medauc.errors import InputError
+
+if TYPE_CHECKING:
+    from medauc.data.readers import MedicalImage
 
 CHUNK = 16  # files handed to a process at a time
 LONGEST_ENDING = 12
@@ -49,8 +52,8 @@ class FileImages:
         """Pixels of one file, read anew."""
         from medauc.data.readers import read_image
 
-        image = read_image(self._paths[number])
-        return image.pixels, image.colour
+        pixels, colour = _looked_at(read_image(self._paths[number]))
+        return pixels[0], colour
 
     def path(self, number: int) -> Path:
         """Where the image lies."""
@@ -62,7 +65,7 @@ def facts_of_file(path: Path, salt: str = "") -> ImageFacts:
 
     Args:
         path: a file, or a folder with a DICOM series.
-        salt: for the hash of the DICOM patient.
+        salt: for the hash of the DICOM patient, who is not told without.
 
     Returns:
         Its facts; with ``error`` where it cannot be read.
@@ -70,13 +73,19 @@ def facts_of_file(path: Path, salt: str = "") -> ImageFacts:
     >>> facts_of_file(Path("nowhere.png")).error
     'cannot be opened (No such file or directory)'
     """
-    from medauc.data.readers import UnreadableImage, read_image
+    from medauc.data.cache.rows import reason_of
 
     try:
-        image = read_image(path)
-    except UnreadableImage as error:
-        return replace(_of_file(path, salt), error=str(error).removeprefix(f"{path}: "))
-    facts = facts_of_images(image.pixels[None], image.colour)[0]
+        return _facts_of_file(path, salt)
+    except Exception as error:  # one file must not end the audit
+        return replace(_of_file(path), error=reason_of(error, str(path)))
+
+
+def _facts_of_file(path: Path, salt: str) -> ImageFacts:
+    from medauc.data.readers import read_image
+
+    image = read_image(path)
+    facts = facts_of_images(*_looked_at(image))[0]
     about = _of_file(path, salt)
     return replace(
         facts,
@@ -149,28 +158,34 @@ def _one_thread() -> None:
     threadpool_limits(1)
 
 
-def _of_file(path: Path, salt: str) -> ImageFacts:
-    """What the file itself tells, its pixels aside."""
+def _of_file(path: Path, salt: str | None = None) -> ImageFacts:
+    """What the file itself tells, its pixels aside; of one that was refused (no salt) its contents are not read."""
     from medauc.data.readers import files_of_image, phi_in
 
     try:
         members = files_of_image(path)
         size = sum(member.stat().st_size for member in members)
-        digest = _digest(members)
-    except (InputError, OSError):  # the reader says what is wrong with it
+        digest = None if salt is None else _digest(members)
+    except (OSError, ValueError):  # the reader says what is wrong with it
         return ImageFacts()
     return ImageFacts(
         file_bytes=size,
         file_digest=digest,
         file_type=_ending(members[0]),
         phi=phi_in(members[0]),
-        patient=_patient(members[0], salt),
+        patient=_patient(members[0], salt) if salt else None,
     )
 
 
-def _digest(members: Sequence[Path]) -> str:
+def _digest(members: Sequence[Path]) -> str | None:
+    """Digest of what the files hold; None where one is no regular file, or larger than any image that is read."""
+    from medauc.data.readers import Limits
+
+    most = Limits().max_bytes
     made = hashlib.blake2b(digest_size=16)
     for member in members:
+        if not member.is_file() or member.stat().st_size > most:  # opening a pipe would wait for ever
+            return None
         with member.open("rb") as file:
             made.update(hashlib.file_digest(file, "blake2b").digest())
     return made.hexdigest()
@@ -185,19 +200,18 @@ def _ending(path: Path) -> str | None:
 
 def _patient(path: Path, salt: str) -> str | None:
     """Salted hash of the PatientID of a DICOM file; None for other files and where it is empty."""
-    import pydicom
+    from medauc.data.readers import hash_id, patient_id_of
 
-    from medauc.data.readers import hash_id
-    from medauc.data.readers.formats import format_of
-
-    try:
-        if format_of(path) != "DICOM":
-            return None
-        header = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=["PatientID"])
-        found = str(header.get("PatientID", "") or "").strip()
-    except Exception:  # whatever pydicom raises on a damaged header: then no patient is known
-        return None
+    found = (patient_id_of(path) or "").strip()
     return hash_id(found, salt) if found else None
+
+
+def _looked_at(image: "MedicalImage") -> tuple[NDArray[np.generic], bool]:
+    """Pixels as a block of one, and whether they are colour: three equal channels are one grey one."""
+    from medauc.data.preparation import holds_colour
+
+    colour = holds_colour(image)
+    return (image.pixels[..., 0] if image.colour and not colour else image.pixels)[None], colour
 
 
 def _orientation(affine: NDArray[np.float64] | None) -> str | None:

@@ -133,3 +133,20 @@ def test_combining_depends_on_order_and_text() -> None:
     ]
     assert len(set(made)) == 5
     assert combined(two[::-1][::-1]) == made[0]
+
+
+def test_a_file_that_no_reader_would_take_is_not_read_whole(
+    tmp_path: Path, digest: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDAUC_IMAGE_MIB", "1")
+    large, larger = tmp_path / "a.png", tmp_path / "b.png"
+    for path, size in ((large, 2**42), (larger, 2**43)):
+        with path.open("wb") as file:
+            file.truncate(size)  # sparse: reading it would take half an hour
+    first, second = digest(large, larger)
+    assert first != second
+
+
+def test_a_pipe_named_like_a_header_is_not_opened(tmp_path: Path, digest: Callable[..., list[str]]) -> None:
+    os.mkfifo(tmp_path / "a.mhd")
+    assert len(digest(tmp_path / "a.mhd")[0]) == 32

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from medauc.data.cache.parts import image_parts, is_alone
 from medauc.data.cache.progress import ShowProgress
+from medauc.data.readers.limits import Limits
 
 Digests = NDArray[np.bytes_]  # (N,) of 32 hexadecimal digits
 
@@ -112,12 +113,17 @@ def _short(text: str) -> str:
 
 
 def _blocks(path: str) -> Iterator[bytes]:
-    if not stat.S_ISREG(Path(path).stat().st_mode):  # opening a pipe would wait for ever
+    """Contents of a file as far as a reader would read; of a larger one also its size."""
+    status, left = Path(path).stat(), Limits().max_bytes
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
         yield b"not a file"
         return
     with Path(path).open("rb", buffering=0) as file:
-        while block := file.read(_BLOCK):
+        while left > 0 and (block := file.read(min(_BLOCK, left))):
+            left -= len(block)
             yield block
+    if left <= 0:
+        yield f"{status.st_size} bytes".encode()
 
 
 class _Index:

@@ -44,6 +44,8 @@ def is_alone(path: str) -> bool:
 
 def _values_of(header: Path) -> list[str]:
     """The file that a header names as the place of its values, where it lies beside it."""
+    if not header.is_file():  # opening a pipe would wait for ever
+        return []
     with header.open("rb") as file:
         named = _NAMED.search(file.read(_HEADER_BYTES))
     if named is None:

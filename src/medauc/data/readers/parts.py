@@ -39,12 +39,15 @@ def files_of_image(path: Path | str, limits: Limits | None = None) -> tuple[Path
     header = header_of_pair(path) or path
     if header.suffix.lower() in _SAME_NAME:
         beside = sorted(header.parent.glob("*"))
-        return tuple(file for file in beside if file.name.startswith(f"{header.stem}.") and file.is_file())
+        named = (file for file in beside if file.name.startswith(f"{header.stem}."))
+        return tuple(file for file in named if file.is_file()) or (path,)
     return (path, *_values_named_in(path)) if path.suffix.lower() in (".mhd", ".nhdr") else (path,)
 
 
 def _values_named_in(header: Path) -> list[Path]:
     """The file beside a header that it names as the place of its values."""
+    if not header.is_file():  # opening a pipe would wait for ever
+        return []
     with header.open("rb") as file:
         named = _NAMING.search(file.read(_LARGEST_HEADER))
     name = named[1].decode("utf-8", "replace").strip() if named else ""
