@@ -1,5 +1,6 @@
 """Splits: patients whole, classes spread evenly, by time and by site, equal whenever they are made again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,63 @@ def test_splits_of_an_earlier_run_are_taken(tmp_path: Path):
     assert again.column("split").tolist() == made.column("split").tolist()[:30]
     with pytest.raises(InputError, match="no split for 2 images, 'i0040' for one"):
         split_manifest(manifest_of_rows(np.arange(42) % 2, range(42)), spec)
+
+
+def manifest_with_split_file(tmp_path: Path, *rows: str) -> Manifest:
+    (tmp_path / "split.csv").write_text("\n".join(["id,split", *rows]) + "\n")
+    manifest = manifest_of_rows([0, 1] * 3, range(6))
+    return replace(manifest, source=tmp_path / "m.csv")
+
+
+def test_names_of_a_split_file_mean_what_they_mean_in_a_column(tmp_path: Path):
+    names = ("Training", " Test", "validation", "train", "TEST", "Val")
+    manifest = manifest_with_split_file(tmp_path, *(f"i{row:04d},{name}" for row, name in enumerate(names)))
+    # relative to the manifest, wherever the work is done
+    made, how = split_manifest(manifest, SplitSpec(file="split.csv"))
+    assert made.column("split").tolist() == ["train", "test", "val", "train", "test", "val"]
+    assert how == "read from split.csv"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (
+            ["i0000,train", "i0001,Holdout"],
+            r"split.csv: unknown split 'Holdout' in row 3; use train, val and",
+        ),
+        (["i0000,train", "i0001,"], "unknown split '' in row 3"),
+        (["i0000,train", "i0001,val", "i0000,test"], "id 'i0000' stands in rows 2, 4"),
+        (["i0000,train"], "no split for 5 images"),
+    ],
+)
+def test_split_files_that_would_lose_rows(tmp_path: Path, rows: list[str], words: str):
+    with pytest.raises(InputError, match=words):
+        split_manifest(manifest_with_split_file(tmp_path, *rows), SplitSpec(file="split.csv"))
+
+
+def test_a_split_file_that_is_not_there_says_where_it_was_looked_for(tmp_path: Path):
+    manifest = manifest_with_split_file(tmp_path)
+    with pytest.raises(InputError, match=r"runs/split.csv.*No such file.*starts at the manifest's folder"):
+        split_manifest(manifest, SplitSpec(file="runs/split.csv"))
+    (tmp_path / "split.csv").write_text("image,split\na,train\n")
+    with pytest.raises(InputError, match="no column 'id'"):
+        split_manifest(manifest, SplitSpec(file="split.csv"))
+
+
+def test_times_of_several_offsets_are_ordered_as_moments():
+    # by the clock 12:00 comes after 11:30, as a moment before it
+    times = [f"2024-03-0{day}T{clock}" for day in (1, 2, 3) for clock in ("12:00+02:00", "11:30+01:00")]
+    made, _ = split_manifest(
+        manifest_of_rows([0, 1] * 3, range(6), at=times), SplitSpec(val=0.2, test=0.2, order_by="at")
+    )
+    assert made.column("split").tolist() == ["train"] * 4 + ["val", "test"]
+
+
+@pytest.mark.parametrize("value", [1, 1.0, "1", "1.0"])
+def test_values_of_a_site_are_compared_as_those_of_targets_are(value):
+    rows = manifest_of_rows(np.arange(40) // 4 % 2, range(40), site=["1.0", "2.0", "3.0", "2.0"] * 10)
+    made, _ = split_manifest(rows, SplitSpec(by="site", test_values=(value,)))
+    assert (made.column("split") == "test").tolist() == [True, False, False, False] * 10
 
 
 @pytest.mark.parametrize(

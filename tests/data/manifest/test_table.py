@@ -53,6 +53,15 @@ def test_separators_and_byte_order_marks(folder: Path, separator: str, start: st
     assert read_manifest(folder / "hospital.csv.gz").name == "hospital"
 
 
+def test_a_packed_file_is_not_unpacked_without_bound(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    with gzip.open(folder / "bomb.csv.gz", "wt", encoding="utf-8") as file:
+        file.write("path,target\n" + "a.png,0\n" * 300_000)
+    assert (folder / "bomb.csv.gz").stat().st_size < 20_000
+    monkeypatch.setattr("medauc.data.manifest.table._MOST_UNPACKED", 2 << 20)
+    with pytest.raises(InputError, match=r"bomb.csv.gz unpacks to more than 2 MiB; .* unpack it first"):
+        read_manifest(folder / "bomb.csv.gz")
+
+
 def test_parquet_reads_like_csv(folder: Path):
     pytest.importorskip("pyarrow")
     table = pd.DataFrame(ROWS[1:], columns=ROWS[0])

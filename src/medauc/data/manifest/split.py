@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from medauc.data.dataset import SPLIT_NAMES
+from medauc.data.manifest.columns import plain
+from medauc.data.manifest.split_file import splits_of_file
 from medauc.data.manifest.table import Manifest
 from medauc.data.manifest.targets import rows_named
 from medauc.errors import InputError
@@ -31,7 +33,8 @@ class SplitSpec:
             validation. None leaves it to chance, with classes spread evenly.
         by: Column of sites, scanners or years: rows whose value is in ``test_values`` are test.
         test_values: Those values.
-        file: A ``split.csv`` of an earlier run (columns id and split) that holds over all of the above.
+        file: A ``split.csv`` of an earlier run (columns id and split) that holds over all of the above; a relative
+            one starts at the manifest's folder.
 
     Raises:
         InputError: A value out of range, or keys that exclude each other.
@@ -77,9 +80,7 @@ def split_manifest(manifest: Manifest, spec: SplitSpec | None) -> tuple[Manifest
         return _own(manifest)
     spec = spec or SplitSpec()
     if spec.file is not None:
-        return manifest.with_splits(
-            _from_file(manifest, Path(spec.file))
-        ), f"read from {Path(spec.file).name}"
+        return manifest.with_splits(splits_of_file(manifest, spec.file)), f"read from {Path(spec.file).name}"
     groups, members = np.unique(manifest.column("group"), return_inverse=True)
     sizes, strata = np.bincount(members), _strata(manifest, members)
     test = _test_groups(manifest, members, spec)
@@ -193,7 +194,7 @@ def _first_seen(manifest: Manifest, members: Ints, name: str) -> npt.NDArray[np.
     cells = _cells(manifest, name, "order_by")
     values = pd.to_numeric(cells, errors="coerce")
     if values.isna().any():
-        dates = pd.to_datetime(cells, errors="coerce", format="ISO8601")
+        dates = pd.to_datetime(cells, errors="coerce", format="ISO8601", utc=True)
         values = dates.astype("int64").astype("float64").where(dates.notna())
     wrong = np.flatnonzero(values.isna())
     if len(wrong):
@@ -210,8 +211,8 @@ def _test_groups(manifest: Manifest, members: Ints, spec: SplitSpec) -> npt.NDAr
     """Groups whose rows have the values of test; refuses those that have others as well."""
     if spec.by is None:
         return None
-    cells = _cells(manifest, spec.by, "by").str.strip()
-    wanted = [str(value) for value in spec.test_values]
+    cells = _cells(manifest, spec.by, "by").map(plain)
+    wanted = [plain(value) for value in spec.test_values]
     absent = [value for value in wanted if value not in set(cells)]
     if absent:
         has = ", ".join(sorted(set(cells))[:8])
@@ -233,19 +234,3 @@ def _cells(manifest: Manifest, name: str, key: str) -> "pd.Series[str]":
     if name not in manifest.table:
         raise InputError(f"{manifest.source} has no column {name!r}, which data.split.{key} names")
     return manifest.table[name]
-
-
-def _from_file(manifest: Manifest, path: Path) -> Names:
-    """Splits by id from a table that an earlier run wrote."""
-    try:
-        table = pd.read_csv(path, dtype="str", na_filter=False)
-        known = dict(zip(table["id"], table["split"], strict=True))
-    except KeyError as error:
-        raise InputError(f"{path}: no column {error}; a split file has id and split") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot read the splits: {' '.join(str(error).split())}") from None
-    missing = np.flatnonzero(~manifest.table["id"].isin(list(known)))
-    if len(missing):
-        first = manifest.table["id"].iloc[missing[0]]
-        raise InputError(f"{path} has no split for {len(missing)} images, {first!r} for one; add them")
-    return np.array([known[name] for name in manifest.table["id"]], dtype=np.str_)

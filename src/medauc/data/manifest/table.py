@@ -34,6 +34,7 @@ _PERSONAL = (
     ),
     *("patientbirthdate", "address", "phone", "email", "nhsnumber", "accessionnumber"),
 )
+_MOST_UNPACKED = 512 << 20  # bytes; a million rows take about a fifth of it
 _SPLITS = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 
 
@@ -173,7 +174,7 @@ def manifest_of_table(
     ids = cells if columns.id is None else frame[columns.id].str.strip()
     _check_ids(ids, columns.id, where)
     groups = ids if columns.group is None else _without_blank(frame[columns.group], "group", where)
-    splits = "" if columns.split is None else _to_splits(frame[columns.split])
+    splits = "" if columns.split is None else to_splits(frame[columns.split])
     table = pd.DataFrame({"path": pd.Series(paths, dtype="str"), "id": ids, "group": groups, "split": splits})
     targets = _targets(frame, columns, spec, positive_class, where)
     labels = tuple(columns.targets)
@@ -200,6 +201,11 @@ def is_manifest(path: Path) -> bool:
     (True, False)
     """
     return path.name.lower().endswith(MANIFESTS)
+
+
+def to_splits(cells: "pd.Series[str]") -> "pd.Series[str]":
+    """Usual names as train, val and test; others are judged where splits are needed."""
+    return cells.str.strip().str.lower().replace(_SPLITS)
 
 
 def _further(frame: pd.DataFrame, columns: Columns, spec: ColumnsSpec) -> tuple[list[str], list[str]]:
@@ -258,7 +264,10 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    packed = path.suffix.lower() == ".gz"
+    if packed:
+        _check_unpacked(path)
+    opened = gzip.open if packed else open
     with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
         first = file.readline(1_000_000)
     separator = max(",;\t", key=first.count)
@@ -271,6 +280,18 @@ def _read_csv(path: Path) -> pd.DataFrame:
     if len(header) == len(frame.columns):
         frame.columns = pd.Index(header)  # pandas renames a column that stands there twice
     return frame.fillna("")  # cells that a short row lacks
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse a packed file that unpacks to more than any manifest takes: a thousandth of that may lie on disk."""
+    size = 0
+    with gzip.open(path) as file:
+        while block := file.read(1 << 20):
+            size += len(block)
+            if size > _MOST_UNPACKED:
+                raise InputError(
+                    f"{path} unpacks to more than {_MOST_UNPACKED >> 20} MiB; if it is a manifest, unpack it first"
+                )
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -312,9 +333,3 @@ def _without_blank(cells: "pd.Series[str]", what: str, where: str) -> "pd.Series
     if len(blank):
         raise InputError(f"{where}: the {what} is blank in {rows_named(blank)}")
     return cells.str.strip()
-
-
-def _to_splits(cells: "pd.Series[str]") -> "pd.Series[str]":
-    """Usual names as train, val and test; others are judged where splits are needed."""
-    lowered = cells.str.strip().str.lower()
-    return lowered.replace(_SPLITS)
