@@ -10,7 +10,8 @@ from PIL import Image
 
 from medauc.data import FilesSpec, PhantomSpec, load_arrays, load_dataset, load_files
 from medauc.data.export import export_dataset
-from medauc.data.manifest import ColumnsSpec, SplitSpec, manifest_of_folder
+from medauc.data.files import look_at
+from medauc.data.manifest import ColumnsSpec, SplitSpec, manifest_of_folder, read_manifest
 from medauc.data.mapped import MappedImages
 from medauc.data.preparation import PreparationSpec
 from medauc.errors import InputError
@@ -120,6 +121,28 @@ def test_folders_below_a_class_are_patients(class_folders: Path):
     data = load(class_folders)
     patients = [name for split in data for name in set(split.groups.tolist())]
     assert len(patients) == len(set(patients))  # none in two splits
+
+
+def test_files_named_like_images_are_told_when_they_hold_none(class_folders: Path):
+    for row in range(4):
+        (class_folders / "ill" / f"{row:02d}.png").write_bytes(b"404: not found" if row else b"")
+    data = load(class_folders)
+    assert sum(map(len, data)) == 36
+    assert (
+        "4 files are named like images and hold none, left out: ill/00.png, ill/01.png, ill/02.png, ..."
+        in data.notes
+    )
+
+
+@pytest.mark.parametrize("good", [1, 60])
+def test_the_first_folder_does_not_speak_for_all(tmp_path: Path, good: int):
+    for row in range(60):
+        np.save(tmp_path / f"a{row:03d}.npy", np.zeros((6, 6), np.float64)[:0])  # no image
+    for row in range(good):
+        np.save(tmp_path / f"b{row:03d}.npy", np.zeros((4, 6, 6), np.uint8))
+    names = sorted(path.name for path in tmp_path.glob("*.npy"))
+    pd.DataFrame({"path": names, "target": np.arange(len(names)) % 2}).to_csv(tmp_path / "m.csv", index=False)
+    assert look_at(read_manifest(tmp_path / "m.csv")) == 3
 
 
 def test_folders_that_cannot_be_read(tmp_path: Path, class_folders: Path):

@@ -68,6 +68,7 @@ def test_volumes_of_several_spacings_and_orientations(tmp_path: Path, invoke):
         voxels = rng.integers(-1000, 400, (40, 40, 12), dtype=np.int16)
         nibabel.Nifti1Image(voxels, affine).to_filename(tmp_path / "ct" / f"CT-{row:02d}_L.nii.gz")
     (tmp_path / "ct" / "notes.txt").write_text("not an image")
+    (tmp_path / "ct" / "failed.nii.gz").write_text("404: not found")
     (tmp_path / "ct" / "broken.nii.gz").write_bytes((tmp_path / "ct" / "CT-00_L.nii.gz").read_bytes()[:3000])
     found = invoke("init", tmp_path / "ct")
     assert found.status == 0, found.err
@@ -75,6 +76,7 @@ def test_volumes_of_several_spacings_and_orientations(tmp_path: Path, invoke):
         "volumes",
         "orientation: SAR (1), SPL (7)",
         "NOT READ: 1 of 9",
+        "NO IMAGES: 1 file is named like an image and holds none, left out: failed.nii.gz",
         "no classes told: fill in the column",
     ):
         assert words in found.out

@@ -153,7 +153,7 @@ def manifest_of(
 
 
 def look_at(manifest: Manifest) -> int:
-    """2 or 3, told from the first images that can be read; a volume of one slice counts as 2.
+    """2 or 3, told from images spread over the list that can be read; a volume of one slice counts as 2.
 
     Raises:
         InputError: None of them can be read.
@@ -161,9 +161,10 @@ def look_at(manifest: Manifest) -> int:
     from medauc.data.readers import read_image
 
     found, reasons = list[int](), list[str]()
-    for path in manifest.table["path"].iloc[:_TRIED]:
+    paths = manifest.table["path"]
+    for row in _spread(len(paths)):
         try:
-            image = read_image(Path(path))
+            image = read_image(Path(paths.iloc[row]))
         except InputError as error:
             reasons.append(str(error))
             continue
@@ -172,9 +173,20 @@ def look_at(manifest: Manifest) -> int:
             break
     if not found:
         raise InputError(
-            f"{manifest.source}: none of its first {len(reasons)} files can be read: {reasons[0]}"
+            f"{manifest.source}: none of {len(reasons)} files that were tried can be read: {reasons[0]}"
         )
     return 3 if 2 * sum(dims == 3 for dims in found) > len(found) else 2
+
+
+def _spread(count: int) -> list[int]:
+    """Rows to try, the first of them and all of them spread over the list: a bad folder does not speak for all.
+
+    >>> _spread(391)[:6], len(_spread(391)), sorted(_spread(3))
+    ([0, 80, 160, 240, 320, 10], 40, [0, 1, 2])
+    """
+    rows = np.unique(np.linspace(0, count - 1, _TRIED).round().astype(int)).tolist()
+    step = _TRIED // _LOOKED_AT
+    return [row for start in range(step) for row in rows[start::step]]
 
 
 def dataset_of(

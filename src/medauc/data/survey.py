@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medauc.data.manifest.folder import parts_of
+from medauc.data.manifest.folder import parts_of, said_of_others
 from medauc.data.preparation import holds_colour
 from medauc.data.readers import MedicalImage, hash_id, list_images, patient_id_of, read_image
 from medauc.data.readers.formats import format_of
@@ -64,12 +64,14 @@ class Survey:
             folders), ``group`` where patients can be told, ``split`` where there are folders of splits.
         facts: What the images are like.
         patients: In words how patients were told; None where they were not.
+        left_out: In words which files are named like images and hold none; None where there are none.
     """
 
     folder: Path
     table: pd.DataFrame
     facts: Facts
     patients: str | None
+    left_out: str | None = None
 
     @property
     def classes(self) -> dict[str, int]:
@@ -86,16 +88,17 @@ def survey_folder(folder: Path) -> Survey:
     Raises:
         InputError: No such folder, or no image in it that can be read.
     """
-    paths = list_images(folder)
+    paths, left_out = list_images(folder), said_of_others(folder)
     if not paths:
         raise InputError(
             f"{folder} holds no images that can be read (PNG, JPEG, TIFF, DICOM, NIfTI, NRRD, MetaImage, npy)"
+            + ("" if left_out is None else f"; {left_out}")
         )
     table = _table([path.relative_to(folder) for path in paths])
     patients = _add_patients(table, paths)
     if (table["split"] == "").all():
         table = table.drop(columns="split")
-    return Survey(folder, table.drop(columns="below"), _facts(folder, paths), patients)
+    return Survey(folder, table.drop(columns="below"), _facts(folder, paths), patients, left_out)
 
 
 def _table(paths: Sequence[Path]) -> pd.DataFrame:

@@ -83,6 +83,8 @@ def seen(survey: Survey) -> list[str]:
         found.append(
             f"NOT READ: {sum(facts.refused.values())} of {facts.read + sum(facts.refused.values())}: {listed}"
         )
+    if survey.left_out is not None:
+        found.append(f"NO IMAGES: {survey.left_out}")
     classes = ", ".join(f"{name} ({n})" for name, n in survey.classes.items())
     found.append(
         f"classes, told from folders: {classes}" if classes else "no classes told: fill in the column target"

@@ -1,5 +1,6 @@
 """Folders of slices: order, geometry, and what is wrong with a series; finding images below a folder."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,20 @@ def test_files_named_like_images_that_hold_none(tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to(tmp_path / "page.dcm")
     found = [str(path.relative_to(tmp_path)) for path in named_like_images(tmp_path)]
     assert found == ["deep/empty2.png", "deep/empty10.PNG", "page.dcm", "volume.nii.gz"]
+
+
+@pytest.mark.parametrize("place", [b"caf\xe9.png", b"caf\xe9/a.png"])
+def test_a_name_that_is_no_text_is_one_line(tmp_path: Path, place: bytes) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "good.png")
+    path = tmp_path / os.fsdecode(place)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes((tmp_path / "good.png").read_bytes())
+    with pytest.raises(UnreadableImage, match=r"^\S+/caf\\xe9\S*: its name is not UTF-8; rename the file"):
+        list_images(tmp_path)
+    path.write_bytes(b"")
+    assert list_images(tmp_path) == [tmp_path / "good.png"]
+    with pytest.raises(UnreadableImage, match="is not UTF-8"):
+        named_like_images(tmp_path)
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

@@ -8,17 +8,19 @@ from medauc.data.manifest.targets import rows_named
 from medauc.errors import InputError
 
 
-def require_trainable(manifest: Manifest) -> None:
+def require_trainable(manifest: Manifest, *, allow_leakage: bool = False) -> None:
     """Refuse missing files, patients in two splits, and a split that cannot be ranked.
 
     Args:
         manifest: With targets and splits.
+        allow_leakage: Let patients in two splits pass.
 
     Raises:
         InputError: One line with how many, the first, and the remedy.
     """
     require_files(manifest)
-    require_whole_groups(manifest)
+    if not allow_leakage:
+        require_whole_groups(manifest)
     require_both_classes(manifest)
 
 

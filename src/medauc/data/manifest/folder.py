@@ -42,15 +42,30 @@ def manifest_of_folder(
         raise InputError(
             f"{folder} holds no images that can be read; `medauc init {folder}` says what it holds"
         )
+    left_out = said_of_others(folder)
     rows = [_row(path, folder) for path in found]
     frame = pd.DataFrame(rows, columns=["path", "class", "split", "group"], dtype="str")
     has_patients = bool((frame["group"] != "").any())
     frame["group"] = frame["group"].where(frame["group"] != "", frame["path"])
     spec = ColumnsSpec(positive=columns.positive, negative=columns.negative) if columns else ColumnsSpec()
     manifest = manifest_of_table(frame, _COLUMNS, spec, folder, folder, positive_class)
+    if left_out is not None:
+        manifest = manifest.noting(left_out)
     if has_patients:
         return manifest.noting("Each folder below a class is taken for a patient.")
     return replace(manifest, has_groups=False)
+
+
+def said_of_others(folder: Path) -> str | None:
+    """What to say of files that are named like images and hold none; None where there are none."""
+    from medauc.data.readers import named_like_images
+
+    found = [path.relative_to(folder).as_posix() for path in named_like_images(folder)]
+    if not found:
+        return None
+    many = "1 file is named like an image and holds" if len(found) == 1 else None
+    many = many or f"{len(found)} files are named like images and hold"
+    return f"{many} none, left out: {', '.join(found[:3])}" + (", ..." if len(found) > 3 else ".")
 
 
 def parts_of(path: Path) -> tuple[str, str, str]:

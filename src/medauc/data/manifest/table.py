@@ -245,6 +245,8 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: no such file")
     try:
         frame = _read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _read_csv(path)
+    except InputError:
+        raise
     except pd.errors.EmptyDataError:
         raise InputError(f"{path} is empty; a manifest has a header with path and target, and rows") from None
     except UnicodeDecodeError:

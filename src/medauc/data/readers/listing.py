@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from medauc.data.readers.formats import format_of, header_of_pair, regular_file
@@ -26,14 +26,14 @@ def list_images(folder: Path | str) -> list[Path]:
     content is passed over.
 
     Raises:
-        UnreadableImage: It is not a folder that can be read.
+        UnreadableImage: It is not a folder that can be read, or an image's name is not text.
     """
     root = Path(folder)
     if not root.is_dir():
         raise UnreadableImage(f"{root}: is not a folder; name a folder that holds images")
     with quiet():
         found = [image for place, files in _folders(root) for image in _images(place, files)]
-    return sorted(found, key=_natural)
+    return _ordered(found)
 
 
 def named_like_images(folder: Path | str) -> list[Path]:
@@ -41,11 +41,14 @@ def named_like_images(folder: Path | str) -> list[Path]:
 
     Returns:
         Their paths, in natural order; links and hidden names are passed over, as in :func:`list_images`.
+
+    Raises:
+        UnreadableImage: A name is not text.
     """
     files = (path for _, found in _folders(Path(folder)) for path in found)
     named = (path for path in files if path.name.lower().endswith(IMAGE_ENDINGS))
     with quiet():
-        return sorted((path for path in named if _format(path) is None), key=_natural)
+        return _ordered(path for path in named if _format(path) is None)
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, list[Path]]]:
@@ -88,6 +91,18 @@ def _format(path: Path) -> str | None:
         return None if header is not None and header != path else format_of(path)
     except (Refusal, OSError):
         return None
+
+
+def _ordered(paths: Iterable[Path]) -> list[Path]:
+    """Paths in natural order; refuses names that no table and no terminal could show."""
+    found = sorted(paths, key=_natural)
+    for path in found:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            name = str(os.fsencode(path))[2:-1]
+            raise UnreadableImage(f"{name}: its name is not UTF-8; rename the file or its folder") from None
+    return found
 
 
 def _natural(path: Path) -> list[tuple[int, int | str]]:
