@@ -114,6 +114,31 @@ def test_twins_have_files_of_their_own(study, trained, tmp_path) -> None:
     assert len(list((tmp_path / "sr").iterdir())) == 2
 
 
+def test_no_file_that_was_there_is_replaced(study, trained, tmp_path) -> None:
+    """Reports into the folder of the images themselves, twice."""
+    predictor = Predictor.load(trained, "cpu")
+    before = {path.name: path.read_bytes() for path in study.iterdir()}
+    images = sorted(study.iterdir())
+    predictor.predict_files(images, dicom_sr=study)
+    reports = {path.name: path.read_bytes() for path in study.iterdir()}
+    assert sorted(set(reports) - set(before)) == [f"image{number}-2.dcm" for number in range(3)]
+    predictor.predict_files(images, dicom_sr=study)
+    after = {path.name: path.read_bytes() for path in study.iterdir()}
+    assert len(after) == 9
+    assert {name: after[name] for name in reports} == reports
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_report_that_cannot_be_written_leaves_no_empty_file(study, trained, tmp_path, monkeypatch) -> None:
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(highdicom.sr.ComprehensiveSR, "save_as", full)
+    with pytest.raises(OSError, match="No space"):
+        Predictor.load(trained, "cpu").predict_files([study], dicom_sr=tmp_path / "sr")
+    assert list((tmp_path / "sr").iterdir()) == []
+
+
 def test_without_highdicom_the_extra_is_named(study, trained, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "highdicom", None)
     with pytest.raises(InputError, match=r"pip install 'medauc\[dicom-sr\]'"):

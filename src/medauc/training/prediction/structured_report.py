@@ -3,8 +3,9 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -43,7 +44,6 @@ class ReportWriter:
     folder: Path
     model: str
     fingerprint: str
-    _taken: set[str] = field(default_factory=set, repr=False)
 
     @classmethod
     def of(cls, run: RunFolder, folder: Path) -> Self:
@@ -80,27 +80,33 @@ class ReportWriter:
             row: its columns ``score``, ``probability``, ``flag_<rule>``, with ``_<label>`` behind them or not.
 
         Returns:
-            The file, named as the sample.
+            The file, named as the sample, with a number behind it where there is a file of that name.
 
         Raises:
             NoReport: the sample is not from DICOM files, or these lack what a report refers to.
         """
         with quiet():  # highdicom's warnings hold names of patients
             report = self._report(_headers(sample), row)
-            path = self._free_path(sample.id)
-            with atomic_path(path) as temporary:
-                report.save_as(temporary, enforce_file_format=True)
+            path = self._reserved(sample.id)
+            try:
+                with atomic_path(path) as temporary:
+                    report.save_as(temporary, enforce_file_format=True)
+            except BaseException:
+                path.unlink()  # empty still
+                raise
         return path
 
-    def _free_path(self, name: str) -> Path:
-        """A file of this name that no other sample of these has taken."""
+    def _reserved(self, name: str) -> Path:
+        """A new, empty file of this name: one that is there may be a patient's image or another run's report."""
         plain = re.sub(r"[^\w.-]+", "_", name).strip("._") or "image"
-        stem, number = plain, 1
-        while stem in self._taken:
-            number += 1
-            stem = f"{plain}-{number}"
-        self._taken.add(stem)
-        return self.folder / f"{stem}.dcm"
+        for number in count(1):
+            path = self.folder / (f"{plain}.dcm" if number == 1 else f"{plain}-{number}.dcm")
+            try:
+                path.open("xb").close()
+            except FileExistsError:
+                continue
+            return path
+        raise AssertionError("numbers do not end")
 
     def _report(self, sources: Sequence["Dataset"], row: Mapping[str, Any]) -> Any:
         from highdicom.sr import ComprehensiveSR, MeasurementReport
