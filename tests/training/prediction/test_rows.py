@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from medauc.evaluation import Evaluation, Predictions
 from medauc.metrics import fit_calibration
 from medauc.training import Predictor, RunFolder, parse_recipe, train
 from medauc.training.prediction import rows
+from medauc.training.prediction.rows import _names_in
+from medauc.training.prediction.samples import Item, Sample
 from medauc.training.prediction.verdict import Verdict
 
 from .conftest import SMALL
@@ -67,7 +70,7 @@ def test_what_cannot_be_read_is_a_row_and_stops_nothing(predictor, pictures, mon
 def test_a_volume_and_a_bug_in_a_reader_are_rows_too(predictor, pictures, tmp_path, monkeypatch) -> None:
     np.save(tmp_path / "volume.npy", np.zeros((4, 5, 6), np.int16))
     table = predictor.predict_files([tmp_path / "volume.npy", pictures])
-    assert table.error[0] == "it is a volume (shape (4, 5, 6)); this data set is of flat images"
+    assert table.error[0] == "it is a volume (4 x 5 x 6); the model takes flat images"
     assert table.score[1:].notna().all()
 
     def broken(path):
@@ -132,6 +135,38 @@ def test_hashed_ids_leave_no_name(predictor, pictures) -> None:
     pd.testing.assert_frame_equal(first, again)
     assert first.id.nunique() == len(first)
     assert not set(first.id) & set(other.id)
+
+
+def test_a_broken_array_and_a_missing_path_are_rows(predictor, pictures, tmp_path) -> None:
+    np.savez(tmp_path / "pickled.npz", images=np.array([{"a": 1}], dtype=object))
+    (pictures / "zero.png").write_bytes(b"")
+    table = predictor.predict_files([tmp_path / "pickled.npz", tmp_path / "gone.png", pictures])
+    assert table.id.tolist()[:2] == ["pickled", "gone"]
+    assert table.error[1] == "no such file or folder"
+    assert "never loaded" in table.error[0]
+    assert not table.error.str.contains(str(tmp_path)).any()
+    assert (table.error != "").sum() == 3
+    assert table.score.notna().sum() == 8
+    assert table.set_index("id").error["zero"] == "is empty; copy it again or leave it out"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "hidden"),
+    [
+        ("1.dcm", "pixel 11 of 1.dcm is 21 wide", "pixel 11 of ... is 21 wide"),
+        ("is.png", "this is damaged", "this ... damaged"),
+        ("a/1.dcm", "a/1.dcm: slice 12 misses", "...: slice 12 misses"),
+        (
+            "a/Anna.nii.gz",
+            "Anna.hdr goes with Anna.nii.gz, not Annabel",
+            "....hdr goes with ..., not Annabel",
+        ),
+        ("a/Anna#3", "a/Anna/7.dcm is not of Anna", ".../7.dcm is not of ..."),
+    ],
+)
+def test_names_are_hidden_as_words_and_whole_paths_first(name, text, hidden) -> None:
+    sample = Sample("an id", (Item(Path(name)),))
+    assert _names_in(sample).sub("...", text) == hidden
 
 
 def test_strange_columns_are_refused(predictor, pictures) -> None:

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from medauc.data.manifest import ColumnsSpec
+from medauc.data.readers import UnreadableImage
 from medauc.errors import InputError
 from medauc.training.prediction.samples import Wanted, find_samples
 
@@ -86,6 +87,50 @@ def test_bags_are_rows_with_one_value(tmp_path) -> None:
         find_samples([tmp_path / "m.csv"], Wanted(3, bag="study"))
     _, notes = find_samples([tmp_path / "a.png"], Wanted(3, bag="group"))
     assert notes == ["The model scores bags of images: without a manifest each file is a bag of its own."]
+
+
+def test_files_named_like_images_that_hold_none_are_samples_that_say_so(tmp_path) -> None:
+    """A patient whose file is empty or cut off must not be missing from the table."""
+    picture(tmp_path / "in" / "good.png")
+    for name, content in (
+        ("empty.png", b""),
+        ("text.dcm", b"see the archive"),
+        ("sub/cut.nii.gz", b"\x1f\x8b\x08"),
+    ):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(content)
+    (tmp_path / "in" / "notes.txt").write_text("no image's name")
+    found, _ = find_samples([tmp_path / "in"], FLAT)
+    assert sorted(sample.id for sample in found) == ["cut", "empty", "good", "text"]
+    for sample in found:
+        if sample.id != "good":
+            with pytest.raises(UnreadableImage):
+                sample.items[0].read()
+
+
+def test_paths_that_cannot_be_read_are_samples_where_others_can(tmp_path) -> None:
+    picture(tmp_path / "good.png")
+    np.savez(tmp_path / "pickled.npz", images=np.array([{"a": 1}], dtype=object))
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 and no more")
+    (tmp_path / "empty").mkdir()
+    bad = {
+        "pickled": "never loaded",
+        "broken": "broken",
+        "gone": "no such file",
+        "empty": "no images",
+        "m": "no such",
+    }
+    paths = [
+        tmp_path / name for name in ("pickled.npz", "broken.npz", "gone.png", "empty", "m.csv", "good.png")
+    ]
+    found, _ = find_samples(paths, FLAT)
+    assert [sample.id for sample in found] == [*bad, "good"]
+    for sample, reason in zip(found, bad.values(), strict=False):
+        with pytest.raises(UnreadableImage, match=reason):
+            sample.items[0].read()
+    assert found[-1].items[0].read().shape == (4, 4)
+    with pytest.raises(InputError, match="never loaded"):
+        find_samples(paths[:-1], FLAT)
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,20 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medauc.data.acquired import Acquired
-from medauc.data.preparation import PreparationSpec, prepare
+from medauc.data.preparation import CT_WINDOWS, PreparationSpec, prepare
 from medauc.errors import InputError
 from medauc.training.inputs import Inputs
 from medauc.training.prediction.samples import Item, Sample
 from medauc.training.sections.data import DataSection
+
+if TYPE_CHECKING:
+    from medauc.data.readers import MedicalImage
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ def _prepared(sample: Sample, preparation: Preparation) -> Prepared:
     for item in sample.items:
         try:
             image = item.read()
+            _require_fitting(image, preparation)
             pixels = prepare(image, preparation.spec, preparation.size, preparation.spatial_dims)
         except Exception as error:  # one file must not stop the others
             errors.append(_reason(error, item))
@@ -91,6 +96,26 @@ def _prepared(sample: Sample, preparation: Preparation) -> Prepared:
         notes += image.notes
     stacked = np.stack(images) if images else np.empty(0, np.uint8)
     return Prepared(sample, stacked, tuple(acquired), tuple(dict.fromkeys(notes)), tuple(errors))
+
+
+def _require_fitting(image: "MedicalImage", preparation: Preparation) -> None:
+    """Refuse what the model cannot take, before :func:`prepare` does so with advice for a training's recipe.
+
+    Raises:
+        InputError: it has too few or too many axes, its axes may point anywhere, or it is of another modality.
+    """
+    spec, size = preparation.spec, " x ".join(map(str, image.shape))
+    if image.spatial_dims < preparation.spatial_dims:
+        raise InputError(f"it is a flat image ({size}); the model takes volumes")
+    if image.spatial_dims > preparation.spatial_dims and 1 not in image.shape:
+        raise InputError(f"it is a volume ({size}); the model takes flat images")
+    if spec.orientation is not None and image.affine is None:
+        raise InputError(
+            "its file does not say where its axes point; the model takes images turned to "
+            f"{spec.orientation}, so give a format that says it (DICOM, NIfTI)"
+        )
+    if spec.intensity in CT_WINDOWS and image.modality not in (None, "CT"):
+        raise InputError(f"it is {image.modality}; the model takes CT ({spec.intensity} window)")
 
 
 def _reason(error: Exception, item: Item) -> str:

@@ -26,11 +26,13 @@ class Item:
         path: the file.
         array: the array, in memory or on disk; None reads the file as an image.
         row: of the array.
+        refusal: why it will not be read, where that was found when it was listed.
     """
 
     path: Path
     array: NDArray[Any] | None = None
     row: int = 0
+    refusal: str | None = None
 
     def read(self) -> "MedicalImage":
         """Read the image.
@@ -38,8 +40,10 @@ class Item:
         Raises:
             UnreadableImage: one line that says why not.
         """
-        from medauc.data.readers import MedicalImage, read_image
+        from medauc.data.readers import MedicalImage, UnreadableImage, read_image
 
+        if self.refusal is not None:
+            raise UnreadableImage(f"{self.path}: {self.refusal}")
         if self.array is None:
             return read_image(self.path)
         pixels = np.asarray(self.array[self.row])
@@ -87,45 +91,58 @@ def find_samples(paths: Sequence[Path | str], wanted: Wanted) -> tuple[list[Samp
 
     Returns:
         Samples in the order of the paths, and sentences on what was decided. Names are those of a manifest or an
-        array, of files their names without ending; of files with equal names the whole paths.
+        array, of files their names without ending; of files with equal names the whole paths. A path that is not
+        there, a folder without images and an array file that cannot be read are samples that say so when read, and so
+        is each file of a folder that is named like an image and holds none.
 
     Raises:
-        InputError: a path that is not there, a folder without images, a manifest or an array that cannot be read.
+        InputError: all paths are such; or a manifest that cannot be read.
     """
-    found, files, notes = list[Sample | Path](), Counter[str](), list[str]()
+    found, notes = list[Sample | Item](), list[str]()
     for path in map(Path, paths):
-        if is_manifest(path):
+        if is_manifest(path) and path.exists():
             samples, told = _of_manifest(path, wanted)
             found += samples
             notes += told
-        elif (arrays := _arrays(path, wanted.array_ndim)) is not None:
-            found += arrays
         else:
-            listed = _files(path)
-            found += listed
-            files.update(map(_stem, listed))
-    named = [entry if isinstance(entry, Sample) else _of_file(entry, files) for entry in found]
-    if wanted.bag not in (None, "auto") and any(isinstance(entry, Path) for entry in found):
+            found += _listed(path, wanted.array_ndim)
+    listed = [entry for entry in found if isinstance(entry, Item)]
+    refused = [item for item in listed if item.refusal is not None]
+    if refused and len(refused) == len(found):
+        raise InputError(f"{refused[0].path}: {refused[0].refusal}")
+    stems = Counter(stem_of(item.path) for item in listed)
+    named = [entry if isinstance(entry, Sample) else _of_file(entry, stems) for entry in found]
+    if wanted.bag not in (None, "auto") and listed:
         notes.append("The model scores bags of images: without a manifest each file is a bag of its own.")
     return named, notes
 
 
-def _of_file(path: Path, stems: Counter[str]) -> Sample:
-    stem = _stem(path)
-    return Sample(stem if stems[stem] == 1 else str(path), (Item(path),))
+def _of_file(item: Item, stems: Counter[str]) -> Sample:
+    stem = stem_of(item.path)
+    return Sample(stem if stems[stem] == 1 else str(item.path), (item,))
 
 
-def _files(path: Path) -> list[Path]:
+def _listed(path: Path, array_ndim: int) -> Sequence[Sample | Item]:
+    """Images of an array, a folder, or the file itself; one item with the reason where there are none."""
+    try:
+        arrays = _arrays(path, array_ndim)
+        return _files(path) if arrays is None else arrays
+    except InputError as error:  # one path must not stop the others
+        return [Item(path, refusal=str(error).removeprefix(f"{path}: "))]
+
+
+def _files(path: Path) -> list[Item]:
     """Images of a folder, or the file itself; whether it is an image is found when it is read."""
-    from medauc.data.readers import list_images
+    from medauc.data.readers import list_images, named_like_images
 
     if not path.is_dir():
         if not path.exists() and "#" not in path.name:  # folder#name is one DICOM series of several
             raise InputError(f"{path}: no such file or folder")
-        return [path]
-    if not (listed := list_images(path)):
+        return [Item(path)]
+    # What is named like an image is somebody's image, and must not be missing from the table.
+    if not (listed := [*list_images(path), *named_like_images(path)]):
         raise InputError(f"{path}: no images in this folder")
-    return listed
+    return [Item(file) for file in listed]
 
 
 def _of_manifest(path: Path, wanted: Wanted) -> tuple[list[Sample], list[str]]:
@@ -187,7 +204,8 @@ def _mapped(path: Path, ndim: int) -> NDArray[Any] | None:
         return None  # read as an image, it will be refused with the reason
 
 
-def _stem(path: Path) -> str:
+def stem_of(path: Path) -> str:
+    """Name of a file without its ending, which may be two words."""
     name = path.name
     for ending in (".nii.gz", ".mgh.gz"):
         if name.lower().endswith(ending):
