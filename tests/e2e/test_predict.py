@@ -1,6 +1,8 @@
 """``medauc predict`` as a user runs it: on files of what was trained on, on bad files, on a pipe."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +124,31 @@ def finished_once(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("mistakes") / "run"
     train(data, parse_recipe(recipe, "x"), folder, device="cpu")
     return folder
+
+
+def test_paths_that_are_not_there_are_told_before_pytorch_is_loaded(tmp_path) -> None:
+    """In a process of its own; this one has loaded everything already."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom medauc.cli.predict import predict\n"
+        "from medauc.errors import InputError\n"
+        "try:\n    predict(Path(sys.argv[1]), [Path(sys.argv[2])])\n"
+        "except InputError as error:\n    print(error, 'torch' in sys.modules)\n"
+    )
+    for run, path, message in (("none", ".", "none: not a run folder"), (".", "gone", "gone: no such file")):
+        told = subprocess.run(
+            [sys.executable, "-c", code, run, path], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+        assert told.startswith(message)
+        assert told.endswith("False\n")
+
+
+def test_one_missing_path_among_several_is_a_row(invoke, finished_once, tmp_path) -> None:
+    Image.fromarray(np.zeros((16, 16), np.uint8)).save(tmp_path / "good.png")
+    outcome = invoke("predict", finished_once, "gone.png", "good.png")
+    assert outcome.status == 0, outcome.err
+    table = pd.read_csv(io.StringIO(outcome.out)).set_index("id")
+    assert table.error.dropna().to_dict() == {"gone": "no such file or folder"}
+    assert outcome.err.splitlines()[-1].endswith("1 not readable")
 
 
 def test_hashed_names(invoke, finished_once, tmp_path) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from medauc.cli.options import Device, DeviceOption
+from medauc.errors import InputError
 
 
 def predict(
@@ -66,7 +67,7 @@ def predict(
 
     An image that cannot be read is a row with the reason; exit status 2 if none could be.
     """
-    from medauc.errors import InputError
+    _require_paths(run, paths)  # before PyTorch is loaded, which takes seconds
     from medauc.evaluation import parse_columns
     from medauc.training import Predictor
     from medauc.training.prediction.rows import FileScoring
@@ -92,3 +93,13 @@ def predict(
     if not tally.scored:
         raise InputError(f"none of the {tally.rows} images could be scored; the first: {tally.first_error}")
     typer.echo(f"{tally.text()}" + (f"; written: {out}" if out else ""), err=out is None)
+
+
+def _require_paths(run: Path, paths: list[Path]) -> None:
+    """Refuse a run folder that is not there, and paths none of which is; one of several is a row with an error."""
+    if not run.is_dir():
+        raise InputError(f"{run}: not a run folder (no such folder)")
+    if not any(
+        path.exists() or "#" in path.name for path in paths
+    ):  # folder#name is one DICOM series of several
+        raise InputError(f"{paths[0]}: no such file or folder")
