@@ -69,6 +69,8 @@ class Quality:
             lacking.append(
                 "No warnings about sizes and spacings: the files had moved when the training ended."
             )
+        if any(_names_no_modality(reference.acquired) for reference in known.values()):
+            lacking.append("No warnings about modalities: the files of training named none.")
         return cls(known, tuple(lacking))
 
     @property
@@ -102,6 +104,11 @@ class Quality:
             if reference.limits is not None
         ]
         return np.mean(ratios, axis=0) if ratios else np.zeros((len(intensities), 2))
+
+
+def _names_no_modality(acquired: Range | None) -> bool:
+    """Of files in millimetres (NIfTI, NRRD) that is a loss; pictures and arrays never name any."""
+    return acquired is not None and acquired.spacings is not None and not acquired.modalities
 
 
 def about_pixels(excess: FloatArray) -> list[str]:
