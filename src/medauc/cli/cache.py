@@ -18,7 +18,9 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 def cache(
-    clean: Annotated[bool, typer.Option("--clean", help="Remove all that is not in use.")] = False,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Remove all that is not in use, and the paths of files.")
+    ] = False,
     limit: Annotated[
         str | None,
         typer.Option(
@@ -35,17 +37,27 @@ def cache(
     """
     from rich.console import Console
 
-    from medauc.data.cache import cache_folder, clean_cache, in_units, list_cache, read_limit, write_limit
+    from medauc.data.cache import (
+        cache_folder,
+        clean_cache,
+        forget_files,
+        in_units,
+        index_bytes,
+        list_cache,
+        read_limit,
+        write_limit,
+    )
 
     if limit is not None:
         write_limit(_bytes(limit))
     if clean or limit is not None:
         removed = clean_cache(keep=0 if clean else read_limit())
-        typer.echo(f"removed {len(removed)} data sets, {in_units(sum(entry.bytes for entry in removed))}")
+        freed = sum(entry.bytes for entry in removed) + (forget_files() if clean else 0)
+        typer.echo(f"removed {len(removed)} data sets, {in_units(freed)}")
     entries = list_cache()
     if entries:
         Console().print(_overview(entries))
-    total = sum(entry.bytes for entry in entries)
+    total = sum(entry.bytes for entry in entries) + index_bytes()
     typer.echo(f"{cache_folder()} holds {in_units(total)} of at most {in_units(read_limit())}")
 
 
@@ -73,4 +85,9 @@ def _bytes(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise InputError(f"--limit is {text!r}, it must be a size such as 50GB or 800MB")
-    return int(float(found[1]) * 1000 ** _POWERS[found[2].upper()])
+    size = int(float(found[1]) * 1000 ** _POWERS[found[2].upper()])
+    if size == 0:
+        raise InputError(
+            f"--limit is {text!r}, with which no own files can be trained on; `medauc cache --clean` empties the cache"
+        )
+    return size

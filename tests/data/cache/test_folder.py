@@ -1,15 +1,19 @@
+import fcntl
 import os
+import shutil
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock, Timeout
 
 from medauc.data.cache import (
     PreparedImages,
     cache_folder,
     clean_cache,
+    forget_files,
     list_cache,
     open_cache,
     read_limit,
@@ -126,6 +130,54 @@ def test_what_a_stopped_building_left_is_listed_and_cleaned(
     assert opened(10).images.any()
 
 
+def test_nobody_begins_anew_what_is_being_removed(
+    opened: Callable[..., PreparedImages], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(10)
+    (finished,) = folder.glob("*/about.json")
+    part = folder / "0123.part"
+    part.mkdir()
+    (part / "about.json").write_text(finished.read_text())
+    free = dict[str, bool]()
+
+    def try_to_take(path: Path) -> bool:
+        held = FileLock(path.with_suffix(".lock")) if path.suffix else None
+        try:
+            if held is not None:
+                held.acquire(timeout=0)
+            else:
+                with (path / "about.json").open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (Timeout, OSError):
+            return False
+        return True
+
+    def discard(path: Path) -> bool:
+        free[path.suffix] = try_to_take(path)
+        return shutil.rmtree(path) is None
+
+    monkeypatch.setattr("medauc.data.cache.folder.discard", discard)
+    assert len(clean_cache(folder)) == 2
+    assert free == {".part": False, "": False}
+
+
+def test_locks_that_are_held_stay(opened: Callable[..., PreparedImages], folder: Path) -> None:
+    opened(10)
+    (free,) = folder.glob("*.lock")
+    with FileLock(folder / "held.lock"):
+        forget_files(folder)
+        assert (folder / "held.lock").exists()
+        assert not free.exists()
+    assert opened(10).images.any()
+
+
+def test_an_index_that_cannot_be_emptied_is_named(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "files.sqlite").write_bytes(b"/home/me/scans/a.png" * 100)
+    with pytest.raises(InputError, match=r"files.sqlite still holds paths.*delete it"):
+        forget_files(folder)
+
+
 def test_other_folders_are_left_alone(opened: Callable[..., PreparedImages], folder: Path) -> None:
     opened(10)
     (folder / "mine").mkdir()
@@ -137,8 +189,6 @@ def test_other_folders_are_left_alone(opened: Callable[..., PreparedImages], fol
 def test_images_stay_readable_when_their_entry_is_removed_by_hand(
     opened: Callable[..., PreparedImages], folder: Path
 ) -> None:
-    import shutil
-
     found = opened(10)
     before = np.array(found.images)
     shutil.rmtree(folder)

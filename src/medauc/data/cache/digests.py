@@ -56,6 +56,19 @@ def combined(digests: Digests, *more: str) -> str:
     return whole.hexdigest()
 
 
+def empty_index(index: Path) -> None:
+    """Forget all files; what SQLite freed holds no name any more.
+
+    Raises:
+        sqlite3.Error: Another process writes to it for more than ten seconds, or it is none.
+    """
+    with closing(sqlite3.connect(index, timeout=10)) as database:
+        database.execute(_TABLE)
+        with database:
+            database.execute("DELETE FROM files")
+        database.execute("VACUUM")
+
+
 def _digests_of(paths: Sequence[str], known: "_Index", pool: ThreadPoolExecutor) -> list[str]:
     stamps = [_stamp(path) for path in paths]
     digests = [known.get(path, stamp) for path, stamp in zip(paths, stamps, strict=True)]

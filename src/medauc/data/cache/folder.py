@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from math import log10
 from pathlib import Path
 from typing import IO
 
+from medauc.data.cache.digests import empty_index
 from medauc.errors import InputError
 from medauc.files import write_text_atomically
 
@@ -91,6 +93,42 @@ def clean_cache(folder: Path | None = None, keep: int = 0) -> list[CacheEntry]:
     for trash in root.glob(f"*{_TRASH}"):  # of a removal that was killed
         shutil.rmtree(trash, ignore_errors=True)
     return removed
+
+
+def forget_files(folder: Path | None = None) -> int:
+    """Forget the paths of all files whose contents are known, and remove the locks that nobody holds.
+
+    The files' index is emptied by SQLite itself, so that no process that uses it meanwhile is harmed; images that are
+    prepared stay, their files are read once more to recognise them.
+
+    Returns:
+        Bytes that were freed.
+
+    Raises:
+        InputError: The index cannot be emptied, and still holds paths.
+    """
+    root = cache_folder(folder)
+    before = index_bytes(root)
+    if before:
+        try:
+            empty_index(root / INDEX)
+        except sqlite3.Error as error:
+            raise InputError(
+                f"{root / INDEX} still holds paths, it cannot be emptied ({error}); try again when no other medauc "
+                "is at work, or delete it"
+            ) from None
+    for lock in root.glob(f"*{_LOCK}"):
+        with _locked(lock) as free, suppress(OSError):  # Windows removes no open file
+            if free:
+                lock.unlink()  # whoever waits for it sees that it is gone, and makes a new one
+    return before - index_bytes(root)
+
+
+def index_bytes(folder: Path | None = None) -> int:
+    """Size of the index that tells which files have not changed since they were read."""
+    with suppress(OSError):
+        return (cache_folder(folder) / INDEX).stat().st_size
+    return 0
 
 
 def read_limit(folder: Path | None = None) -> int:
@@ -185,9 +223,8 @@ def hold(entry: Path) -> IO[bytes] | None:
 
 def remove_entry(path: Path) -> bool:
     """Remove an entry, or what a stopped building left, unless it is in use; tell whether it was removed."""
-    if _in_use(path):
-        return False
-    return discard(path)
+    with _unused(path) as free:  # until it is renamed: what another process begins meanwhile is not touched
+        return free and discard(path)
 
 
 def discard(path: Path) -> bool:
@@ -215,26 +252,49 @@ def in_units(size: float) -> str:
 
 def _in_use(path: Path) -> bool:
     """Whether some process builds or reads it."""
-    if path.suffix == _PART:
-        from filelock import FileLock, Timeout
+    with _unused(path) as free:
+        return not free
 
-        try:
-            with FileLock(path.with_suffix(_LOCK), timeout=0):
-                return False
-        except Timeout:
-            return True
+
+@contextmanager
+def _unused(path: Path) -> Iterator[bool]:
+    """Keep everybody else from building or reading an entry; False where some process does."""
+    if path.suffix == _PART:
+        with _locked(path.with_suffix(_LOCK)) as free:
+            yield free
+        return
     if fcntl is None:
-        return False
+        yield True
+        return
     try:
         file = (path / ABOUT).open("rb")
     except OSError:
-        return False
+        yield True
+        return
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            return True
-    return False
+            yield False
+        else:
+            yield True
+
+
+@contextmanager
+def _locked(lock: Path) -> Iterator[bool]:
+    """Hold a lock file; False where another process does."""
+    from filelock import FileLock, Timeout
+
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        held.release()
 
 
 def _entry(path: Path) -> CacheEntry | None:
