@@ -13,11 +13,12 @@ from PIL import Image
 
 from fixtures.deadly_image import deadly
 from fixtures.textures import textures
-from medauc.audit import audit_collection, collection_of_folder, collection_of_manifest
+from medauc.audit import Audit, audit_collection, audit_lines, collection_of_folder, collection_of_manifest
 from medauc.audit.facts import ImageFacts, digest_of
 from medauc.audit.files import FileImages, _measured, facts_of_file
 from medauc.data.manifest import read_manifest
 from medauc.errors import InputError
+from medauc.report import build_audit_page
 
 
 def write_pngs(folder: Path, images: np.ndarray) -> list[Path]:
@@ -245,3 +246,97 @@ def test_three_equal_channels_are_grey(tmp_path: Path) -> None:
     assert facts[0].digest == facts[1].digest
     assert [made.images.pixels(number)[1] for number in range(3)] == [False, False, True]
     assert (made.images.pixels(1)[0] == grey).all()
+
+
+def dicoms(folder: Path, patients: list[str]) -> pd.DataFrame:
+    """DICOM files of these patients, the first half of them in train; the table of a manifest."""
+    from pydicom.data import get_testdata_file
+    from pydicom.filereader import dcmread
+    from pydicom.uid import generate_uid
+
+    source = dcmread(get_testdata_file("CT_small.dcm"))
+    pixels = textures(len(patients), (source.Rows, source.Columns)).astype(np.int16)
+    for number, patient in enumerate(patients):
+        source.PatientID, source.PixelData = patient, pixels[number].tobytes()
+        source.SeriesInstanceUID, source.SOPInstanceUID = generate_uid(), generate_uid()
+        source.save_as(folder / f"{number}.dcm")
+    splits = np.where(np.arange(len(patients)) < len(patients) // 2, "train", "test")
+    names = [f"{number}.dcm" for number in range(len(patients))]
+    return pd.DataFrame({"path": names, "target": np.arange(len(patients)) % 2, "split": splits})
+
+
+def audit_of(table: pd.DataFrame, folder: Path) -> Audit:
+    table.to_csv(folder / "m.csv", index=False)
+    return audit_collection(collection_of_manifest(read_manifest(folder / "m.csv"))).audit
+
+
+def test_patients_of_headers_count_beside_files_that_have_none(tmp_path: Path) -> None:
+    table = dicoms(tmp_path, ["a", "b", "c", "a", "e", "f"])
+    Image.fromarray(textures(1)[0]).save(tmp_path / "x.png")
+    (tmp_path / "y.dcm").write_bytes(b"broken")
+    table.loc[len(table)] = ["x.png", 0, "train"]
+    table.loc[len(table)] = ["y.dcm", 1, "test"]
+    audit = audit_of(table, tmp_path)
+    found = {finding.check: finding for finding in audit.findings}
+    assert found["patients across splits"].count == 1
+    assert found["patients in part"].count == 2
+    assert sum(split.n_groups for split in audit.splits) == 8
+
+
+def test_one_patient_id_in_all_headers_is_no_patient(tmp_path: Path) -> None:
+    audit = audit_of(dicoms(tmp_path, ["ANON"] * 6), tmp_path)
+    assert not audit.groups_known
+    assert [finding.severity for finding in audit.findings if finding.check == "one PatientID"] == ["note"]
+    assert audit.exit_status == 0
+
+
+def test_hashed_ids_leave_no_name_of_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "DOE_JANE"
+    folder.mkdir()
+    dicoms(folder, ["a", "b"])  # two series, so the row does not say which; the error names the folder
+    write_pngs(tmp_path / "ROE_JIM", textures(3))
+    (tmp_path / "ROE_JIM.png").write_bytes(b"broken")
+    paths = ["DOE_JANE", *(f"ROE_JIM/{number:03d}.png" for number in range(3)), "ROE_JIM.png"]
+    pd.DataFrame({"path": paths, "target": [0, 1, 0, 1, 0]}).to_csv(tmp_path / "m.csv", index=False)
+    made = collection_of_manifest(read_manifest(tmp_path / "m.csv")).with_hashed_ids("secret")
+    audited = audit_collection(made)
+    assert "name one as ...#" in audited.audit.failures[0].error
+    assert audited.audit.source is None
+    written = "\n".join(
+        [audited.audit.model_dump_json(), build_audit_page(audited), *audit_lines(audited.audit)]
+    )
+    for secret in ("DOE", "JANE", "ROE", "JIM", str(tmp_path)):
+        assert secret not in written
+
+
+def test_the_first_unreadable_file_is_named(tmp_path: Path) -> None:
+    write_pngs(tmp_path, textures(3))
+    table = pd.DataFrame({"path": ["000.png", "001.png", "gone.png"], "target": [0, 1, 0]})
+    text = next(f.text for f in audit_of(table, tmp_path).findings if f.check == "unreadable")
+    assert text == "1 image cannot be read; the first: gone.png: cannot be opened (No such file or directory)"
+
+
+def test_files_that_are_all_broken_are_audited(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    assert audit_collection(collection_of_folder(tmp_path)).audit.exit_status == 3
+
+
+@pytest.mark.parametrize(("odd", "severity"), [(1, "warning"), (3, "note")])
+def test_odd_shapes_are_told(tmp_path: Path, odd: int, severity: str) -> None:
+    paths = write_pngs(tmp_path, textures(12))
+    for number, path in enumerate(paths[:odd]):
+        Image.fromarray(textures(1, (30, 31 + number))[0]).save(path)
+    (found,) = (
+        f for f in audit_collection(collection_of_folder(tmp_path)).audit.findings if f.check == "shapes"
+    )
+    assert (found.severity, found.count, found.ids[0]) == (severity, odd, "000.png")
+    assert f"{odd} of 12 images have another shape than the usual" in found.text
+    assert "30 x 31" in found.text
+
+
+def test_without_labels_it_says_what_is_not_looked_for(tmp_path: Path) -> None:
+    write_pngs(tmp_path, textures(4))
+    lines = audit_lines(audit_collection(collection_of_folder(tmp_path)).audit)
+    assert any("no label named: shortcuts and label conflicts not looked for" in line for line in lines)
+    assert not [line for line in lines if line.endswith((" ", ";"))]

@@ -1,6 +1,7 @@
 """``medauc audit`` as a user calls it: what it promises on real and on made data."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,40 @@ def test_a_made_set_with_a_run(invoke, made_npz: Path, tmp_path: Path) -> None:
     assert [
         effect["n_removed"] for effect in audit["duplicates"]["effects"] if effect["model"] == "net.csv"
     ] == [1]
+
+
+def test_arrays_in_a_folder_are_audited_though_a_patient_leaks(
+    invoke, made_npz: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "own").mkdir()
+    with np.load(made_npz) as parts:
+        for key, name in (("images", "images"), ("labels", "targets"), ("groups", "groups")):
+            np.save(
+                tmp_path / "own" / f"{name}.npy",
+                np.concatenate([parts[f"{split}_{key}"] for split in ("train", "val", "test")]),
+            )
+    np.save(tmp_path / "own" / "splits.npy", np.repeat(["train", "val", "test"], (50, 20, 30)))
+    outcome = invoke("audit", "own", "--out", "out")
+    assert outcome.status == 3, outcome.err
+    audit = audit_of(tmp_path / "out")
+    assert checks(audit, "invalid") == {"duplicates across splits", "patients across splits"}
+    assert audit["leaking_groups"] == ["5"]
+    refused = invoke("train", "own", "--out", "run")
+    assert refused.status == 2
+    assert "more than one split" in refused.err
+
+
+def test_a_pipe_in_a_manifest_is_a_row(invoke, tmp_path: Path) -> None:
+    for number, image in enumerate(textures(4)):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    os.mkfifo(tmp_path / "4.png")
+    table = pd.DataFrame({"path": [f"{number}.png" for number in range(5)], "target": [0, 1, 0, 1, 0]})
+    table.to_csv(tmp_path / "m.csv", index=False)
+    outcome = invoke("audit", "m.csv", "--jobs", "1", "--out", "out")
+    assert outcome.status == 3, outcome.err
+    (failure,) = audit_of(tmp_path / "out")["failures"]
+    assert failure["id"] == "4.png"
+    assert "a pipe" in failure["error"]
 
 
 def test_a_clean_set_exits_with_0_and_prints_json(invoke, tmp_path: Path) -> None:

@@ -1,25 +1,28 @@
 """Checks of images and files by themselves."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from medauc.audit.document import Finding
 from medauc.audit.material import Material, count, few, make
 
 NEARLY_EMPTY = 0.999  # share of pixels with one value
+USUAL = 0.9  # share of images from which their shape is what all should have
 
 
 def unreadable(material: Material) -> Iterator[Finding]:
     """Files that cannot be read."""
     broken = material.mask([fact.error is not None for fact in material.facts])
     if broken.any():
+        ids = material.ids(broken)
         reason = next(fact.error for fact in material.facts if fact.error)
         yield make(
             "invalid",
             "unreadable",
-            f"{count(broken.sum(), 'image')} cannot be read; the first: {reason}",
+            f"{count(broken.sum(), 'image')} cannot be read; the first: {ids[0]}: {reason}",
             "mend or leave out these files",
             int(broken.sum()),
-            material.ids(broken),
+            ids,
         )
 
 
@@ -61,6 +64,35 @@ def kinds_of_image(material: Material) -> Iterator[Finding]:
             int(colour.sum()),
             material.ids(colour),
         )
+
+
+def shapes(material: Material) -> Iterator[Finding]:
+    """Images of another shape than the usual one; images among volumes are told by another check."""
+    every = Counter(fact.shape for fact in material.facts if fact.error is None)
+    if len(every) < 2:
+        return
+    dims = max((2, 3), key=lambda dims: sum(every[shape] for shape in every if len(shape) == dims))
+    found = Counter({shape: number for shape, number in every.items() if len(shape) == dims})
+    (usual, most), *others = found.most_common()
+    if not others:
+        return
+    odd = material.mask([len(fact.shape) == dims and fact.shape != usual for fact in material.facts])
+    few_odd = most >= USUAL * found.total()
+    yield make(
+        "warning" if few_odd else "note",
+        "shapes",
+        f"{odd.sum()} of {found.total()} images have another shape than the usual {_sides(usual)}: "
+        + few([_sides(shape) for shape, _ in others]),
+        "look at them: they may be cut, or of another kind"
+        if few_odd
+        else "data.preparation says how all come to one shape (docs/files.md)",
+        int(odd.sum()),
+        material.ids(odd),
+    )
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def worthless(material: Material) -> Iterator[Finding]:

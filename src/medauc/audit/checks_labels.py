@@ -8,6 +8,19 @@ from medauc.audit.material import Material, count, few, interval_text, make
 from medauc.audit.shortcuts import KINDS, MARGIN
 
 
+def no_label(material: Material) -> Iterator[Finding]:
+    """Nothing to judge labels by."""
+    if not material.collection.label_names:
+        yield make(
+            "note",
+            "no label",
+            "no label named: shortcuts and label conflicts not looked for",
+            "name a manifest's column with --columns target=NAME, several with --set data.columns.targets=[A,B]; "
+            "in a folder give each class a sub-folder",
+            1,
+        )
+
+
 def shortcuts(material: Material) -> Iterator[Finding]:
     """Labels that models tell without the picture."""
     for kind, name in KINDS.items():

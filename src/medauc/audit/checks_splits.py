@@ -83,6 +83,30 @@ def patients(material: Material) -> Iterator[Finding]:
         )
 
 
+def patients_in_headers(material: Material) -> Iterator[Finding]:
+    """DICOM headers that name one patient for all images, or none for some."""
+    data = material.collection
+    headers = np.array([fact.patient or "" for fact in material.facts], dtype=np.str_)
+    named = headers != ""
+    if not data.groups_known and named.sum() > 1:
+        yield make(
+            "note",
+            "one PatientID",
+            f"all {named.sum()} DICOM headers that have a PatientID have the same, so it is not taken for a patient",
+            "add a column that names the patient",
+            int(named.sum()),
+        )
+    elif named.any() and not named.all() and (data.groups[named] == headers[named]).all():
+        yield make(
+            "note",
+            "patients in part",
+            f"{count((~named).sum(), 'image')} without a PatientID; each counts as a patient of its own",
+            "add a column that names the patient",
+            int((~named).sum()),
+            material.ids(~named),
+        )
+
+
 def duplicates_across(material: Material) -> Iterator[Finding]:
     """One picture in two splits."""
     data, found = material.collection, material.duplicates

@@ -72,7 +72,7 @@ def audit_collection(
     >>> audited.audit.n, audited.audit.duplicates.n_exact, audited.audit.exit_status
     (100, 0, 0)
     """
-    facts = collection.images.measure(progress)
+    facts = _told(collection, collection.images.measure(progress))
     collection = with_patients(collection, facts)
     duplicates = find_duplicates(facts, collection.images.pixels, near, orientations)
     features = features_of(facts, collection.columns)
@@ -92,7 +92,7 @@ def audit_collection(
     audit = Audit(
         medauc=__version__,
         name=collection.name,
-        source=None if collection.source is None else str(collection.source),
+        source=None if collection.source is None or collection.hashed else str(collection.source),
         n=len(collection),
         groups_known=collection.groups_known,
         findings=found,
@@ -110,11 +110,31 @@ def audit_collection(
 
 
 def with_patients(collection: Collection, facts: Sequence[ImageFacts]) -> Collection:
-    """Take the hashed patients of DICOM headers for groups, where the data set names none and all files have one."""
-    patients = [fact.patient for fact in facts]
-    if collection.groups_known or not patients or any(patient is None for patient in patients):
+    """Take the hashed patients of DICOM headers for groups, where the data set names none.
+
+    An image without one is a patient of its own. One value in all headers, such as "ANON", says nothing.
+    """
+    patients = np.array([fact.patient or "" for fact in facts], dtype=np.str_)
+    named = patients != ""
+    if collection.groups_known or len(np.unique(patients[named])) < 2:
         return collection
-    return replace(collection, groups=np.array(patients, dtype=np.str_), groups_known=True)
+    return replace(collection, groups=np.where(named, patients, collection.ids), groups_known=True)
+
+
+def _told(collection: Collection, facts: Sequence[ImageFacts]) -> Sequence[ImageFacts]:
+    """Facts whose words do not name the file, where ids are hashed."""
+    if not collection.hashed:
+        return facts
+    from medauc.data.readers import without_names
+
+    found = []
+    for row, fact in enumerate(facts):
+        path = collection.images.path(row)
+        if path is not None and (fact.error or fact.notes):
+            error = None if fact.error is None else without_names(fact.error, path)
+            fact = replace(fact, error=error, notes=tuple(without_names(note, path) for note in fact.notes))
+        found.append(fact)
+    return found
 
 
 def _failures(collection: Collection, facts: Sequence[ImageFacts]) -> list[Failure]:

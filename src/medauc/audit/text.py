@@ -44,7 +44,8 @@ def _split_line(split: SplitSummary) -> str:
     shape = next(iter(split.shapes), "unreadable")
     more = f" and {split.n_shapes - 1} other sizes" if split.n_shapes > 1 else ""
     groups = "" if split.n_groups == split.n else f" of {split.n_groups} patients"
-    return f"  {split.name:<6} {split.n} images{groups}, {shape}{more}; {content}"
+    line = f"  {split.name:<6} {split.n} images{groups}, {shape}{more}"
+    return f"{line}; {content}" if content else line
 
 
 def _label_text(split: SplitSummary, label: str) -> str:

@@ -26,14 +26,15 @@ def collection_from(
         InputError: As :func:`medauc.training.resolve`, or a manifest that cannot be read.
     """
     from medauc.data import load_dataset
-    from medauc.data.files import is_files
+    from medauc.data.files import is_arrays, is_files
     from medauc.data.load import is_path
     from medauc.training import resolve
 
     path = Path(source).expanduser()
-    if path.suffix.lower() == ".npz":
-        positive = _data_section(recipe, overrides).positive_class
-        return collection_of(load_dataset(path, positive_class=positive, allow_leakage=True))
+    if path.suffix.lower() == ".npz" or (is_path(source) and is_arrays(path)):
+        data = _data_section(recipe, overrides)
+        positive, files = data.positive_class, data.files
+        return collection_of(load_dataset(path, positive_class=positive, files=files, allow_leakage=True))
     if not is_path(source) or not is_files(path):
         plan = resolve(
             source, recipe=recipe, overrides=overrides, data_dir=data_dir, allow_modified=allow_modified

@@ -20,7 +20,11 @@ _NAMES = ("ids", "groups", "splits")  # optional, N strings or integers each
 
 
 def load_arrays(
-    path: Path, split: SplitSpec | None = None, *, positive_class: str | int | None = None
+    path: Path,
+    split: SplitSpec | None = None,
+    *,
+    positive_class: str | int | None = None,
+    allow_leakage: bool = False,
 ) -> Dataset:
     """Load ``images.npy`` (N, H, W), (N, H, W, 3) or (N, D, H, W) uint8, and ``targets.npy`` (N,) or (N, L).
 
@@ -31,6 +35,7 @@ def load_arrays(
         path: Their folder, or ``images.npy`` itself. Nothing in it is ever unpickled.
         split: How splits are made; None takes those of ``splits.npy``, and makes them by default without it.
         positive_class: 0 or 1, the raw target that shall be 1.
+        allow_leakage: Do not refuse a patient (group) in more than one split.
 
     Returns:
         The data set, called as its folder; its images stay on disk.
@@ -50,7 +55,7 @@ def load_arrays(
             "(N, D, H, W), rescaled to 0..255 with the range of the training images"
         )
     manifest, how = split_manifest(_manifest(folder, len(images), positive_class), split)
-    require_trainable(manifest)
+    require_trainable(manifest, allow_leakage=allow_leakage)
     return dataset_of(manifest, images, _digest(folder, manifest), how, manifest.notes)
 
 

@@ -49,7 +49,7 @@ def load_dataset(
         allow_modified: Read a file whose MD5 is not the published one; ``Dataset.modified`` tells.
         phantom: Counts, prevalence, difficulty and seed of a phantom; other sets do not look at it.
         files: Columns, splits and preparation of own files; other sets do not look at it.
-        allow_leakage: Read an own ``.npz`` although a patient is in two of its splits, for an audit to tell.
+        allow_leakage: Read own arrays although a patient is in two of their splits, for an audit to tell.
 
     Returns:
         The data set, its images uint8: in memory, or memory-mapped where they are own files.
@@ -165,7 +165,7 @@ def _load_path(
 
     if is_arrays(path):
         split = None if files is None else files.split
-        return load_arrays(path, split, positive_class=positive_class)
+        return load_arrays(path, split, positive_class=positive_class, allow_leakage=allow_leakage)
     if is_files(path):
         return load_files(path, files, size, positive_class=positive_class)
     if path.suffix.lower() != ".npz":
