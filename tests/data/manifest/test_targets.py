@@ -1,5 +1,8 @@
 """Cells of a manifest as targets."""
 
+import shlex
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +12,8 @@ from hypothesis import strategies as st
 from medauc.data.manifest.columns import ColumnsSpec
 from medauc.data.manifest.targets import one_target, several_targets
 from medauc.errors import InputError
+from medauc.training.overrides import apply_overrides
+from medauc.training.sections.data import DataSection
 
 
 def cells(*values: str) -> "pd.Series[str]":
@@ -39,10 +44,10 @@ def test_names_of_classes():
     assert (guessed.values.tolist(), guessed.class_names) == ([1, 0], ("normal", "abnormal"))
     assert guessed.note == "'abnormal' is taken for the positive class."
     with pytest.raises(
-        InputError, match=r"has the values a, b; say which is positive: --set data.positive_class=b"
+        InputError, match=r"has the values 'a', 'b'; say which is positive: --set data.positive_class=b$"
     ):
         one("a", "b")
-    with pytest.raises(InputError, match="has no class 'c'; it has a, b"):
+    with pytest.raises(InputError, match="has no class 'c'; it has 'a', 'b'"):
         one("a", "b", positive_class="c")
 
 
@@ -71,6 +76,48 @@ def test_lists_of_values_choose_rows_and_classes():
 def test_what_cannot_be_read_names_rows_or_values(values: list[str], words: str):
     with pytest.raises(InputError, match=words):
         one(*values)
+
+
+def pasted(message: str) -> dict:
+    """What the assignments of a message say when a shell and ``--set`` have read them."""
+    words = shlex.split(message[message.index("--set") :])
+    given: dict = {}
+    apply_overrides(given, [after for word, after in pairwise(words) if word == "--set"])
+    section = DataSection.model_validate(given["data"])
+    return {"positive_class": section.positive_class, "positive": section.columns.positive}
+
+
+@pytest.mark.parametrize(
+    ("values", "positive_class", "listed", "positive"),
+    [
+        (
+            ("malignant", "maybe", "normal, benign"),
+            None,
+            "has 3 values ('malignant', 'maybe', 'normal, benign')",
+            "maybe",
+        ),
+        (("malignant", "maybe", "normal, benign"), "Malignant", "", "malignant"),
+        (("a", "b", "it's [one], or two"), None, "", "it's [one], or two"),
+        (("no", "off", "on"), None, "", "on"),
+        (("1", "2", "2.5"), None, "has 3 values (1, 2, 2.5)", "2.5"),
+        (("normal", "healthy", "benign"), None, "", "normal"),
+        (("a", "b", "null: x"), None, "", "null: x"),
+    ],
+)
+def test_the_remedy_for_many_values_works_when_pasted(values, positive_class, listed: str, positive: str):
+    with pytest.raises(InputError) as caught:
+        one(*values, positive_class=positive_class)
+    assert listed in str(caught.value)
+    assert ("positive_class=null" in str(caught.value)) == (positive_class is not None)
+    found = one(*values, **pasted(str(caught.value)))
+    assert found.values.tolist() == [int(value == positive) for value in values]
+
+
+@pytest.mark.parametrize("values", [("x", "y, z"), ("off", "on"), ("1.5", "2.5"), ("3", "7"), ("a", "b's")])
+def test_the_remedy_for_two_values_works_when_pasted(values: tuple[str, str]):
+    with pytest.raises(InputError) as caught:
+        one(*values)
+    assert one(*values, **pasted(str(caught.value))).values.tolist() == [0, 1]
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,6 +1,8 @@
 """Cells of a manifest become targets: 1 for the positive class, 0 for the other, -1 where unknown."""
 
+import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -180,8 +182,8 @@ def _choose(
                 f"{where} has one value only ({_listed(values)}); an AUC needs samples of both classes"
             )
         raise InputError(
-            f"{where} has {len(values)} values ({_listed(values)}); say which of them are positive: "
-            f"--set data.columns.positive=[{values[-1]}], and negative, if the others should not all be"
+            f"{where} has {len(values)} values ({_listed(values)}); say which of them are positive (and "
+            f"negative, if the others should not all be): {_remedy(values, positive_class)}"
         )
     if set(values) <= {"0", "1"}:
         values = ("0", "1")
@@ -196,11 +198,45 @@ def _choose(
     negative = [value for value in values if is_negative_word(value)]
     if len(negative) != 1:
         raise InputError(
-            f"{where} has the values {_listed(values)}; say which is positive: --set data.positive_class={values[1]}"
+            f"{where} has the values {_listed(values)}; say which is positive: "
+            f"{_assignment('data.positive_class', _as_yaml(values[1])) if '.' not in values[1] else _remedy(values)}"
         )
     positive = next(value for value in values if value != negative[0])
     return negative[0], positive, f"{positive!r} is taken for the positive class."
 
 
+def _remedy(values: Sequence[str], positive_class: str | int | None = None) -> str:
+    """What to add to the command where the positive class cannot be named: of several values, or of fractions."""
+    wanted = str(positive_class).strip().lower()
+    given = [value for value in values if value.lower() == wanted]
+    usual = [value for value in values if not is_negative_word(value)]
+    positive = (given or usual or values)[-1]
+    chosen = _assignment("data.columns.positive", f"[{_as_yaml(positive)}]")
+    # positive_class is for two values, and excludes the list
+    return chosen if positive_class is None else f"{chosen} --set data.positive_class=null"
+
+
+def _assignment(key: str, value: str) -> str:
+    """An assignment as every shell takes it; zsh would look for files with names of the letters in brackets."""
+    text = f"{key}={value}"
+    return f"--set {text}" if re.fullmatch(r"[\w.=-]+", text) else f"--set {shlex.quote(text)}"
+
+
+def _as_yaml(value: str) -> str:
+    """A value as YAML reads it back, quoted where it would be a truth value, a float or several values."""
+    import yaml
+
+    try:
+        (read,) = yaml.safe_load(f"[{value}]")
+    except (yaml.YAMLError, ValueError):
+        read = None
+    as_is = type(read) in (str, int) and plain(read) == value
+    return value if as_is else json.dumps(value, ensure_ascii=False)
+
+
 def _listed(values: Sequence[str]) -> str:
-    return ", ".join(values[:8]) + (", ..." if len(values) > 8 else "")
+    """Values, names in quotes: one of them may hold a comma."""
+    shown = (
+        value if value.lstrip("-").replace(".", "", 1).isdigit() else repr(value) for value in values[:8]
+    )
+    return ", ".join(shown) + (", ..." if len(values) > 8 else "")
