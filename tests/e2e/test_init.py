@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from medauc.data import PhantomSpec, load_dataset
 from medauc.data.export import export_dataset
@@ -85,6 +87,63 @@ def test_volumes_of_several_spacings_and_orientations(tmp_path: Path, invoke):
     trained = invoke("train", tmp_path / "ct" / "manifest.csv")
     assert trained.status == 2
     assert "target 'target' is blank in rows 2, 3, 4, ... (9 rows)" in trained.err
+
+
+def write_dicom(path: Path, modality: str, low: int) -> None:
+    pixels = np.linspace(low, 300, 256).round().astype(np.int16).reshape(16, 16)
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image = Dataset()
+    image.file_meta = meta
+    image.SOPClassUID, image.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
+    image.SeriesInstanceUID, image.Modality = generate_uid(), modality
+    image.PatientID = path.stem
+    image.Rows, image.Columns, image.SamplesPerPixel = 16, 16, 1
+    image.PhotometricInterpretation, image.PixelRepresentation = "MONOCHROME2", 1
+    image.BitsAllocated, image.BitsStored, image.HighBit = 16, 16, 15
+    image.PixelData = pixels.tobytes()
+    path.parent.mkdir(exist_ok=True)
+    image.save_as(path, enforce_file_format=True)
+
+
+@pytest.mark.parametrize(
+    ("others", "intensity"), [(0, [-1000, 400]), (1, [-1000, 400]), (3, "auto"), (30, "auto")]
+)
+def test_the_window_of_ct_is_proposed_where_nearly_all_are_ct(
+    tmp_path: Path, invoke, others: int, intensity: list[int] | str
+):
+    for row in range(24):
+        write_dicom(tmp_path / "scans" / f"ct{row}.dcm", "CT", -1000)
+    for row in range(others):
+        write_dicom(tmp_path / "scans" / f"mr{row}.dcm", "MR", 0)
+    found = invoke("init", tmp_path / "scans")
+    assert found.status == 0, found.err
+    values = yaml.safe_load((tmp_path / "scans" / "recipe.yaml").read_text())
+    assert values["data"]["preparation"]["intensity"] == intensity
+
+
+def test_mixed_kinds_are_to_be_sorted_out_before_a_training(class_scans: Path, invoke):
+    np.save(class_scans / "benign" / "b000_9.npy", np.zeros((6, 30, 32), np.uint8))
+    found = invoke("init", class_scans)
+    assert found.status == 0, found.err
+    assert "MIXED: images and volumes" in found.out
+    first, _, train = found.out.splitlines()[-3:]
+    assert first == f"keep one kind in {class_scans / 'manifest.csv'}, images or volumes, then"
+    assert train.startswith("train: ")
+
+
+def test_a_manifest_that_is_there_is_named_before_anything_is_read(
+    class_scans: Path, invoke, monkeypatch: pytest.MonkeyPatch
+):
+    (class_scans / "manifest.csv").write_text("path,target\n")
+    monkeypatch.setattr("medauc.data.survey.survey_folder", pytest.fail)
+    found = invoke("init", class_scans)
+    assert (found.status, found.err.count("\n")) == (2, 1)
+    file = class_scans / "manifest.csv"
+    assert (
+        f"{file} is there already and is not overwritten; train on it with medauc train {file}, or"
+        in found.err
+    )
 
 
 def test_dicom_patients_are_hashed_and_never_shown(tmp_path: Path, invoke):

@@ -17,13 +17,14 @@ def init(
 ) -> None:
     """Look at a folder of images and write manifest.csv and recipe.yaml to edit; nothing is overwritten."""
     from medauc.data.survey import survey_folder
-    from medauc.training.starter import seen, write_starter
+    from medauc.training.starter import require_free, seen, write_starter
 
+    require_free(out or folder)  # before two hundred images are read
     survey = survey_folder(folder)
     manifest, recipe = write_starter(survey, out or folder)
-    first = (
-        [] if survey.classes else [f"fill in the column target of {manifest} (0 or 1, or two names), then"]
-    )
+    mixed = [f"keep one kind in {manifest}, images or volumes"] if survey.facts.mixed else []
+    blank = [] if survey.classes else [f"fill in the column target of {manifest} (0 or 1, or two names)"]
+    first = [f"{', and '.join(mixed + blank)}, then"] if mixed or blank else []
     typer.echo("\n".join(seen(survey)))
     typer.echo(f"written: {manifest}\nwritten: {recipe}")
     typer.echo("\n".join([*first, f"check the data: medauc audit {manifest} --recipe {recipe}"]))

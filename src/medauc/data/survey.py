@@ -36,6 +36,7 @@ class Facts:
         orientations: Axis codes of volumes with how often.
         modalities: Modalities with how often, "" where the file does not tell.
         lowest: Lowest value of all images.
+        like_ct: How many are CT, or do not tell and have values below 0 as CT has.
         bits: Significant bits with how often.
         colour: How many hold colour, and are not only stored so.
     """
@@ -50,6 +51,7 @@ class Facts:
     orientations: Counter[str]
     modalities: Counter[str]
     lowest: float
+    like_ct: int
     bits: Counter[int]
     colour: int
 
@@ -146,14 +148,16 @@ def _beginning(name: str) -> str:
 def _facts(folder: Path, paths: Sequence[Path]) -> Facts:
     chosen = np.unique(np.linspace(0, len(paths) - 1, _SAMPLE).round().astype(int))
     images, refused = list[MedicalImage](), Counter[str]()
-    lowest, in_colour = np.inf, 0
+    lowest, like_ct, in_colour = np.inf, 0, 0
     for row in chosen:
         try:
             image = read_image(paths[row])
         except InputError as error:
             refused[str(error).removeprefix(f"{paths[row]}: ")] += 1
             continue
-        lowest = min(lowest, float(np.nanmin(image.pixels)) if image.pixels.size else np.inf)
+        darkest = float(np.nanmin(image.pixels)) if image.pixels.size else np.inf
+        lowest = min(lowest, darkest)
+        like_ct += image.modality == "CT" or (not image.modality and darkest < 0)
         in_colour += holds_colour(image)
         images.append(_without_pixels(image))
     if not images:
@@ -173,6 +177,7 @@ def _facts(folder: Path, paths: Sequence[Path]) -> Facts:
         orientations=Counter(_codes(image) for image in most if image.affine is not None),
         modalities=Counter(image.modality or "" for image in most),
         lowest=lowest,
+        like_ct=like_ct,
         bits=Counter(image.bits for image in most),
         colour=in_colour,
     )

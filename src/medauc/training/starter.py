@@ -16,6 +16,7 @@ from medauc.training.recipe import parse_recipe
 MANIFEST, RECIPE = "manifest.csv", "recipe.yaml"
 _SIZES = {2: (28, 64, 128, 224), 3: (16, 28, 48, 64)}
 _AIR = -900.0  # Hounsfield units lie below this only outside the body
+_NEARLY_ALL = 0.95  # share of images that must be CT before its window is proposed for all
 _ANISOTROPY = 1.2  # largest over smallest spacing, above which voxels should be made equal
 
 
@@ -29,12 +30,8 @@ def write_starter(survey: Survey, out: Path) -> tuple[Path, Path]:
     Raises:
         InputError: One of the two is there already, or they cannot be written.
     """
+    require_free(out)
     manifest, recipe = out / MANIFEST, out / RECIPE
-    for file in (manifest, recipe):
-        if file.exists():
-            raise InputError(
-                f"{file} is there already and is not overwritten; name another folder with --out"
-            )
     text = recipe_text(survey, out)
     parse_recipe(_values(text), str(recipe))  # what is proposed must be valid
     try:
@@ -46,6 +43,19 @@ def write_starter(survey: Survey, out: Path) -> tuple[Path, Path]:
     save_text(manifest, survey.table.to_csv(index=False, lineterminator="\n"))
     save_text(recipe, text)
     return manifest, recipe
+
+
+def require_free(out: Path) -> None:
+    """Refuse a folder that holds a manifest or a recipe already.
+
+    Raises:
+        InputError: Which of them it holds, and what to do.
+    """
+    for name, use in ((MANIFEST, f"train on it with medauc train {out / MANIFEST}, or "), (RECIPE, "")):
+        if (out / name).exists():
+            raise InputError(
+                f"{out / name} is there already and is not overwritten; {use}name another folder with --out"
+            )
 
 
 def recipe_text(survey: Survey, out: Path) -> str:
@@ -131,7 +141,7 @@ def _data(survey: Survey) -> list[str]:
 
 
 def _intensity(facts: Facts) -> list[str]:
-    if facts.lowest <= _AIR:
+    if facts.lowest <= _AIR and facts.like_ct >= _NEARLY_ALL * facts.read:
         return [
             "  intensity: [-1000, 400]  # CT, it seems; or lung, soft_tissue, bone, brain, liver, [low, high]"
         ]
