@@ -2,7 +2,6 @@
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,6 @@ from medauc.evaluation import Evaluation, Predictions
 from medauc.metrics import fit_calibration
 from medauc.training import Predictor, RunFolder, parse_recipe, train
 from medauc.training.prediction import rows
-from medauc.training.prediction.rows import _names_in
-from medauc.training.prediction.samples import Item, Sample
 from medauc.training.prediction.verdict import Verdict
 
 from .conftest import SMALL
@@ -148,25 +145,6 @@ def test_a_broken_array_and_a_missing_path_are_rows(predictor, pictures, tmp_pat
     assert (table.error != "").sum() == 3
     assert table.score.notna().sum() == 8
     assert table.set_index("id").error["zero"] == "is empty; copy it again or leave it out"
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "hidden"),
-    [
-        ("1.dcm", "pixel 11 of 1.dcm is 21 wide", "pixel 11 of ... is 21 wide"),
-        ("is.png", "this is damaged", "this ... damaged"),
-        ("a/1.dcm", "a/1.dcm: slice 12 misses", "...: slice 12 misses"),
-        (
-            "a/Anna.nii.gz",
-            "Anna.hdr goes with Anna.nii.gz, not Annabel",
-            "....hdr goes with ..., not Annabel",
-        ),
-        ("a/Anna#3", "a/Anna/7.dcm is not of Anna", ".../7.dcm is not of ..."),
-    ],
-)
-def test_names_are_hidden_as_words_and_whole_paths_first(name, text, hidden) -> None:
-    sample = Sample("an id", (Item(Path(name)),))
-    assert _names_in(sample).sub("...", text) == hidden
 
 
 def test_strange_columns_are_refused(predictor, pictures) -> None:

@@ -1,6 +1,5 @@
 """The rows of the table: samples are read, scored in batches, judged and held against the training images."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,7 +20,7 @@ from medauc.training.prediction.features import FeatureTap
 from medauc.training.prediction.intensity import describe_intensities
 from medauc.training.prediction.preparing import Preparation, Prepared, prepare_ahead
 from medauc.training.prediction.quality import Quality, about_pixels
-from medauc.training.prediction.samples import Sample, Wanted, find_samples, stem_of
+from medauc.training.prediction.samples import Sample, Wanted, find_samples
 from medauc.training.prediction.structured_report import NoReport, ReportWriter
 from medauc.training.prediction.verdict import Verdict
 
@@ -181,17 +180,10 @@ class FileScoring:
         """Words about a file, without its name where names are hashed."""
         if self._salt is None:
             return text
-        return _names_in(prepared.sample).sub("...", text)
+        from medauc.data.readers import without_names
 
-
-def _names_in(sample: Sample) -> re.Pattern[str]:
-    """Any name of a sample or its files as a word of its own, the longest first: paths before what they are made of."""
-    names = {sample.id}
-    for path in (item.path for item in sample.items):
-        series = path.name.partition("#")[0]  # of folder#name
-        names |= {str(path), str(path.parent / series), path.name, series, path.stem, stem_of(path)}
-    longest = sorted(map(re.escape, names - {"", "."}), key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(longest)})(?!\w)")
+        sample = prepared.sample
+        return without_names(text, sample.id, *(item.path for item in sample.items))
 
 
 def _batches(prepared: Iterable[Prepared]) -> Iterator[list[Prepared]]:
