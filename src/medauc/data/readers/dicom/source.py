@@ -1,6 +1,5 @@
 """Opening a DICOM file: the elements needed here, and a place to decode its frames from."""
 
-import io
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +8,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from medauc.data.readers.dicom.elements import KEYWORDS, OVERLAYS
+from medauc.data.readers.dicom.metered import (
+    MOST_HEADER_BYTES,
+    MOST_READS,
+    MeteredBytes,
+    MeteredFile,
+    check_sequences,
+)
 from medauc.data.readers.image import Refusal
 from medauc.data.readers.limits import Limits
 
@@ -47,34 +53,41 @@ def opened(path: Path, limits: Limits, keywords: Sequence[str] | None = KEYWORDS
         keywords: Elements to read; ``None`` for all but pixels.
 
     Raises:
-        Refusal: It is an index of files (DICOMDIR), or unpacks to more than is allowed.
+        Refusal: It is an index of files (DICOMDIR), unpacks to more than is allowed, or has an endless header.
     """
-    with path.open("rb") as file:
+    with MeteredFile(path.open("rb", buffering=0)) as file:
         yield _source(path, file, limits, keywords)
 
 
-def _source(path: Path, file: BinaryIO, limits: Limits, keywords: Sequence[str] | None) -> Source:
+def _source(path: Path, file: MeteredFile, limits: Limits, keywords: Sequence[str] | None) -> Source:
     import pydicom
     from pydicom.uid import ExplicitVRLittleEndian
 
+    file.meter(MOST_READS, MOST_HEADER_BYTES)
     meta, start = _file_header(file)
     syntax = str(meta.get("TransferSyntaxUID", "") or "")
     if meta.get("MediaStorageSOPClassUID") == _DICOMDIR:
         raise Refusal("is a DICOMDIR, an index of other files; name its folder instead")
-    stream = file
+    stream: MeteredFile | MeteredBytes = file
     if syntax == _DEFLATED:  # pydicom would unpack it without bound
+        file.meter()
         stream, syntax = _inflated(file, start, meta, limits), str(ExplicitVRLittleEndian)
     stream.seek(0)
+    stream.meter(MOST_READS, MOST_HEADER_BYTES)
     tags: Any = None if keywords is None else [*keywords, *OVERLAYS]
     header = pydicom.dcmread(
         stream, stop_before_pixels=True, force=True, specific_tags=tags, defer_size=_DEFER
     )
+    stream.meter()
+    check_sequences(header)
     if syntax:
         return Source(path, header, syntax, stream)
     syntax = _guessed_syntax(header)
     limits.check_bytes(2 * path.stat().st_size, "the file")
     file.seek(0)
+    file.meter(MOST_READS)  # this time with pixels
     whole = pydicom.dcmread(file, force=True)
+    file.meter()
     whole.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
     return Source(path, header, syntax, whole, ("its transfer syntax is not stated and was guessed",))
 
@@ -88,7 +101,7 @@ def _file_header(file: BinaryIO) -> tuple[Any, int]:
     return meta, file.tell()
 
 
-def _inflated(file: BinaryIO, start: int, meta: Any, limits: Limits) -> BinaryIO:
+def _inflated(file: BinaryIO, start: int, meta: Any, limits: Limits) -> MeteredBytes:
     """A deflated file, unpacked in memory as far as the limits go."""
     import pydicom
 
@@ -102,12 +115,12 @@ def _inflated(file: BinaryIO, start: int, meta: Any, limits: Limits) -> BinaryIO
     if machine.unconsumed_tail:
         limits.check_bytes(limits.max_bytes + 1, "the unpacked file")
     meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    result: Any = io.BytesIO()
+    result = MeteredBytes()
+    target: Any = result  # pydicom writes to any file, whatever it says
     result.write(b"\0" * 128 + b"DICM")
-    pydicom.filewriter.write_file_meta_info(result, meta, enforce_standard=False)
+    pydicom.filewriter.write_file_meta_info(target, meta, enforce_standard=False)
     result.write(data)
-    unpacked: BinaryIO = result
-    return unpacked
+    return result
 
 
 def _guessed_syntax(header: Any) -> str:
