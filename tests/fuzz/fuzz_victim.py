@@ -77,17 +77,24 @@ def _processor_seconds() -> float:
 
 
 def _peak_bytes() -> int:
-    """Most memory that this process or one of its codec processes ever had."""
+    """Most memory that this process or one of its codec processes ever had.
+
+    By VmHWM, since getrusage counts what the process that started this one had: exec passes it on.
+    """
     from medauc.data.readers.dicom import codecs
 
-    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    for running in codecs._running:
-        status = Path(f"/proc/{running.child.pid}/status")
-        if status.exists():
-            peaks += [
-                int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")
-            ]
-    return 1024 * max(peaks)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    alive = [Path("/proc/self/status")] + [
+        Path(f"/proc/{running.child.pid}/status") for running in codecs._running
+    ]
+    peaks = [
+        int(line.split()[1])
+        for status in alive
+        if status.exists()
+        for line in status.read_text().splitlines()
+        if line.startswith("VmHWM")
+    ]
+    return 1024 * max(ended, *peaks)
 
 
 def _serve() -> None:
