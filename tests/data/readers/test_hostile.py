@@ -380,3 +380,13 @@ def test_hashed_ids() -> None:
     assert all(len(text) == 16 and int(text, 16) >= 0 for text in ids)
     with pytest.raises(ValueError, match="salt"):
         hash_id("1", "")
+
+
+@pytest.mark.parametrize("ending", [".mha", ".img"])
+def test_only_headers_that_are_named_so_have_values_in_another_file(tmp_path: Path, ending: str) -> None:
+    """Else a change of the values would go unseen by who knows an image's files by their names, as the cache does."""
+    (tmp_path / "values.raw").write_bytes(bytes(8))
+    header = tmp_path / f"a{ending}"
+    header.write_bytes(meta_image_of(2, False, b"", "values.raw"))
+    assert "only .mhd and .nhdr" in refused(header)
+    assert read_image(header.rename(tmp_path / "a.mhd")).shape == (2, 2, 2)

@@ -4,10 +4,11 @@ import glob
 import re
 from pathlib import Path
 
+from medauc.data.readers.detached import HEADER_ENDINGS
+
 _PAIRS = (".hdr", ".img", ".head", ".brik")  # the second file has the same stem
-_HEADERS = (".mhd", ".nhdr")  # the second file is named in the header
 _PACKED = re.compile(r"\.gz$", re.IGNORECASE)
-_WITH_OTHERS = (*_PAIRS, *_HEADERS)
+_WITH_OTHERS = (*_PAIRS, *HEADER_ENDINGS)
 _NAMED = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
 _HEADER_BYTES = 1 << 16
 
@@ -32,7 +33,7 @@ def image_parts(path: str) -> list[str]:
     unpacked = Path(_PACKED.sub("", place.name))
     if unpacked.suffix.lower() in _PAIRS:
         return sorted({path, *(str(file) for file in place.parent.glob(f"{glob.escape(unpacked.stem)}.*"))})
-    if unpacked.suffix.lower() in _HEADERS:
+    if unpacked.suffix.lower() in HEADER_ENDINGS:  # the second file is named in the header
         return sorted({path, *_values_of(place)})
     return [path]
 

@@ -5,6 +5,9 @@ from pathlib import Path
 from medauc.data.readers.formats import refuse_link, regular_file
 from medauc.data.readers.image import Refusal
 
+# By these names the cache and the audit know that an image is two files.
+HEADER_ENDINGS = (".mhd", ".nhdr")
+
 
 def file_beside(header: Path, name: str) -> Path:
     """The file that ``header`` names as the place of its values.
@@ -14,9 +17,12 @@ def file_beside(header: Path, name: str) -> Path:
         name: What stands in it, of foreign origin.
 
     Raises:
-        Refusal: The name leads out of the header's folder, is a link or a list, or there is no such file.
+        Refusal: The header is not named as one, the name leads out of its folder, is a link or a list, or there is
+            no such file.
     """
     plain = name.strip()
+    if not header.name.lower().endswith(HEADER_ENDINGS):
+        raise Refusal("names values in another file, as only .mhd and .nhdr may; rename the header")
     if plain.split(" ")[0].upper() == "LIST" or "%" in plain:
         raise Refusal("spreads its values over several files; write it as one file")
     if not plain or plain in (".", "..") or any(mark in plain for mark in "/\\:\0"):

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from medauc.data.readers.detached import HEADER_ENDINGS
 from medauc.data.readers.formats import header_of_pair
 from medauc.data.readers.image import Refusal, UnreadableImage
 from medauc.data.readers.limits import Limits
@@ -10,7 +11,7 @@ from medauc.data.readers.quiet import quiet
 
 # Headers whose values lie in files of the same name, and headers that name the file of their values.
 _SAME_NAME = (".hdr", ".head")
-_NAMING = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)[ \t]*([^\r\n]+)", re.MULTILINE)
+_NAMING = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)[ \t]*([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
 _LARGEST_HEADER = 2**16
 
 
@@ -41,7 +42,7 @@ def files_of_image(path: Path | str, limits: Limits | None = None) -> tuple[Path
         beside = sorted(header.parent.glob("*"))
         named = (file for file in beside if file.name.startswith(f"{header.stem}."))
         return tuple(file for file in named if file.is_file()) or (path,)
-    return (path, *_values_named_in(path)) if path.suffix.lower() in (".mhd", ".nhdr") else (path,)
+    return (path, *_values_named_in(path)) if path.suffix.lower() in HEADER_ENDINGS else (path,)
 
 
 def _values_named_in(header: Path) -> list[Path]:
