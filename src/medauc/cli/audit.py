@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import AllowModified, DataDir, ManifestColumns, Root, files_settings
+from medauc.cli.options import (
+    AllowModified,
+    DataDir,
+    HashIds,
+    ManifestColumns,
+    ReaderJobs,
+    RecipeName,
+    RecipeSettings,
+    Root,
+    files_settings,
+)
 
 
 def audit(
@@ -17,18 +27,8 @@ def audit(
             help="A name of `medauc datasets`, an .npz, a manifest (CSV, Parquet), or a folder of images.",
         ),
     ],
-    recipe: Annotated[
-        str,
-        typer.Option(
-            "--recipe", help="'default', 'seed', or a YAML file: its section data says how to read."
-        ),
-    ] = "default",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY.PATH=VALUE", help="Change one value of the recipe; may be repeated."
-        ),
-    ] = None,
+    recipe: RecipeName = "default",
+    settings: RecipeSettings = None,
     data_dir: DataDir = None,
     run: Annotated[
         Path | None,
@@ -50,10 +50,7 @@ def audit(
     ] = None,
     root: Root = None,
     columns: ManifestColumns = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", min=1, help="Processes that read files.", show_default="the cores"),
-    ] = None,
+    jobs: ReaderJobs = None,
     near: Annotated[
         float,
         typer.Option(
@@ -61,15 +58,7 @@ def audit(
         ),
     ] = 0.95,
     flips: Annotated[bool, typer.Option("--flips", help="Also look for flipped copies.")] = False,
-    hash_ids: Annotated[
-        str | None,
-        typer.Option(
-            "--hash-ids",
-            metavar="SALT",
-            help="Write hashes in place of ids and patients, and no paths: where names of files name patients.",
-            show_default=False,
-        ),
-    ] = None,
+    hash_ids: HashIds = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print audit.json instead of the summary.")] = False,
     allow_modified: AllowModified = False,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medauc.cli.options import AllowModified, DataDir, Device, DeviceOption
+from medauc.cli.options import AllowModified, DataDir, Device, DeviceOption, Jobs, RecipeNames, RecipeSettings
 
 if TYPE_CHECKING:
     from medauc.benchmark import Measured, Summary
@@ -31,19 +31,9 @@ def benchmark(
             show_default=False,
         ),
     ] = None,
-    recipes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--recipe", help="'default', 'seed', or a YAML file; may be repeated.", show_default="default"
-        ),
-    ] = None,
+    recipes: RecipeNames = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each: seeds 0, 1, ...")] = 5,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY.PATH=VALUE", help="Change one value of all recipes; may be repeated."
-        ),
-    ] = None,
+    settings: RecipeSettings = None,
     variations: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,9 +42,7 @@ def benchmark(
             help="Make one recipe of each value; twice: of each combination.",
         ),
     ] = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", min=1, help="Trainings at a time; they share the cores.")
-    ] = 1,
+    jobs: Jobs = 1,
     out: Annotated[Path, typer.Option("--out", help="Folder of all runs, the ledger and the tables.")] = Path(
         "benchmark"
     ),

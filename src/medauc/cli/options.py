@@ -29,6 +29,66 @@ class CalibrationOption(StrEnum):
     auto = "auto"
 
 
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        help="A name of `medauc datasets`, a folder of images, a manifest (.csv, .parquet), an .npz or .npy file."
+    ),
+]
+RecipeName = Annotated[
+    str, typer.Option("--recipe", help="'default', 'seed', or a YAML file, a run's recipe.yaml too.")
+]
+RecipeNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--recipe", help="'default', 'seed', or a YAML file; may be repeated.", show_default="default"
+    ),
+]
+RecipeSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY.PATH=VALUE", help="Change one value of every recipe; may be repeated."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Decides all randomness.")]
+RecipeSeed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed",
+        min=0,
+        max=2**32 - 1,
+        help="Decides all randomness. Default: 0, or that of a run's recipe.yaml.",
+        show_default=False,
+    ),
+]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", min=1, help="Trainings at a time, each in a process; they share the cores."),
+]
+ReaderJobs = Annotated[
+    int | None,
+    typer.Option("--jobs", min=1, help="Images read at a time.", show_default="the cores"),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option("--folds", help="Train on folds of train and validation together.", show_default=False),
+]
+Members = Annotated[
+    int | None,
+    typer.Option("--members", help="Networks with seeds of their own, a fold.", show_default="1"),
+]
+Refit = Annotated[
+    bool, typer.Option("--refit", help="After the folds, train on all of it for the epochs they chose.")
+]
+HashIds = Annotated[
+    str | None,
+    typer.Option(
+        "--hash-ids",
+        metavar="SALT",
+        help="Write hashes of SALT and id in place of ids and patients, and no paths.",
+        show_default=False,
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(
@@ -140,6 +200,16 @@ def files_settings(root: Path | None, columns: list[str] | None) -> list[str]:
             )
         found.append(f"data.columns.{meaning}={json.dumps(name)}")
     return found
+
+
+def ensemble_settings(folds: int | None, members: int | None, refit: bool) -> list[str]:
+    """What ``--folds``, ``--members`` and ``--refit`` say, as ``--set`` would; they stand after it and hold over it.
+
+    >>> ensemble_settings(5, None, True)
+    ['ensemble.folds=5', 'ensemble.refit=True']
+    """
+    given = {"folds": folds, "members": members, "refit": True if refit else None}
+    return [f"ensemble.{key}={value}" for key, value in given.items() if value is not None]
 
 
 def settings_changes(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import Device, DeviceOption
+from medauc.cli.options import Device, DeviceOption, HashIds, ReaderJobs, Root
 from medauc.errors import InputError
 
 
@@ -22,14 +22,7 @@ def predict(
         Path | None,
         typer.Option("--out", help="The CSV file to write. Default: standard output.", show_default=False),
     ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option(
-            "--root",
-            help="Folder that a manifest's paths are relative to and may not leave. Default: the manifest's own.",
-            show_default=False,
-        ),
-    ] = None,
+    root: Root = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
@@ -40,19 +33,8 @@ def predict(
         ),
     ] = None,
     device: Device = DeviceOption.auto,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", min=1, help="Images read at a time. Default: one a core.", show_default=False),
-    ] = None,
-    hash_ids: Annotated[
-        str | None,
-        typer.Option(
-            "--hash-ids",
-            metavar="SALT",
-            help="Write hashes of SALT and id in place of ids, and no paths.",
-            show_default=False,
-        ),
-    ] = None,
+    jobs: ReaderJobs = None,
+    hash_ids: HashIds = None,
     dicom_sr: Annotated[
         Path | None,
         typer.Option(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import AllowModified, DataDir, Device, DeviceOption
+from medauc.cli.options import AllowModified, DataDir, Device, DeviceOption, RecipeName, RecipeSettings, Seed
 
 
 class MethodOption(StrEnum):
@@ -28,20 +28,9 @@ def pretrain(
         MethodOption,
         typer.Option("--method", help="Learn from the labels of all sets at once, or without labels."),
     ] = MethodOption.joint,
-    recipe: Annotated[
-        str,
-        typer.Option(
-            "--recipe",
-            help="Network, augmentation, optimizer, length: as for `medauc train` of the first set.",
-        ),
-    ] = "default",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY.PATH=VALUE", help="Change one value of the recipe; may be repeated."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Decides all randomness.")] = 0,
+    recipe: RecipeName = "default",
+    settings: RecipeSettings = None,
+    seed: Seed = 0,
     data_dir: DataDir = None,
     device: Device = DeviceOption.auto,
     allow_modified: AllowModified = False,

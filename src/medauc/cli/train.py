@@ -10,21 +10,24 @@ import typer
 from medauc.cli.options import (
     AllowModified,
     DataDir,
+    Dataset,
     Device,
     DeviceOption,
+    Folds,
+    Jobs,
     ManifestColumns,
+    Members,
+    RecipeSeed,
+    RecipeSettings,
+    Refit,
     Root,
+    ensemble_settings,
     files_settings,
 )
 
 
 def train(
-    dataset: Annotated[
-        str,
-        typer.Argument(
-            help="A name of `medauc datasets`, a folder of images, a manifest (.csv, .parquet), an .npz or .npy file."
-        ),
-    ],
+    dataset: Dataset,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -34,22 +37,8 @@ def train(
             show_default=False,
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY.PATH=VALUE", help="Change one value of the recipe; may be repeated."
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed",
-            min=0,
-            max=2**32 - 1,
-            help="Decides all randomness. Default: 0, or that of a run's recipe.yaml.",
-            show_default=False,
-        ),
-    ] = None,
+    settings: RecipeSettings = None,
+    seed: RecipeSeed = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -62,20 +51,10 @@ def train(
     root: Root = None,
     columns: ManifestColumns = None,
     device: Device = DeviceOption.auto,
-    folds: Annotated[
-        int | None,
-        typer.Option("--folds", help="Train on folds of train and validation together.", show_default=False),
-    ] = None,
-    members: Annotated[
-        int | None,
-        typer.Option("--members", help="Networks with seeds of their own, a fold.", show_default="1"),
-    ] = None,
-    refit: Annotated[
-        bool, typer.Option("--refit", help="After the folds, train on all of it for the epochs they chose.")
-    ] = False,
-    jobs: Annotated[
-        int, typer.Option("--jobs", min=1, help="Networks of an ensemble trained at a time, in processes.")
-    ] = 1,
+    folds: Folds = None,
+    members: Members = None,
+    refit: Refit = False,
+    jobs: Jobs = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the interrupted run in the run folder.")
     ] = False,
@@ -101,7 +80,7 @@ def train(
         overrides=[
             *(settings or ()),
             *files_settings(root, columns),
-            *_ensemble_settings(folds, members, refit),
+            *ensemble_settings(folds, members, refit),
         ],
         data_dir=data_dir,
         allow_modified=allow_modified,
@@ -129,9 +108,3 @@ def train(
         )
     write_run_report(run.folder, plan.dataset)
     typer.echo("\n".join(summary_lines(run, plan.dataset)))
-
-
-def _ensemble_settings(folds: int | None, members: int | None, refit: bool) -> list[str]:
-    """What the flags say, as ``--set`` would; they stand after it and hold over it."""
-    given = {"folds": folds, "members": members, "refit": True if refit else None}
-    return [f"ensemble.{key}={value}" for key, value in given.items() if value is not None]
