@@ -80,6 +80,12 @@ def without_validation(dataset: Dataset) -> Dataset:
     )
 
 
+def without_test(dataset: Dataset) -> Dataset:
+    """Leave the test split empty, so that nothing that is chosen can have looked at it."""
+    part = "test is kept aside"
+    return replace(dataset, test=dataset.test.take(slice(0)), part=_joined(dataset, part))
+
+
 def _joined(dataset: Dataset, part: str) -> str:
     return part if dataset.part is None else f"{dataset.part}; {part}"
 

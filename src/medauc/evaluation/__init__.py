@@ -7,7 +7,7 @@ from medauc.evaluation.compare import compare
 from medauc.evaluation.comparison import Comparison
 from medauc.evaluation.comparison_text import comparison_lines
 from medauc.evaluation.disagreement import disagreements, write_table
-from medauc.evaluation.evaluate import evaluate
+from medauc.evaluation.evaluate import evaluate, evaluate_validation
 from medauc.evaluation.figures import (
     Calibration,
     Curve,
@@ -56,6 +56,7 @@ __all__ = [
     "disagreements",
     "evaluate",
     "evaluate_runs",
+    "evaluate_validation",
     "parse_columns",
     "require_evaluable",
     "summary_lines",

@@ -88,6 +88,36 @@ def evaluate(predictions: Predictions, settings: Settings | None = None) -> Eval
     )
 
 
+def evaluate_validation(predictions: Predictions, settings: Settings | None = None) -> Evaluation:
+    """Compute how well validation is ranked, where test is kept aside, as in a search; nothing is decided by it.
+
+    Args:
+        predictions: The table, of validation alone.
+        settings: Level and name of the positive class are looked at.
+
+    >>> import numpy as np
+    >>> y = np.arange(60) % 3 // 2
+    >>> val = Predictions.from_arrays(split="val", ids=range(60), targets=y, scores=y + np.sin(np.arange(60)))
+    >>> evaluate_validation(val).splits["val"].auroc.text()
+    '0.825 [0.682, 0.904]'
+    """
+    settings = settings or Settings()
+    return Evaluation(
+        level=settings.level,
+        positive_name=settings.positive_name,
+        label_names=list(predictions.labels),
+        splits={
+            name: evaluate_split(predictions.select(name), settings.level, whole=False)
+            for name in predictions.splits
+        },
+        operating_points=[],
+        calibration=[],
+        net_benefit=[],
+        subgroups=[],
+        warnings=["Test was kept aside. Epochs were selected on validation, so its figures are optimistic."],
+    )
+
+
 def _decide(val: Predictions, test: Predictions, label: str | None, settings: Settings) -> Decisions:
     rules, missing = choose_thresholds(val, label, settings)
     fit = None if settings.calibration == "none" else calibrate(val, test, label, settings)

@@ -10,13 +10,14 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
 from torch import Tensor, nn
 
 from medauc.files import write_text_atomically
 from medauc.metrics import roc_auc
 from medauc.training.checkpoint import save_weights
 from medauc.training.module import Classifier, TrainingDiverged
+from medauc.training.watch import heard
 
 HISTORY_COLUMNS = ("stage", "epoch", "loss", "a", "b", "alpha", "lr", "train_auc", "val_auc", "seconds")
 
@@ -186,3 +187,21 @@ class ResumableEarlyStopping(EarlyStopping):
         """Without this a run killed between its last epoch and its evaluation would train one epoch more."""
         if self.wait_count >= self.patience:
             trainer.should_stop = True
+
+
+class TellWatch(Checkpoint):
+    """Tells who watches the training of each epoch (Lightning runs ``Checkpoint`` callbacks last, in their order).
+
+    Must stand behind the one that saves: what is given up can then be resumed.
+
+    Args:
+        history: has the epoch's row.
+    """
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell; raise GivenUp when it shall end."""
+        rows = self.history.rows
+        heard(len(rows), rows[-1][HISTORY_COLUMNS.index("val_auc")])

@@ -14,7 +14,7 @@ from medauc.errors import InputError
 from medauc.files import write_bytes_atomically
 from medauc.training.averaging import build_averaging
 from medauc.training.build import build_classifier, build_data_module
-from medauc.training.callbacks import History, ResumableEarlyStopping, SelectBest
+from medauc.training.callbacks import History, ResumableEarlyStopping, SelectBest, TellWatch
 from medauc.training.checkpoint import (
     BEST,
     FIRST_BEST,
@@ -100,7 +100,7 @@ def _fit(
         )
     if progress:
         callbacks.append(TrainingProgress(best))
-    callbacks.append(SaveLast(last))
+    callbacks += [SaveLast(last), TellWatch(history)]
     trainer = pl.Trainer(
         accelerator=accelerator,
         devices=1,
