@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from medauc.data.readers.formats import refuse_link, regular_file
+from medauc.data.readers.formats import regular_file
 from medauc.data.readers.image import Refusal
+from medauc.data.readers.pairs import refuse_link
 
 # By these names the cache and the audit know that an image is two files.
 HEADER_ENDINGS = (".mhd", ".nhdr")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from medauc.data.readers.image import Refusal
+from medauc.data.readers.pairs import header_of_pair
 
 Format = Literal[
     "PNG", "JPEG", "TIFF", "NumPy", "npz", "DICOM", "NIfTI", "Analyze", "MGH", "AFNI", "NRRD", "MetaImage"
@@ -88,34 +89,6 @@ def foreign_format(path: Path) -> str:
     return next((name for mark, name in _FOREIGN if head.startswith(mark)), "of no known image format")
 
 
-def refuse_link(path: Path, what: str) -> None:
-    """Refuse a link in place of the second file of an image: it may lead to what nobody meant to read.
-
-    Raises:
-        Refusal: ``path`` is a link.
-    """
-    if path.is_symlink():
-        raise Refusal(f"its {what} is a link; put both files side by side")
-
-
-def header_of_pair(path: Path) -> Path | None:
-    """The header beside a file of bare values (``.img`` of NIfTI and Analyze, ``.BRIK`` of AFNI).
-
-    Raises:
-        Refusal: It is a link.
-    """
-    name = path.name
-    for ending, others in ((".img", (".hdr",)), (".BRIK.gz", (".HEAD",)), (".BRIK", (".HEAD",))):
-        if name.lower().endswith(ending.lower()):
-            stem = name[: -len(ending)]
-            found = (path.with_name(stem + other) for other in others)
-            header = next((header for header in found if header.is_file()), None)
-            if header is not None:
-                refuse_link(header, "header")
-            return header
-    return None
-
-
 def _format_of_bytes(head: bytes) -> Format | None:
     """Format by the first bytes alone."""
     if head[128:132] == b"DICM":  # before the rest: a preamble may look like a TIFF (dual personality)
@@ -175,7 +148,7 @@ def _starts_like_dicom(head: bytes) -> bool:
 def _format_of_second_half(path: Path) -> Format | None:
     """Format of a file of bare values, from the header beside it."""
     header = header_of_pair(path)
-    if header is None or header == path:
+    if header is None:
         return None
     with header.open("rb") as file:
         found = _format_of_bytes(file.read(_HEAD))

@@ -8,10 +8,11 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from medauc.data.readers.formats import Format, header_of_pair, refuse_link, regular_file
+from medauc.data.readers.formats import Format, regular_file
 from medauc.data.readers.geometry import spacing_of_affine, usable_affine
 from medauc.data.readers.image import MedicalImage, Refusal
 from medauc.data.readers.limits import Limits
+from medauc.data.readers.pairs import header_of_pair, values_of_pair
 from medauc.data.readers.values import Inflated, native, read_values, rescaled
 
 _MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
@@ -125,13 +126,11 @@ def _place_of_values(header_path: Path, header: Any, kind: Format) -> tuple[Path
         return header_path, 284
     if kind == "NIfTI" and bytes(header["magic"])[:2] == b"n+":
         return header_path, _offset(header)
-    stem = header_path.name[: -len(header_path.suffix)]
-    endings = (".BRIK", ".BRIK.gz", ".brik", ".brik.gz") if kind == "AFNI" else (".img", ".img.gz", ".IMG")
-    for ending in endings:
-        if (values := header_path.with_name(stem + ending)).exists():
-            refuse_link(values, "file of values")
-            return values, 0 if kind == "AFNI" else _offset(header)
-    raise Refusal(f"has no values beside it ({stem}{endings[0]} is missing); copy both files")
+    values = values_of_pair(header_path)
+    if values is None:
+        missing = Path(header_path.name.removesuffix(".gz")).stem + (".BRIK" if kind == "AFNI" else ".img")
+        raise Refusal(f"has no values beside it ({missing} is missing); copy both files")
+    return values, 0 if kind == "AFNI" else _offset(header)
 
 
 def _offset(header: Any) -> int:

@@ -1,25 +1,40 @@
 """Which files an image consists of."""
 
+import os
 import re
 from pathlib import Path
 
 from medauc.data.readers.detached import HEADER_ENDINGS
-from medauc.data.readers.formats import header_of_pair
 from medauc.data.readers.image import Refusal, UnreadableImage
 from medauc.data.readers.limits import Limits
+from medauc.data.readers.pairs import PAIR_ENDINGS, header_of_pair, values_of_pair
 from medauc.data.readers.quiet import quiet
 
-# Headers whose values lie in files of the same name, and headers that name the file of their values.
-_SAME_NAME = (".hdr", ".head")
-_NAMING = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)[ \t]*([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
-_LARGEST_HEADER = 2**16
+_SEVERAL = (*PAIR_ENDINGS, *HEADER_ENDINGS)
+# More generous than the readers: a file that is only mentioned does no harm, one that is missed would.
+_NAMING = re.compile(
+    rb"^[ \t]*(?:ElementDataFile\s*=|data ?file\s*:=?)[ \t]*([^\r\n]+)", re.MULTILINE | re.IGNORECASE
+)
+_LARGEST_HEADER = 2**20
 
 
-def files_of_image(path: Path | str, limits: Limits | None = None) -> tuple[Path, ...]:
+def files_of_image(
+    path: Path | str, limits: Limits | None = None, *, whole_folder: bool = False
+) -> tuple[Path, ...]:
     """The files that :func:`read_image` reads for a path: slices of a series, header and values of a pair.
 
+    Args:
+        path: As for :func:`read_image`; nothing need be there.
+        limits: What reading the headers of a series may cost.
+        whole_folder: Give all files in the folder of a series, sorted: no header is read for that, and whatever changes
+            the series is among them.
+
+    Returns:
+        The files, a header first; the path itself where there is nothing.
+
     Raises:
-        UnreadableImage: A folder with no series or several.
+        UnreadableImage: A folder with no series or several, unless the whole folder is asked for.
+        OSError: The folder or a header cannot be read.
 
     >>> import tempfile
     >>> image = Path(tempfile.mkdtemp()) / "a.png"
@@ -27,33 +42,59 @@ def files_of_image(path: Path | str, limits: Limits | None = None) -> tuple[Path
     >>> [file.name for file in files_of_image(image)]
     ['a.png']
     """
+    path = Path(path)
+    if is_alone(path.name) and not path.is_dir():
+        return (path,)
+    if whole_folder and (folder := Path(place_of(str(path)))).is_dir():
+        return tuple(sorted(folder.iterdir()))
+    if not whole_folder and (series := _series(path, limits or Limits())):
+        return series
+    try:
+        header = header_of_pair(path) or path
+        values = values_of_pair(header)
+    except Refusal:  # one of them is a link, which is not followed
+        return (path,)
+    if values is not None:
+        return (header, values)
+    return (path, *_named_in(path)) if path.name.lower().endswith(HEADER_ENDINGS) else (path,)
+
+
+def is_alone(path: str) -> bool:
+    """Whether a path has no other parts, unless it is a folder: told from its name, since a million files are asked."""
+    return "#" not in path and not path.lower().endswith(_SEVERAL)
+
+
+def place_of(path: str) -> str:
+    """The folder of a series that is named as ``folder#name``, else the path itself.
+
+    >>> place_of("scan#1.png")  # there is no folder "scan"
+    'scan#1.png'
+    """
+    folder, sign, series = path.rpartition("#")
+    is_series = sign and os.sep not in series and Path(folder).is_dir() and not Path(path).exists()
+    return folder if is_series else path
+
+
+def _series(path: Path, limits: Limits) -> tuple[Path, ...]:
+    """The files of a series; none where the path is that of a file."""
     from medauc.data.readers.dicom import series_of_path
 
-    path = Path(path)
     try:
         with quiet():
-            series = series_of_path(path, limits or Limits())
+            series = series_of_path(path, limits)
     except Refusal as refusal:
         raise UnreadableImage(f"{path}: {refusal}") from None
-    if series:
-        return series.files
-    header = header_of_pair(path) or path
-    if header.suffix.lower() in _SAME_NAME:
-        beside = sorted(header.parent.glob("*"))
-        named = (file for file in beside if file.name.startswith(f"{header.stem}."))
-        return tuple(file for file in named if file.is_file()) or (path,)
-    return (path, *_values_named_in(path)) if path.suffix.lower() in HEADER_ENDINGS else (path,)
+    return series.files if series else ()
 
 
-def _values_named_in(header: Path) -> list[Path]:
-    """The file beside a header that it names as the place of its values."""
+def _named_in(header: Path) -> list[Path]:
+    """The files beside a header that it names as the place of its values."""
     if not header.is_file():  # opening a pipe would wait for ever
         return []
     with header.open("rb") as file:
-        named = _NAMING.search(file.read(_LARGEST_HEADER))
-    name = named[1].decode("utf-8", "replace").strip() if named else ""
-    return (
-        [header.with_name(name)]
-        if name and not set(name) & set("/\\\0") and header.with_name(name).is_file()
-        else []
-    )
+        found = _NAMING.finditer(file.read(_LARGEST_HEADER))
+        names = {match[1].decode("utf-8", "replace").strip() for match in found}
+    plain = [
+        header.with_name(name) for name in sorted(names - {"", ".", ".."}) if not set(name) & set("/\\\0")
+    ]
+    return [file for file in plain if file.is_file()]
