@@ -55,7 +55,8 @@ def prepare(image: "MedicalImage", spec: PreparationSpec, size: int, spatial_dim
         raise InputError(f"it has no pixels (shape {image.pixels.shape})")
     image = _in_colour(image, spec, spatial_dims)
     image = _in_dimensions(_oriented(image, spec), spatial_dims)
-    image = replace(image, pixels=finite(image.pixels))
+    if (pixels := finite(image.pixels)) is not image.pixels:
+        image = replace(image, pixels=pixels)
     window, grids = window_of(image, spec.intensity), _grids(image, spec, shape)
     if image.pixels.dtype == np.uint8 and window == (0, 255) and all(grid.unchanged for grid in grids):
         return image.pixels.copy()  # what the steps below would give, in a tenth of the time

@@ -60,13 +60,15 @@ def _check_size(image: Image.Image, path: Path, limits: Limits) -> None:
 
 def _notes_before_decoding(image: Image.Image, path: Path, kind: str) -> list[str]:
     """What Pillow does to the pixels without telling."""
+    if len(image.getbands()) == 1:
+        return []
     depth: Any = 8
     if kind == "PNG":
         with path.open("rb") as file:
             depth = file.read(25)[24:] == b"\x10" and 16
     elif kind == "TIFF":
         depth = max(_numbers(image, _BITS_PER_SAMPLE), default=8)
-    return [_SIXTEEN] if depth == 16 and len(image.getbands()) > 1 else []
+    return [_SIXTEEN] if depth == 16 else []
 
 
 def _numbers(image: Image.Image, tag: int) -> tuple[int, ...]:
@@ -79,7 +81,8 @@ def _numbers(image: Image.Image, tag: int) -> tuple[int, ...]:
 def _pixels(image: Image.Image) -> tuple[npt.NDArray[Any], bool, list[str]]:
     """Decode: ``(array, whether it is in colour, notes)``."""
     image.load()
-    upright = ImageOps.exif_transpose(image)
+    lies = image.getexif().get(_TURNED, 1) != 1  # else Pillow would make a copy
+    upright = ImageOps.exif_transpose(image) if lies else image
     notes = ["turned upright as its EXIF orientation says"] if upright.size != image.size else []
     if upright.mode == "P" or "transparency" in upright.info:
         upright = upright.convert("RGBA" if "transparency" in upright.info else "RGB")

@@ -55,7 +55,7 @@ def _read(path: Path, limits: Limits) -> MedicalImage:
     """Choose the reader."""
     from medauc.data.readers.dicom import read_dicom, read_series, series_of_path
 
-    if series := series_of_path(path, limits):
+    if not path.is_file() and (series := series_of_path(path, limits)):
         return read_series(series, limits)
     limits.check_bytes(regular_file(path), "the file")
     found = format_of(path)
