@@ -15,10 +15,9 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Protocol, Self
 
+from medauc.training.deaths import OUT_OF_MEMORY, after_death
 from medauc.training.unit import Outcome, Unit
 from medauc.training.worker import serve
-
-_ATTEMPTS = 2  # a worker's death may be another program's fault; twice in one unit is the unit's
 
 
 class Executor(Protocol):
@@ -114,11 +113,10 @@ class LocalExecutor:
         try:
             outcome: Outcome = ready.recv()
         except (EOFError, OSError):
-            cause = task.worker.bury()
-            if task.attempt < _ATTEMPTS:
+            given_up = after_death(task.unit, task.attempt, task.worker.bury())
+            if given_up is None:
                 self._start(task.unit, task.attempt + 1)
-                return None
-            return Outcome(task.unit, f"its process died {_ATTEMPTS} times ({cause}); run it again to resume")
+            return given_up
         self._idle.append(task.worker)
         return outcome
 
@@ -154,7 +152,7 @@ class _Worker:
         self.process.join()
         code = self.process.exitcode or 0
         if code == -signal.SIGKILL:
-            return "killed; was there enough memory?"
+            return OUT_OF_MEMORY
         return f"signal {-code}" if code < 0 else f"exit status {code}"
 
 
