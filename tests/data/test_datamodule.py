@@ -127,13 +127,40 @@ def test_a_loaded_position_is_kept_when_the_trainer_comes_after_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "world_size", "batches"), [(7, 1, 7), (7, 2, 7), (12, 1, 5), (12, 2, 4), (46, 2, 2)]
+    ("size", "world_size", "batches"),
+    [(7, 1, 7), (7, 2, 7), (12, 1, 5), (12, 2, 5), (12, 3, 4), (46, 2, 2), (46, 5, 1)],
 )
-def test_a_last_batch_leaves_two_samples_a_process_or_is_left_out(size, world_size, batches) -> None:
-    """50 samples: batch normalisation cannot train on one sample."""
-    loader = module_of(DATA, world_size, positive_share=None, batch_size=size).train_dataloader()
-    assert min(map(len, order_of(loader))) >= 2 or size == 7
-    assert len(order_of(loader)) == batches
+def test_a_last_batch_of_one_or_of_fewer_samples_than_processes_is_left_out(size, world_size, batches) -> None:
+    """50 samples: batch normalisation, which sees the batches of all processes, cannot train on one sample."""
+    loaders = [
+        module_of(DATA, world_size, rank, positive_share=None, batch_size=size).train_dataloader()
+        for rank in range(world_size)
+    ]
+    parts = [order_of(loader) for loader in loaders]
+    assert [len(part) for part in parts] == [batches] * world_size
+    assert all(map(len, [batch for part in parts for batch in part]))
+    assert min(sum(map(len, batch)) for batch in zip(*parts, strict=True)) >= 2
+
+
+@pytest.mark.parametrize("options", [{}, {"keep_groups": True}, {"sampler": "shuffled", "batch_size": 10}])
+def test_a_part_tells_its_places_in_the_batch_of_one_process(options) -> None:
+    whole = order_of(module_of(GROUPED, **options).train_dataloader())
+    for rank in range(3):
+        loader = module_of(GROUPED, 3, rank, **options).train_dataloader()
+        for batch, part in zip(whole, loader, strict=True):
+            assert part.rows is not None
+            assert part.rows.total == len(batch)
+            assert [batch[place] for place in part.rows.places] == part.indices.tolist()
+
+
+def test_one_process_has_all_rows() -> None:
+    assert all(batch.rows is None for batch in module_of(DATA).train_dataloader())
+
+
+def test_a_process_without_samples_to_score_has_one_empty_batch() -> None:
+    blocks = [order_of(module_of(DATA, 20, rank, batch_size=20).test_dataloader()) for rank in range(20)]
+    assert [i for block in blocks for batch in block for i in batch] == list(range(10))
+    assert sum(block == [[]] for block in blocks) == 10
 
 
 @pytest.mark.parametrize(

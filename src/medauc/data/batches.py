@@ -12,8 +12,9 @@ from torch.utils.data import Dataset as TorchDataset
 
 from medauc.data.bags import BagSplit, bag_numbers, image_rows
 from medauc.data.dataset import Split
+from medauc.sampling.part import Part, Rows
 
-Rows = NDArray[np.int64]
+Numbers = NDArray[np.int64]
 
 
 class Batch(NamedTuple):
@@ -24,19 +25,31 @@ class Batch(NamedTuple):
         targets: (N,) or (N, L) int64.
         indices: (N,) int64 into the split.
         bags: (M,) int64, number of each image's sample in this batch, ascending; None where every sample is one image.
+        rows: which of the images that all processes train on together these are; None where they are all.
     """
 
     images: Tensor
     targets: Tensor
     indices: Tensor
     bags: Tensor | None = None
+    rows: Rows | None = None
+
+
+def _whole() -> None:
+    """No part: one process has the whole batch."""
 
 
 class ArrayDataset(TorchDataset[Batch]):
-    """A split read batch-wise: one fancy-indexed copy per batch instead of one Python call per sample."""
+    """A split read batch-wise: one fancy-indexed copy per batch instead of one Python call per sample.
 
-    def __init__(self, split: Split) -> None:
+    Args:
+        split: the samples.
+        part: tells of which global batch the indices asked for are a part; None where they are all of it.
+    """
+
+    def __init__(self, split: Split, part: Callable[[], Part | None] = _whole) -> None:
         self.split = split
+        self.part = part
 
     def __len__(self) -> int:
         return len(self.split.targets)
@@ -45,7 +58,9 @@ class ArrayDataset(TorchDataset[Batch]):
         """Fetch a whole batch; PyTorch's fetcher prefers this to ``__getitem__``."""
         index = np.asarray(indices, dtype=np.int64)
         images, targets = self.split.images[index], self.split.targets[index]
-        return Batch(torch.from_numpy(images), torch.from_numpy(targets), torch.from_numpy(index))
+        part = self.part()
+        rows = None if part is None else Rows(len(part.batch), torch.tensor(part.places))
+        return Batch(torch.from_numpy(images), torch.from_numpy(targets), torch.from_numpy(index), rows=rows)
 
 
 class BagDataset(TorchDataset[Batch]):
@@ -56,34 +71,52 @@ class BagDataset(TorchDataset[Batch]):
         max_images: most images of a bag, drawn without replacement; None takes all.
         position: says where the sampler stands, a text unlike that at any other batch of the training. The draw
             follows from it alone, so a resumed training sees the same images.
+        part: tells of which global batch the indices asked for are a part; None where they are all of it.
     """
 
     def __init__(
-        self, split: BagSplit, max_images: int | None = None, position: Callable[[], str] = str
+        self,
+        split: BagSplit,
+        max_images: int | None = None,
+        position: Callable[[], str] = str,
+        part: Callable[[], Part | None] = _whole,
     ) -> None:
         self.split = split
         self.max_images = max_images
         self.position = position
+        self.part = part
 
     def __len__(self) -> int:
         return len(self.split.targets)
 
     def __getitems__(self, indices: list[int]) -> Batch:
         """Fetch the images of all bags of a batch."""
-        index = np.asarray(indices, dtype=np.int64)
-        lengths, rows = self.split.lengths[index], image_rows(self.split.starts, index)
-        if self.max_images is not None and lengths.size and lengths.max() > self.max_images:
-            rows = rows[drawn(lengths, self.max_images, self.position())]
-            lengths = np.minimum(lengths, self.max_images)
+        part = self.part()
+        index = np.asarray(indices if part is None else part.batch, dtype=np.int64)
+        lengths, images = self._images_of(index)
+        rows = None
+        if part is not None:
+            held = np.isin(bag_numbers(lengths), part.places)
+            rows = Rows(len(images), torch.from_numpy(np.flatnonzero(held)))
+            index, lengths, images = index[part.places], lengths[part.places], images[held]
         return Batch(
-            torch.from_numpy(self.split.images[rows]),
+            torch.from_numpy(self.split.images[images]),
             torch.from_numpy(self.split.targets[index]),
             torch.from_numpy(index),
             torch.from_numpy(bag_numbers(lengths)),
+            rows,
         )
 
+    def _images_of(self, bags: Numbers) -> tuple[Numbers, Numbers]:
+        """Number of images taken of each bag, and the rows where they lie."""
+        lengths, rows = self.split.lengths[bags], image_rows(self.split.starts, bags)
+        if self.max_images is not None and lengths.size and lengths.max() > self.max_images:
+            rows = rows[drawn(lengths, self.max_images, self.position())]
+            lengths = np.minimum(lengths, self.max_images)
+        return lengths, rows
 
-def drawn(lengths: Rows, most: int, stream: str) -> Rows:
+
+def drawn(lengths: Numbers, most: int, stream: str) -> Numbers:
     """Draw at most ``most`` images of each bag, all subsets of a bag being equally likely.
 
     Args:
@@ -118,7 +151,7 @@ class BoundedBatches:
     [[0, 1], [2], [3]]
     """
 
-    def __init__(self, bags: Sequence[int], lengths: Rows, size: int, images: int | None) -> None:
+    def __init__(self, bags: Sequence[int], lengths: Numbers, size: int, images: int | None) -> None:
         self._batches: list[list[int]] = []
         held = 0
         for bag in bags:

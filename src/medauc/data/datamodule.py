@@ -17,6 +17,7 @@ from medauc.sampling import (
     SequentialShardSampler,
     ShuffledBatchSampler,
 )
+from medauc.sampling.part import Part
 
 SamplerName = Literal["auto", "class_balanced", "label_balanced", "shuffled"]
 BatchSampler = (
@@ -118,9 +119,9 @@ class ImageDataModule(pl.LightningDataModule):
         """Training batches in the sampler's order."""
         train = self.dataset.train
         data = (
-            BagDataset(train, self.max_images, self._position)
+            BagDataset(train, self.max_images, self._position, self._part)
             if isinstance(train, BagSplit)
-            else ArrayDataset(train)
+            else ArrayDataset(train, self._part)
         )
         return DataLoader(data, batch_sampler=self.sampler, collate_fn=_as_it_is)
 
@@ -150,6 +151,9 @@ class ImageDataModule(pl.LightningDataModule):
         num_replicas, rank = self.sampler.num_replicas, self.sampler.rank
         shard = SequentialShardSampler(len(split), num_replicas, rank)
         size = -(-self.batch_size // num_replicas)
+        if not len(shard) and len(split):  # Lightning would leave out the hooks of a process without batches
+            empty = BagDataset(split) if isinstance(split, BagSplit) else ArrayDataset(split)
+            return DataLoader(empty, batch_sampler=[[]], collate_fn=_as_it_is)
         if isinstance(split, BagSplit):
             images = None if self.max_images is None else size * self.max_images
             batches = BoundedBatches(list(shard), split.lengths, size, images)
@@ -157,8 +161,12 @@ class ImageDataModule(pl.LightningDataModule):
         return DataLoader(ArrayDataset(split), batch_size=size, sampler=shard, collate_fn=_as_it_is)
 
     def _position(self) -> str:
-        """Where the sampler stands: unlike at any other batch, the same in a resumed training."""
-        return f"{self.sampler.rank} {self.sampler.state_dict()}"
+        """Where the sampler stands: unlike at any other batch, the same on all ranks and in a resumed training."""
+        return f"0 {self.sampler.state_dict()}"
+
+    def _part(self) -> Part | None:
+        """Of which global batch the one that is being read is a part; None where one process has it all."""
+        return self.sampler.part if self.sampler.num_replicas > 1 else None
 
     def _make_sampler(self, num_replicas: int, rank: int) -> BatchSampler:
         try:
@@ -175,6 +183,6 @@ class ImageDataModule(pl.LightningDataModule):
             return kind(targets, size, self.positive_share, seed, groups=groups, **place)
         if groups is not None:
             return GroupShuffledBatchSampler(groups, size, seed, **place)
-        # Batch normalisation cannot train on a last batch of one a process.
-        too_few_left = len(train) > size and 0 < len(train) % size < 2 * place["num_replicas"]
+        # Batch normalisation cannot train on a last batch of one; every process needs one.
+        too_few_left = len(train) > size and 0 < len(train) % size < max(2, place["num_replicas"])
         return ShuffledBatchSampler(len(train), size, seed, drop_last=too_few_left, **place)

@@ -5,6 +5,8 @@ from monai.networks.blocks.convolutions import ResidualUnit
 from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
 from torch import Tensor, nn
 
+from medauc.sampling.part import draw_rows
+
 
 class DropBranch:
     """Forward hook that sets the output of a branch to zero for a share ``rate`` of the images, in training.
@@ -24,7 +26,7 @@ class DropBranch:
         """Drop the branch, each image with a draw of its own."""
         if not module.training:
             return output
-        draws = torch.rand(len(output), *[1] * (output.dim() - 1), device=output.device)
+        draws = draw_rows(torch.rand, len(output), *[1] * (output.dim() - 1), device=output.device)
         return output * ((draws >= self.rate) / (1 - self.rate)).to(output.dtype)
 
 

@@ -11,13 +11,17 @@ any number of processes.
 """
 
 from medauc.sampling.balanced import ClassBalancedBatchSampler, LabelBalancedBatchSampler
+from medauc.sampling.order import Shards
 from medauc.sampling.shards import SequentialShardSampler
 from medauc.sampling.shuffled import GroupShuffledBatchSampler, ShuffledBatchSampler
+from medauc.sampling.streamed import ShardShuffledBatchSampler
 
 __all__ = [
     "ClassBalancedBatchSampler",
     "GroupShuffledBatchSampler",
     "LabelBalancedBatchSampler",
     "SequentialShardSampler",
+    "ShardShuffledBatchSampler",
+    "Shards",
     "ShuffledBatchSampler",
 ]

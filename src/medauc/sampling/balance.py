@@ -8,6 +8,8 @@ from torch import Tensor
 
 from medauc.sampling.base import require_same
 from medauc.sampling.groups import Groups
+from medauc.sampling.order import Shards, order_of
+from medauc.sampling.part import Part
 from medauc.sampling.walk import Walk
 
 
@@ -19,18 +21,25 @@ class Balance(ABC):
         negative: numbers of the negative units.
         stream: name of the random stream.
         share: share of a batch's samples that positive units make up.
+        shards: where samples lie, if they are to be visited by windows of shards.
     """
 
-    def __init__(self, positive: Tensor, negative: Tensor, stream: str, share: float) -> None:
+    def __init__(
+        self, positive: Tensor, negative: Tensor, stream: str, share: float, shards: Shards | None = None
+    ) -> None:
         self.share = share
         self._walks = {
-            "positive": Walk(positive, f"{stream}/positive"),
-            "negative": Walk(negative, f"{stream}/negative"),
+            "positive": Walk(order_of(positive, f"{stream}/positive", shards)),
+            "negative": Walk(order_of(negative, f"{stream}/negative", shards)),
         }
 
     @abstractmethod
-    def draw(self, num_replicas: int, rank: int) -> list[int]:
-        """Draw a batch and return the part of ``rank``, positives first."""
+    def draw(self, num_replicas: int, rank: int) -> Part:
+        """Draw a batch, positives first, with the part of ``rank``."""
+
+    def shards_ahead(self) -> list[int]:
+        """Shards of the samples that come next."""
+        return [shard for walk in self._walks.values() for shard in walk.shards_ahead()]
 
     def state_dict(self) -> dict[str, Any]:
         """Positions of both walks."""
@@ -46,16 +55,22 @@ class SampleBalance(Balance):
     """Draws samples, the same number of either class for every batch."""
 
     def __init__(
-        self, positive: Tensor, negative: Tensor, stream: str, batch_size: int, positive_share: float
+        self,
+        positive: Tensor,
+        negative: Tensor,
+        stream: str,
+        batch_size: int,
+        positive_share: float,
+        shards: Shards | None = None,
     ) -> None:
         positives = min(max(round(batch_size * positive_share), 1), batch_size - 1)
-        super().__init__(positive, negative, stream, positives / batch_size)
+        super().__init__(positive, negative, stream, positives / batch_size, shards)
         self._parts = {"positive": positives, "negative": batch_size - positives}
 
-    def draw(self, num_replicas: int, rank: int) -> list[int]:
+    def draw(self, num_replicas: int, rank: int) -> Part:
         """Draw a batch; sample by sample its members go to the ranks in turn."""
         batch = [sample for kind in self._walks for sample in self._take(kind)]
-        return batch[rank::num_replicas]
+        return Part(batch, range(rank, len(batch), num_replicas))
 
     def state_dict(self) -> dict[str, Any]:
         """Positions of both walks, and the number of positives a batch."""
@@ -92,7 +107,7 @@ class GroupBalance(Balance):
         self._groups = groups
         self._batch_size = batch_size
 
-    def draw(self, num_replicas: int, rank: int) -> list[int]:
+    def draw(self, num_replicas: int, rank: int) -> Part:
         """Draw a batch, its groups dealt to the ranks by size; the first two groups are of either kind."""
         drawn: dict[str, list[int]] = {kind: [] for kind in self._walks}
         held: dict[str, set[int]] = {kind: set() for kind in self._walks}

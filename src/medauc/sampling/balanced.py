@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from medauc.sampling.balance import Balance, GroupBalance, SampleBalance
-from medauc.sampling.base import ResumableBatchSampler, require_same
+from medauc.sampling.base import ResumableBatchSampler, require_length, require_same
 from medauc.sampling.groups import Groups
+from medauc.sampling.order import Shards
+from medauc.sampling.part import Part
 
 UNKNOWN = -1
 
@@ -26,13 +28,15 @@ class _BalancedBatchSampler(ResumableBatchSampler):
         groups: Iterable[Hashable] | Tensor | None,
         num_replicas: int,
         rank: int,
+        epoch_batches: int | None,
+        shards: Shards | None = None,
     ) -> None:
         if batch_size < 2:
             raise ValueError(f"batch_size must be at least 2, one sample of either class, got {batch_size}")
         if not 0 < positive_share < 1:
             raise ValueError(f"positive_share must lie strictly between 0 and 1, got {positive_share}")
         super().__init__(batch_size, seed, num_replicas, rank)
-        self._length = -(-len(targets) // batch_size)
+        self._length = require_length(epoch_batches) or -(-len(targets) // batch_size)
         self._turn = 0
         gathered = None if groups is None else Groups.of(groups, len(targets))
         kinds = targets if gathered is None else gathered.highest(targets)
@@ -43,7 +47,9 @@ class _BalancedBatchSampler(ResumableBatchSampler):
             if not len(positive) or not len(negative):
                 continue
             if gathered is None:
-                balance: Balance = SampleBalance(positive, negative, stream, batch_size, positive_share)
+                balance: Balance = SampleBalance(
+                    positive, negative, stream, batch_size, positive_share, shards
+                )
             else:
                 gathered.require_room(batch_size, num_replicas, positive.tolist(), negative.tolist())
                 balance = GroupBalance(positive, negative, stream, gathered, batch_size, positive_share)
@@ -54,8 +60,12 @@ class _BalancedBatchSampler(ResumableBatchSampler):
         self.prevalence = _prevalence(targets, rates)
 
     def __len__(self) -> int:
-        """Number of batches in an epoch, ``ceil(N / batch_size)``."""
+        """Number of batches in an epoch."""
         return self._length
+
+    def shards_ahead(self) -> list[int]:
+        """Shards of the samples that come next, in the order in which they are worth fetching."""
+        return [shard for balance in self._balances.values() for shard in balance.shards_ahead()]
 
     def state_dict(self) -> dict[str, Any]:
         """Position and identity of the sampler, plain numbers only; the same on every rank."""
@@ -76,7 +86,7 @@ class _BalancedBatchSampler(ResumableBatchSampler):
             balance.load_state_dict(state_dict["balances"][str(label)])
         self._turn = state_dict["turn"]
 
-    def _next_batch(self) -> list[int]:
+    def _next_part(self) -> Part:
         balances = list(self._balances.values())
         balance = balances[self._turn]
         self._turn = (self._turn + 1) % len(balances)
@@ -89,7 +99,7 @@ class ClassBalancedBatchSampler(_BalancedBatchSampler):
     Each class is walked through in random order, every sample once before any comes again; the walk goes on
     over batches and epochs. A batch holds ``round(batch_size * positive_share)`` positives, but at least one
     sample of either class, positives first. Within a batch a sample comes twice only when its class is
-    smaller than its part of the batch. An epoch is ``ceil(N / batch_size)`` batches, all of them full.
+    smaller than its part of the batch. An epoch is ``ceil(N / batch_size)`` batches, or ``epoch_batches``, all full.
 
     With ``groups`` what is walked through is groups, positive ones (that hold a positive sample) and negative
     ones, and a batch is made of whole groups: of either kind by turns, as keeps the samples of positive groups
@@ -103,6 +113,8 @@ class ClassBalancedBatchSampler(_BalancedBatchSampler):
         seed: any integer; equal seeds give equal batches.
         groups: the group (patient) of each sample, anything hashable or an integer tensor of shape (N,), whose
             samples come in one batch and go to one process; None to draw samples by themselves.
+        shards: where samples lie, to walk through either class by windows of a few shards; None shuffles as a whole.
+        epoch_batches: batches an epoch, >= 1; None takes ``ceil(N / batch_size)``.
         num_replicas: number of processes that share each batch, each with its part of either class to within a
             sample (whole groups: by their sizes; then ``batch_size`` >= ``num_replicas`` times the largest group).
         rank: which of them this one is, in ``[0, num_replicas)``.
@@ -136,11 +148,26 @@ class ClassBalancedBatchSampler(_BalancedBatchSampler):
         seed: int = 0,
         *,
         groups: Iterable[Hashable] | Tensor | None = None,
+        shards: Shards | None = None,
+        epoch_batches: int | None = None,
         num_replicas: int = 1,
         rank: int = 0,
     ) -> None:
+        if groups is not None and shards is not None:
+            raise ValueError("whole groups cannot be drawn by windows of shards: give groups or shards")
         column = _binary(targets)
-        super().__init__(column, [f"{seed}"], batch_size, positive_share, seed, groups, num_replicas, rank)
+        super().__init__(
+            column,
+            [f"{seed}"],
+            batch_size,
+            positive_share,
+            seed,
+            groups,
+            num_replicas,
+            rank,
+            epoch_batches,
+            shards,
+        )
         if not self._balances:
             raise ValueError(
                 "every group holds a positive sample: balanced batches need groups without one too"
@@ -161,6 +188,7 @@ class LabelBalancedBatchSampler(_BalancedBatchSampler):
         seed: any integer; equal seeds give equal batches.
         groups: as for :class:`ClassBalancedBatchSampler`; a group comes whole, with samples whose target is
             unknown, when it has any that is known.
+        epoch_batches: batches an epoch, >= 1; None takes ``ceil(N / batch_size)``.
         num_replicas: number of processes that share each batch.
         rank: which of them this one is, in ``[0, num_replicas)``.
 
@@ -190,12 +218,15 @@ class LabelBalancedBatchSampler(_BalancedBatchSampler):
         seed: int = 0,
         *,
         groups: Iterable[Hashable] | Tensor | None = None,
+        epoch_batches: int | None = None,
         num_replicas: int = 1,
         rank: int = 0,
     ) -> None:
         columns = _multi_label(targets)
         streams = [f"{seed}/label {label}" for label in range(columns.shape[1])]
-        super().__init__(columns, streams, batch_size, positive_share, seed, groups, num_replicas, rank)
+        super().__init__(
+            columns, streams, batch_size, positive_share, seed, groups, num_replicas, rank, epoch_batches
+        )
         self.labels = tuple(self._balances)
         self.skipped_labels = tuple(label for label in range(len(streams)) if label not in self._balances)
         if not self.labels:

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch.utils.data import Sampler
 
+from medauc.sampling.part import Part
+
 
 class ResumableBatchSampler(Sampler[list[int]], ABC):
     """Counts the batches of an epoch; the subclass knows which batch is next.
@@ -15,6 +17,9 @@ class ResumableBatchSampler(Sampler[list[int]], ABC):
         seed: any integer.
         num_replicas: number of processes that share each batch.
         rank: which of them this one is, in ``[0, num_replicas)``.
+
+    Attributes:
+        part: the batch that was handed out last, and this rank's part of it; None before the first one.
 
     Raises:
         ValueError: no such rank, or fewer samples in a batch than processes.
@@ -33,14 +38,15 @@ class ResumableBatchSampler(Sampler[list[int]], ABC):
         self.rank = rank
         self._handed_out = 0
         self._resumed = False
+        self.part: Part | None = None
 
     @abstractmethod
     def __len__(self) -> int:
         """Number of batches in an epoch, equal on all ranks."""
 
     @abstractmethod
-    def _next_batch(self) -> list[int]:
-        """Draw the next batch and return this rank's part of it."""
+    def _next_part(self) -> Part:
+        """Draw the next batch; return it with this rank's part."""
 
     def _begin_epoch(self) -> None:
         """Prepare an epoch; samplers whose walk goes on over epochs have nothing to do."""
@@ -53,7 +59,8 @@ class ResumableBatchSampler(Sampler[list[int]], ABC):
         self._resumed = False
         while self._handed_out < len(self):
             self._handed_out += 1
-            yield self._next_batch()
+            self.part = self._next_part()
+            yield self.part.own
 
     def state_dict(self) -> dict[str, Any]:
         """Position and identity of the sampler, plain numbers only; the same on every rank."""
@@ -87,3 +94,10 @@ def require_same(state_dict: Mapping[str, Any], **own: object) -> None:
     for name, value in own.items():
         if state_dict.get(name) != value:
             raise ValueError(f"state has {name}={state_dict.get(name)}, this sampler {value}")
+
+
+def require_length(epoch_batches: int | None) -> int | None:
+    """Raise ValueError when a number of batches is given that is no number of batches."""
+    if epoch_batches is not None and epoch_batches < 1:
+        raise ValueError(f"epoch_batches must be at least 1, got {epoch_batches}")
+    return epoch_batches

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from medauc.sampling.part import Part
+
 
 @dataclass(frozen=True, eq=False)
 class Groups:
@@ -81,8 +83,8 @@ class Groups:
                 f"batch_size must be at least {needed} to fit group {named} into {places}, got {batch_size}"
             )
 
-    def deal(self, kinds: Sequence[Sequence[int]], num_replicas: int, rank: int) -> list[int]:
-        """Samples of those groups that ``rank`` gets of a batch.
+    def deal(self, kinds: Sequence[Sequence[int]], num_replicas: int, rank: int) -> Part:
+        """Samples of a batch, and those of them that ``rank`` gets.
 
         Kind by kind, the largest groups first, each goes to the process with the fewest samples so far: the
         processes' sizes differ by no more than a group, and none is empty if there are as many groups.
@@ -93,16 +95,19 @@ class Groups:
             rank: this one.
 
         >>> groups = Groups.of("aaabbcd")
-        >>> [groups.deal([[0, 1], [2, 3]], 2, rank) for rank in (0, 1)]
+        >>> [groups.deal([[0, 1], [2, 3]], 2, rank).own for rank in (0, 1)]
         [[0, 1, 2, 6], [3, 4, 5]]
         """
         totals = [0] * num_replicas
-        own: list[int] = []
+        batch: list[int] = []
+        places: list[int] = []
         for kind in kinds:
             owners = [0] * len(kind)
             for place in sorted(range(len(kind)), key=lambda place: -self.size(kind[place])):
                 owners[place] = min(range(num_replicas), key=totals.__getitem__)
                 totals[owners[place]] += self.size(kind[place])
             for group, owner in zip(kind, owners, strict=True):
-                own += self.members[group] if owner == rank else ()
-        return own
+                if owner == rank:
+                    places += range(len(batch), len(batch) + self.size(group))
+                batch += self.members[group]
+        return Part(batch, places)

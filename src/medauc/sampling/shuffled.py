@@ -7,7 +7,9 @@ from torch import Tensor
 
 from medauc.sampling.base import ResumableBatchSampler, require_same
 from medauc.sampling.groups import Groups
-from medauc.sampling.walk import Walk, permutation
+from medauc.sampling.order import WholeOrder, permutation
+from medauc.sampling.part import Part
+from medauc.sampling.walk import Walk
 
 
 class ShuffledBatchSampler(ResumableBatchSampler):
@@ -82,9 +84,10 @@ class ShuffledBatchSampler(ResumableBatchSampler):
     def _permutation(self) -> list[int]:
         return permutation(self.num_samples, f"{self.seed}/{self._epoch}").tolist()
 
-    def _next_batch(self) -> list[int]:
+    def _next_part(self) -> Part:
         start = (self._handed_out - 1) * self.batch_size
-        return self._order[start + self.rank : start + self.batch_size : self.num_replicas]
+        batch = self._order[start : start + self.batch_size]
+        return Part(batch, range(self.rank, len(batch), self.num_replicas))
 
 
 class GroupShuffledBatchSampler(ResumableBatchSampler):
@@ -127,7 +130,7 @@ class GroupShuffledBatchSampler(ResumableBatchSampler):
         self._groups.require_room(batch_size, num_replicas, range(count))
         if count < num_replicas:
             raise ValueError(f"{count} groups are too few for {num_replicas} processes")
-        self._walk = Walk(range(count), f"{seed}/groups")
+        self._walk = Walk(WholeOrder(range(count), f"{seed}/groups"))
         self._length = -(-sum(map(len, self._groups.members)) // batch_size)
 
     def __len__(self) -> int:
@@ -147,7 +150,7 @@ class GroupShuffledBatchSampler(ResumableBatchSampler):
         super().load_state_dict(state_dict)
         self._walk.load_state_dict(state_dict["groups"])
 
-    def _next_batch(self) -> list[int]:
+    def _next_part(self) -> Part:
         batch: dict[int, None] = {}
         room = self.batch_size
         while (group := self._walk.due(batch)) not in batch and self._groups.size(group) <= room:

@@ -6,10 +6,13 @@ import torch
 from torch import Generator, Tensor
 
 from medauc.errors import InputError
+from medauc.sampling.part import draw_rows
 
 
 class Draw:
     """Random numbers for each image of a batch, on its device, in single precision at least.
+
+    Where several processes share a batch, each image gets those that it would get in one process.
 
     Args:
         images: the batch, (N, C, *spatial).
@@ -37,7 +40,8 @@ class Draw:
         return torch.eye(d, dtype=self.dtype, device=self.device).expand(self.count, d, d)
 
     def _numbers(self, make: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
-        return make(self.count, *shape, dtype=self.dtype, device=self.device, generator=self.generator)
+        options = {"dtype": self.dtype, "device": self.device, "generator": self.generator}
+        return draw_rows(make, self.count, *shape, **options)
 
 
 class SharedDraw(Draw):
