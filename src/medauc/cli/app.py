@@ -1,6 +1,5 @@
 """The ``medauc`` command: its verbs, and how errors become one line and an exit status."""
 
-import errno
 import sys
 import traceback
 from typing import Annotated
@@ -22,6 +21,7 @@ from medauc.cli.pretrain import pretrain
 from medauc.cli.report import report
 from medauc.cli.train import train
 from medauc.errors import InputError
+from medauc.files import is_full
 
 INPUT_AT_FAULT, ANYTHING_ELSE, INTERRUPTED = 2, 1, 130
 
@@ -95,10 +95,10 @@ def _explain(error: Exception) -> tuple[str, int]:
     """Message and exit status of an error."""
     if isinstance(error, InputError):
         return str(error), INPUT_AT_FAULT
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+    if is_full(error):
         return (
-            f"{error}; free some space: what was finished is kept, --resume continues a training",
-            INPUT_AT_FAULT,
+            f"{error}; free some and go on: what was finished is kept, --resume continues a training",
+            ANYTHING_ELSE,
         )
     # Wrong usage: click's exceptions, which typer carries along under a private name. An empty message: help was shown.
     if (usage := getattr(error, "format_message", None)) is not None:

@@ -74,6 +74,31 @@ class Recipe(Section):
         most = self.data.bags.max_images
         return None if most is None else self.sampling.batch_size * most
 
+    @property
+    def batch_sizes(self) -> dict[str, int]:
+        """Samples in a batch, by the section that says so, one of each stage.
+
+        >>> Recipe().batch_sizes
+        {'sampling': 64}
+        """
+        sizes = {"sampling": self.sampling.batch_size}
+        if self.first_stage is not None:
+            sizes["first_stage"] = self.first_stage.sampling.batch_size
+        return sizes
+
+    def with_batch_sizes(self, sizes: Mapping[str, int]) -> "Recipe":
+        """This recipe with other :attr:`batch_sizes`.
+
+        >>> Recipe().with_batch_sizes({"sampling": 32}).sampling.batch_size
+        32
+        """
+        sampling = self.sampling.model_copy(update={"batch_size": sizes["sampling"]})
+        first = self.first_stage
+        if first is not None:
+            own = first.sampling.model_copy(update={"batch_size": sizes["first_stage"]})
+            first = first.model_copy(update={"sampling": own})
+        return self.model_copy(update={"sampling": sampling, "first_stage": first})
+
     def stages(self) -> tuple["Recipe", ...]:
         """What is trained one after another, each stage as a recipe of its own.
 

@@ -18,7 +18,7 @@ from medauc.data.cache.folder import ABOUT, DIGESTS, IMAGES, discard
 from medauc.data.cache.pool import prepare_rows
 from medauc.data.cache.progress import ShowProgress
 from medauc.data.cache.rows import RowJob
-from medauc.files import write_bytes_atomically, write_text_atomically
+from medauc.files import write_all, write_bytes_atomically, write_text_atomically
 
 _DONE = "done"  # one byte a row: 1 where its pixels are safe on disk
 _CHUNK_BYTES = 2 << 20  # of pixels handed out at a time
@@ -159,5 +159,5 @@ def _copy_rows(plan: Plan, job: RowJob, entry: Path, done: NDArray[np.uint8]) ->
                 rows[start : start + _COPY_ROWS], sources[start : start + _COPY_ROWS], strict=True
             ):
                 file.seek(job.offset + int(row) * prod(job.shape))
-                file.write(images[source].tobytes())
+                write_all(file, images[source].tobytes())
     done[rows] = 1

@@ -10,6 +10,7 @@ from typing import Any
 from medauc.data.preparation import PreparationSpec, prepare_file
 from medauc.data.readers.quiet import quiet
 from medauc.errors import InputError
+from medauc.files import write_all
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def write_rows(job: RowJob, rows: Iterable[tuple[int, str]]) -> list[tuple[int, 
                 failed.append((row, reason_of(error, path)))
                 continue
             file.seek(job.offset + row * prod(job.shape))
-            file.write(pixels.tobytes())
+            write_all(file, pixels.tobytes())
     return failed
 
 

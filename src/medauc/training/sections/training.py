@@ -11,7 +11,8 @@ class TrainingSection(Section):
     """Length, early stopping (``patience: null`` never stops early), precision and weight averaging.
 
     ``selection``: keep the weights of the ``best`` epoch by validation AUC, or those after the ``last`` one,
-    which needs no validation split.
+    which needs no validation split. ``out_of_memory: halve_batch`` begins a training that does not fit into memory
+    anew, once, with half the batch.
     """
 
     max_epochs: int = Field(100, ge=1, le=100_000)
@@ -22,6 +23,7 @@ class TrainingSection(Section):
     weight_averaging: Literal["none", "ema", "swa"] = "none"
     ema_decay: float = Field(0.99, gt=0, lt=1)
     swa_start: float = Field(0.75, ge=0, lt=1)
+    out_of_memory: Literal["stop", "halve_batch"] = "stop"
 
     @model_validator(mode="after")
     def _last_weights_come_after_all_epochs(self) -> Self:
