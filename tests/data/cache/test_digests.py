@@ -7,7 +7,6 @@ import pytest
 
 import medauc.data.cache.digests as digests
 from medauc.data.cache.digests import combined, file_digests
-from medauc.data.cache.parts import image_parts
 from medauc.data.cache.progress import silent
 
 
@@ -100,16 +99,18 @@ def test_values_beside_a_header_count(
     (tmp_path / header).write_text(text)
     before = digest(tmp_path / header)
     (tmp_path / values).write_bytes(b"1")
-    assert image_parts(str(tmp_path / header)) == sorted([str(tmp_path / header), str(tmp_path / values)])
     with_values = digest(tmp_path / header)
     (tmp_path / values).write_bytes(b"2")
     assert len({*before, *with_values, *digest(tmp_path / header)}) == 3
 
 
-def test_a_header_cannot_point_out_of_its_folder(tmp_path: Path) -> None:
-    header = tmp_path / "scan.mhd"
-    header.write_text("ElementDataFile = ../../etc/passwd\n")
-    assert image_parts(str(header)) == [str(header)]
+def test_a_header_cannot_point_out_of_its_folder(tmp_path: Path, digest: Callable[..., list[str]]) -> None:
+    header, secret = tmp_path / "folder" / "scan.mhd", tmp_path / "secret"
+    header.parent.mkdir()
+    header.write_text("ElementDataFile = ../secret\n")
+    before = digest(header)
+    secret.write_text("of somebody else")
+    assert digest(header) == before
 
 
 def test_series_of_one_folder(tmp_path: Path, digest: Callable[..., list[str]]) -> None:
@@ -120,6 +121,43 @@ def test_series_of_one_folder(tmp_path: Path, digest: Callable[..., list[str]]) 
     assert len({whole, first, second}) == 3
     (series / "2.dcm").write_bytes(b"2")
     assert not {whole, first, second} & set(digest(series, f"{series}#1", f"{series}#2"))
+
+
+def test_a_folder_is_looked_at_once_for_all_its_series(
+    tmp_path: Path, digest: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = tmp_path / "series"
+    series.mkdir()
+    (series / "1.dcm").write_bytes(b"1")
+    looked = []
+    files = digests.files_of_image
+    monkeypatch.setattr(
+        digests, "files_of_image", lambda path, **more: looked.append(path) or files(path, **more)
+    )
+    assert len(set(digest(*(f"{series}#{number}" for number in range(30))))) == 30
+    assert looked == [str(series)]
+
+
+def test_a_plain_file_may_have_the_sign_of_a_series(tmp_path: Path, digest: Callable[..., list[str]]) -> None:
+    for name, content in (("a#1.png", b"1"), ("b.png", b"1"), ("c#1.png", b"2")):
+        (tmp_path / name).write_bytes(content)
+    first, second, third = digest(*(tmp_path / name for name in ("a#1.png", "b.png", "c#1.png")))
+    assert first == second != third
+
+
+def test_more_files_than_are_looked_up_at_a_time(
+    tmp_path: Path, digest: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "_CHUNK", 3)
+    monkeypatch.setattr(digests, "_SETTLED", 0.0)
+    paths = [tmp_path / f"{number}.png" for number in range(8)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    first = digest(*paths)
+    monkeypatch.setattr(digests, "_read", None)  # nothing is read again
+    digests._contents.cache_clear()
+    assert digest(*paths[::-1]) == first[::-1]
+    assert len(set(first)) == 8
 
 
 def test_combining_depends_on_order_and_text() -> None:

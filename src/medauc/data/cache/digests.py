@@ -1,25 +1,27 @@
 """What files hold, as a short digest; files that have not changed since are not read again."""
 
 import hashlib
+import os
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medauc.data.cache.parts import image_parts, is_alone
 from medauc.data.cache.progress import ShowProgress
 from medauc.data.readers.limits import Limits
+from medauc.data.readers.parts import files_of_image, is_alone, place_of
 
 Digests = NDArray[np.bytes_]  # (N,) of 32 hexadecimal digits
 
-_CHUNK = 1000  # files looked up at a time
+_CHUNK = 900  # files looked up at a time: older versions of SQLite take 999 parameters
 _BATCH = 50  # of them handed to a thread at a time
 _BLOCK = 1 << 20
 _SETTLED = 2.0  # seconds: a file written just now may change again within its time stamp's resolution
@@ -40,10 +42,11 @@ def file_digests(paths: Sequence[str], index: Path, jobs: int, progress: ShowPro
         counts as another one when it can be read.
     """
     found = np.empty(len(paths), dtype="S32")
+    look = lru_cache(maxsize=64)(_state_of)  # all series of a folder are in the same state
     with ThreadPoolExecutor(jobs) as pool, closing(_Index(index)) as known:
         for start in range(0, len(paths), _CHUNK):
             chunk = paths[start : start + _CHUNK]
-            found[start : start + len(chunk)] = _digests_of(chunk, known, pool)
+            found[start : start + len(chunk)] = _digests_of(chunk, look, known, pool)
             progress("checking files", start + len(chunk), len(paths))
     return found
 
@@ -69,42 +72,52 @@ def empty_index(index: Path) -> None:
         database.execute("VACUUM")
 
 
-def _digests_of(paths: Sequence[str], known: "_Index", pool: ThreadPoolExecutor) -> list[str]:
-    stamps = [_stamp(path) for path in paths]
-    digests = [known.get(path, stamp) for path, stamp in zip(paths, stamps, strict=True)]
+class _State(NamedTuple):
+    """What an image is made of, and how these files looked; no ``stamp`` where the index must not be used."""
+
+    parts: tuple[str, ...]
+    stamp: str | None
+
+
+def _digests_of(
+    paths: Sequence[str], look: Callable[[str], _State], known: "_Index", pool: ThreadPoolExecutor
+) -> list[str]:
+    states = [look(place_of(path)) for path in paths]
+    digests = known.get([(path, state.stamp) for path, state in zip(paths, states, strict=True)])
     missing = [i for i, digest in enumerate(digests) if digest is None]
     batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
-    read = pool.map(lambda batch: [_digest(paths[i], stamps[i]) for i in batch], batches)
+    read = pool.map(lambda batch: [_digest(paths[i], states[i]) for i in batch], batches)
     fresh = [digest for batch in read for digest in batch]
-    known.put([(paths[i], stamps[i], digest) for i, digest in zip(missing, fresh, strict=True)])
+    known.put([(paths[i], states[i].stamp, digest) for i, digest in zip(missing, fresh, strict=True)])
     for i, digest in zip(missing, fresh, strict=True):
         digests[i] = digest
     return [digest or "" for digest in digests]
 
 
-def _stamp(path: str) -> str | None:
-    """Size and times of all parts; None where the index must not be used."""
+def _state_of(path: str) -> _State:
+    """Parts, and a digest of their sizes and times."""
+    parts: tuple[str, ...] = (path,)
     try:
-        states = [Path(path).stat()] if is_alone(path) else []
+        states = [os.stat(path)] if is_alone(path) else []  # noqa: PTH116  a million Path objects take seconds
         if not states or stat.S_ISDIR(states[0].st_mode):
-            states = [Path(part).stat() for part in image_parts(path)]
+            parts = tuple(str(file) for file in files_of_image(path, whole_folder=True))
+            states = [Path(part).stat() for part in parts]
     except OSError:
-        return None
+        return _State(parts, None)
     newest = max((max(state.st_mtime, state.st_ctime) for state in states), default=0.0)
     if time.time() - newest < _SETTLED:
-        return None
-    return _short(",".join(f"{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}" for state in states))
+        return _State(parts, None)
+    looks = ",".join(f"{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}" for state in states)
+    return _State(parts, _short(f"sha256:{looks}"))
 
 
-def _digest(path: str, stamp: str | None) -> str:
+def _digest(path: str, state: _State) -> str:
     """Digest of the contents of all parts of an image, and of the series' name where the folder holds several."""
     try:
-        parts = tuple(image_parts(path))
-        contents = _read(parts) if stamp is None else _contents(parts, stamp)
+        contents = _read(state.parts) if state.stamp is None else _contents(*state)
     except OSError as error:
         contents = _short(f"unreadable: {error.strerror}")
-    series = Path(path).name.partition("#")[2]
-    return _short(f"{contents}#{series}") if series else contents
+    return contents if path == place_of(path) else _short(f"{contents}#{path.rpartition('#')[2]}")
 
 
 @lru_cache(maxsize=64)  # all series of a folder have the same parts
@@ -113,12 +126,12 @@ def _contents(parts: tuple[str, ...], stamp: str) -> str:
 
 
 def _read(parts: tuple[str, ...]) -> str:
-    whole = hashlib.blake2b(digest_size=16)
+    whole = hashlib.sha256()  # processors have instructions for it
     for part in parts:
         whole.update(b"\0")
         for block in _blocks(part):
             whole.update(block)
-    return whole.hexdigest()
+    return whole.hexdigest()[:32]
 
 
 def _short(text: str) -> str:
@@ -127,12 +140,13 @@ def _short(text: str) -> str:
 
 def _blocks(path: str) -> Iterator[bytes]:
     """Contents of a file as far as a reader would read; of a larger one also its size."""
-    status, left = Path(path).stat(), Limits().max_bytes
+    status, left = os.stat(path), Limits().max_bytes  # noqa: PTH116
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
         yield b"not a file"
         return
-    with Path(path).open("rb", buffering=0) as file:
-        while left > 0 and (block := file.read(min(_BLOCK, left))):
+    step = min(_BLOCK, status.st_size + 4096)  # as much is taken before it is known how much there is
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        while left > 0 and (block := file.read(min(step, left))):
             left -= len(block)
             yield block
     if left <= 0:
@@ -150,17 +164,22 @@ class _Index:
         except sqlite3.Error:
             self.close()
 
-    def get(self, path: str, stamp: str | None) -> str | None:
-        """The digest of a file that has not changed."""
-        if self._database is None or stamp is None:
-            return None
+    def get(self, asked: Sequence[tuple[str, str | None]]) -> list[str | None]:
+        """The digest of each path that still has the stamp it had."""
+        names = [_text(path) for path, stamp in asked if stamp is not None]
+        if self._database is None or not names:
+            return [None] * len(asked)
+        query = f"SELECT path, stamp, digest FROM files WHERE path IN ({','.join('?' * len(names))})"
         try:
-            query = "SELECT digest FROM files WHERE path = ? AND stamp = ?"
-            row = self._database.execute(query, (_text(path), stamp)).fetchone()
+            found = {
+                path: (stamp, str(digest)) for path, stamp, digest in self._database.execute(query, names)
+            }
         except sqlite3.Error:
             self.close()
-            return None
-        return None if row is None else str(row[0])
+            return [None] * len(asked)
+        nothing = (None, None)
+        rows = [(stamp, found.get(_text(path), nothing)) for path, stamp in asked]
+        return [digest if stamp is not None and stamp == old else None for stamp, (old, digest) in rows]
 
     def put(self, rows: list[tuple[str, str | None, str]]) -> None:
         """Remember digests, but for files that are not to be trusted yet."""
