@@ -129,7 +129,7 @@ def test_files_named_like_images_are_told_when_they_hold_none(class_folders: Pat
     data = load(class_folders)
     assert sum(map(len, data)) == 36
     assert (
-        "4 files are named like images and hold none, left out: ill/00.png, ill/01.png, ill/02.png, ..."
+        "4 files are named like images and hold none that is read, left out: ill/00.png, ill/01.png, ill/02.png, ..."
         in data.notes
     )
 

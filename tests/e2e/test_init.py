@@ -78,7 +78,7 @@ def test_volumes_of_several_spacings_and_orientations(tmp_path: Path, invoke):
         "volumes",
         "orientation: SAR (1), SPL (7)",
         "NOT READ: 1 of 9",
-        "NO IMAGES: 1 file is named like an image and holds none, left out: failed.nii.gz",
+        "NO IMAGES: 1 file is named like an image and holds none that is read, left out: failed.nii.gz",
         "no classes told: fill in the column",
     ):
         assert words in found.out

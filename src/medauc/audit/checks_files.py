@@ -33,8 +33,8 @@ def passed_over(material: Material) -> Iterator[Finding]:
         yield make(
             "warning",
             "passed over",
-            f"{count(len(names), 'file')} named like images without an image inside, left out: {few(names)}",
-            "copy them again, or remove them",
+            f"{count(len(names), 'file')} named like images without one that is read, left out: {few(names)}",
+            "copy them again, convert them, or remove them",
             len(names),
             names,
         )

@@ -1,6 +1,7 @@
 """Folders of slices: order, geometry, and what is wrong with a series; finding images below a folder."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fuzz.fuzz_corpus import dicom_bytes, dicom_object
-from medauc.data.readers import UnreadableImage, files_of_image, list_images, named_like_images, read_image
+from medauc.data.readers import (
+    UnreadableImage,
+    files_of_image,
+    list_images,
+    named_like_images,
+    patient_id_of,
+    read_image,
+)
 
 
 def oblique(angle: float = 0.4) -> np.ndarray:
@@ -147,6 +155,79 @@ def test_several_series_in_a_folder_are_named(tmp_path: Path) -> None:
     assert "no series 00000000" in refused(tmp_path / "study#00000000")
 
 
+@pytest.fixture
+def headers_read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files whose headers are read to tell their series, one entry each time."""
+    from medauc.data.readers.dicom import folder as module
+
+    read: list[Path] = []
+    plain = module.opened
+
+    def opened(path: Path, *rest: Any) -> Any:
+        read.append(path)
+        return plain(path, *rest)
+
+    monkeypatch.setattr(module, "opened", opened)
+    return read
+
+
+def write_study(folder: Path, series: int, slices: int) -> None:
+    """Several series in one folder, written an hour ago."""
+    for number in range(series):
+        uid = pydicom.uid.generate_uid(entropy_srcs=[str(number)])
+        for place in range(slices):
+            write_slice(folder, f"{number}-{place}", place, number + 1, SeriesInstanceUID=uid)
+    hour_ago = time.time() - 3600
+    for path in folder.iterdir():
+        os.utime(path, (hour_ago, hour_ago))
+
+
+def test_headers_of_a_folder_are_read_once_for_all_its_series(
+    tmp_path: Path, headers_read: list[Path]
+) -> None:
+    folder = tmp_path / "study"
+    write_study(folder, series=7, slices=3)
+    found = list_images(tmp_path)
+    assert len(found) == 7
+    for path in found:
+        assert read_image(path).pixels.shape[0] == len(files_of_image(path)) == 3
+        assert patient_id_of(path)
+    assert len(headers_read) == len(set(headers_read)) == 7 * 3
+
+
+def test_a_folder_that_changed_is_looked_at_anew(tmp_path: Path, headers_read: list[Path]) -> None:
+    folder = tmp_path / "study"
+    write_study(folder, series=2, slices=3)
+    first, second = list_images(tmp_path)
+    kept = read_image(first).pixels
+    # A slice goes over to the other series without a change of the folder, of a size or of a modification time.
+    moved, of_other = folder / "1-2", folder / "0-2"
+    before = moved.stat()
+    uid = pydicom.dcmread(of_other).SeriesInstanceUID
+    write_slice(folder, "1-2", 3, 9, SeriesInstanceUID=uid)
+    os.utime(moved, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert sorted(len(files_of_image(path)) for path in (first, second)) == [2, 4]
+    (folder / "1-2").unlink()
+    assert sorted(len(files_of_image(path)) for path in (first, second)) == [2, 3]
+    assert kept.shape[0] == 3
+
+
+def test_a_file_that_was_written_just_now_is_not_relied_on(tmp_path: Path, headers_read: list[Path]) -> None:
+    for place in range(2):
+        write_slice(tmp_path / "s", f"{place}", place, 1)
+    for _ in range(2):
+        assert len(files_of_image(tmp_path / "s")) == 2
+    assert len(headers_read) == 4
+
+
+def test_hidden_files_are_no_slices(tmp_path: Path) -> None:
+    for place in range(3):
+        write_slice(tmp_path / "s", f"{place}", place, 1)
+    write_slice(tmp_path / "s", "._2", 9, 1)
+    image = read_image(tmp_path / "s")
+    assert (image.pixels.shape[0], image.notes) == (3, ())
+
+
 def test_a_series_of_a_linked_folder_is_refused(tmp_path: Path) -> None:
     folder, link = tmp_path / "study", tmp_path / "link"
     for series in "ab":
@@ -197,6 +278,39 @@ def test_files_named_like_images_that_hold_none(tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to(tmp_path / "page.dcm")
     found = [str(path.relative_to(tmp_path)) for path in named_like_images(tmp_path)]
     assert found == ["deep/empty2.png", "deep/empty10.PNG", "page.dcm", "volume.nii.gz"]
+
+
+def test_names_without_an_ending_are_images_where_others_are(tmp_path: Path) -> None:
+    for view in (1, 2):
+        write_slice(tmp_path / "views", f"IM{view}", 0, 1, ImagePositionPatient=None)
+    for name in ("IM3", "1.2.840.77", "README", "Makefile", "a.txt"):
+        (tmp_path / "views" / name).touch()
+    (tmp_path / "LICENSE2").touch()  # no image lies beside it
+    assert [path.name for path in list_images(tmp_path)] == ["IM1", "IM2"]
+    assert [path.name for path in named_like_images(tmp_path)] == ["1.2.840.77", "IM3"]
+
+
+@pytest.mark.parametrize(("damaged", "told"), [("a.hdr", ["a.hdr"]), ("a.img", [])])
+def test_a_pair_with_a_damaged_half_is_one_file(tmp_path: Path, damaged: str, told: list[str]) -> None:
+    import nibabel
+
+    nibabel.save(nibabel.Nifti1Pair(np.zeros((3, 3, 3), np.int16), np.eye(4)), tmp_path / "a.hdr")
+    (tmp_path / damaged).write_bytes(b"")
+    assert [path.name for path in named_like_images(tmp_path)] == told
+    listed = [*list_images(tmp_path), *named_like_images(tmp_path)]
+    assert listed == [tmp_path / "a.hdr"]  # one row, whichever half it is
+    assert "is empty" in refused(listed[0])
+
+
+def test_an_office_document_is_no_image(tmp_path: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+    np.savez(tmp_path / "image.npz", np.zeros((3, 4), np.uint8))
+    assert list_images(tmp_path) == [tmp_path / "image.npz"]
+    assert named_like_images(tmp_path) == []
+    assert "is a ZIP archive without arrays" in refused(tmp_path / "labels.xlsx")
 
 
 @pytest.mark.parametrize("place", [b"caf\xe9.png", b"caf\xe9/a.png"])

@@ -108,6 +108,32 @@ def test_files_named_like_images_that_hold_none_are_samples_that_say_so(tmp_path
                 sample.items[0].read()
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.npz", b"", "is empty"),
+        ("a.img", b"", "is empty"),
+        ("a.hdr", b"text", "of no known image format"),
+        ("a+orig.BRIK", b"", "is empty"),
+        ("a+orig.HEAD", b"", "is empty"),
+        ("a.BRIK.gz", b"values alone", "of no known image format"),
+        ("a.ima", b"", "is empty"),
+        ("a.bmp", b"BM....", "is a BMP"),
+        ("a.gif", b"GIF89a", "is a GIF"),
+        ("a.mnc", b"CDF\1", "is NetCDF"),
+        ("a.npy", b"PK\3\4", "is a ZIP archive without arrays"),
+    ],
+)
+def test_whatever_is_named_like_an_image_gets_a_row_with_its_reason(tmp_path, name, content, reason) -> None:
+    picture(tmp_path / "in" / "good.png")
+    (tmp_path / "in" / name).write_bytes(content)
+    found, _ = find_samples([tmp_path / "in"], FLAT)
+    (bad,) = (sample for sample in found if sample.path.name == name)
+    assert len(found) == 2
+    with pytest.raises(UnreadableImage, match=reason):
+        bad.items[0].read()
+
+
 def test_paths_that_cannot_be_read_are_samples_where_others_can(tmp_path) -> None:
     picture(tmp_path / "good.png")
     np.savez(tmp_path / "pickled.npz", images=np.array([{"a": 1}], dtype=object))

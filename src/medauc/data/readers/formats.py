@@ -25,10 +25,11 @@ _MARKS: tuple[tuple[bytes, Format], ...] = (
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
     (b"\x93NUMPY", "NumPy"),
-    (b"PK\x03\x04", "npz"),
     (b"NRRD000", "NRRD"),
 )
+_ZIP = b"PK\x03\x04"
 _FOREIGN = (
+    (_ZIP, "a ZIP archive without arrays (an Office document is one, too)"),
     (b"GIF8", "a GIF"),
     (b"BM", "a BMP"),
     (b"RIFF", "a WebP or another RIFF file"),
@@ -96,6 +97,8 @@ def _format_of_bytes(head: bytes) -> Format | None:
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name
+    if head.startswith(_ZIP):
+        return "npz" if _first_of_zip(head).endswith(b".npy") else None
     if head.startswith(b"\x1f\x8b"):
         inner = _inflated_head(head)
         return None if inner[128:132] == b"DICM" else _volume_format(inner)
@@ -106,6 +109,11 @@ def _format_of_bytes(head: bytes) -> Format | None:
     if _AFNI.match(head):
         return "AFNI"
     return "DICOM" if _starts_like_dicom(head) else None
+
+
+def _first_of_zip(head: bytes) -> bytes:
+    """Name of the first file in a ZIP archive."""
+    return head[30 : 30 + int.from_bytes(head[26:28], "little")]
 
 
 def _volume_format(head: bytes) -> Format | None:

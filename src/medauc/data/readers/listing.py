@@ -5,14 +5,18 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from medauc.data.readers.formats import format_of, header_of_pair, regular_file
+from medauc.data.readers.formats import format_of, regular_file
 from medauc.data.readers.image import Refusal, UnreadableImage
 from medauc.data.readers.limits import Limits
+from medauc.data.readers.pairs import PAIR_ENDINGS, header_of_pair
 from medauc.data.readers.quiet import quiet
 
+# What people take for an image, whether it is read here or not; TIFF and DICOM go by several names.
 IMAGE_ENDINGS = (
-    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".nii", ".nii.gz", ".nrrd", ".nhdr"),
-    *(".mha", ".mhd", ".mgz", ".mgh", ".npy"),
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".dcm", ".dicom", ".dic", ".ima"),
+    *(".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".mgh.gz", ".npy", ".npz"),
+    *PAIR_ENDINGS,
+    *(".bmp", ".gif", ".webp", ".jp2", ".j2k", ".heic", ".mnc", ".svs"),
 )
 _DIGITS = re.compile(r"(\d+)")
 
@@ -37,7 +41,11 @@ def list_images(folder: Path | str) -> list[Path]:
 
 
 def named_like_images(folder: Path | str) -> list[Path]:
-    """Files below a folder that are named like images and hold none (empty, text): :func:`list_images` omits them.
+    """Files below a folder that are named like images and hold none that is read: :func:`list_images` omits them.
+
+    They are empty, damaged, text, or of another format. A name without an ending, or with a number in its place, is
+    that of an image where it holds a digit and other images beside it are named so, as DICOM files often are. Values
+    whose header stands beside them are named by it.
 
     Returns:
         Their paths, in natural order; links and hidden names are passed over, as in :func:`list_images`.
@@ -45,10 +53,8 @@ def named_like_images(folder: Path | str) -> list[Path]:
     Raises:
         UnreadableImage: A name is not text.
     """
-    files = (path for _, found in _folders(Path(folder)) for path in found)
-    named = (path for path in files if path.name.lower().endswith(IMAGE_ENDINGS))
     with quiet():
-        return _ordered(path for path in named if _format(path) is None)
+        return _ordered(path for _, files in _folders(Path(folder)) for path in _named(files))
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, list[Path]]]:
@@ -63,34 +69,53 @@ def _images(place: Path, files: list[Path]) -> list[Path]:
     """Images of one folder."""
     from medauc.data.readers.dicom import series_of_folder
 
-    plain: list[Path] = []
-    dicom: list[Path] = []
-    for path in files:
-        found = _format(path)
-        if found == "DICOM":
-            dicom.append(path)
-        elif found is not None:
-            plain.append(path)
-    every = series_of_folder(place, Limits(), dicom) if dicom else []
-    alone = len(every) == 1 and not plain
+    formats = {path: _format(path) for path in files}
+    images = [path for path, found in formats.items() if found not in (None, "DICOM")]
+    every = series_of_folder(place, Limits()) if "DICOM" in formats.values() else ()
+    alone = len(every) == 1 and not images
     for series in every:
         if len(series.files) == 1 or not series.placed:
-            plain += series.files
+            images += series.files
         else:
             # Only the folder that was asked for may be a link; series_of_path takes none.
             folder = place.resolve() if place.is_symlink() else place
-            plain.append(place if alone else folder.with_name(f"{folder.name}#{series.name}"))
-    return plain
+            images.append(place if alone else folder.with_name(f"{folder.name}#{series.name}"))
+    return images
+
+
+def _named(files: list[Path]) -> list[Path]:
+    """Files of one folder that are named like images and hold none."""
+    found = {path: _format(path) for path in files}
+    bare = any(_is_bare(path) for path in files if found[path] is not None)
+    return [
+        path
+        for path in files
+        if found[path] is None
+        and (path.name.lower().endswith(IMAGE_ENDINGS) or (bare and _is_bare(path)))
+        and not _is_second_half(path)
+    ]
+
+
+def _is_bare(path: Path) -> bool:
+    """Whether a name is a number or ends in none of the usual ways: IM0001, 1.2.840.10008, not README or a.txt."""
+    return bool(_DIGITS.search(path.name)) and (not path.suffix or path.suffix[1:].isdecimal())
 
 
 def _format(path: Path) -> str | None:
     """Format of a file that is an image of its own, ``None`` for other files and the second half of a pair."""
     try:
         regular_file(path)
-        header = header_of_pair(path)
-        return None if header is not None and header != path else format_of(path)
+        return None if header_of_pair(path) is not None else format_of(path)
     except (Refusal, OSError):
         return None
+
+
+def _is_second_half(path: Path) -> bool:
+    """Whether a file holds the values of a header beside it, whatever that is."""
+    try:
+        return header_of_pair(path) is not None
+    except Refusal:  # it is a link, which no list has
+        return False
 
 
 def _ordered(paths: Iterable[Path]) -> list[Path]:

@@ -207,7 +207,7 @@ def _mapped(path: Path, ndim: int) -> NDArray[Any] | None:
 def stem_of(path: Path) -> str:
     """Name of a file without its ending, which may be two words."""
     name = path.name
-    for ending in (".nii.gz", ".mgh.gz"):
+    for ending in (".nii.gz", ".mgh.gz", ".hdr.gz", ".img.gz", ".brik.gz"):
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return path.stem if path.suffix else name
