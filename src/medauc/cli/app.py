@@ -100,6 +100,8 @@ def _explain(error: Exception) -> tuple[str, int]:
             f"{error}; free some and go on: what was finished is kept, --resume continues a training",
             ANYTHING_ELSE,
         )
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error or 'an array does not fit'} (--debug shows where)", ANYTHING_ELSE
     # Wrong usage: click's exceptions, which typer carries along under a private name. An empty message: help was shown.
     if (usage := getattr(error, "format_message", None)) is not None:
         text, context = usage(), getattr(error, "ctx", None)

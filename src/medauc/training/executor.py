@@ -15,7 +15,8 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Protocol, Self
 
-from medauc.training.deaths import OUT_OF_MEMORY, after_death
+from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
+from medauc.training.memory import oom_kills
 from medauc.training.unit import Outcome, Unit
 from medauc.training.worker import serve
 
@@ -136,6 +137,7 @@ class _Worker:
     def __init__(self, threads: int) -> None:
         context = get_context("spawn")  # a forked torch may hang
         self.connection, theirs = context.Pipe()
+        self._oom_kills = oom_kills()
         self.process: BaseProcess = context.Process(target=serve, args=(theirs, threads), daemon=True)
         with _environment(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads)), _interrupts_ignored():
             self.process.start()
@@ -152,7 +154,7 @@ class _Worker:
         self.process.join()
         code = self.process.exitcode or 0
         if code == -signal.SIGKILL:
-            return OUT_OF_MEMORY
+            return OUT_OF_MEMORY if oom_kills() > self._oom_kills else KILLED
         return f"signal {-code}" if code < 0 else f"exit status {code}"
 
 

@@ -84,6 +84,15 @@ def lower_batch(folder: Path, recipe: Recipe) -> bool:
     return True
 
 
+def oom_kills() -> int:
+    """How many processes Linux has killed for want of memory since it started; 0 where it does not tell."""
+    try:
+        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+
+
 def free_memory() -> None:
     """Give back what a failed attempt held."""
     import torch
