@@ -80,12 +80,9 @@ class Collection:
         """
         if not salt:
             raise InputError("--hash-ids: the salt is empty; take a secret of your project")
-        from medauc.data.readers import hash_id
+        from medauc.data.readers import hash_id, hash_ids
 
-        ids, groups = (
-            np.array([hash_id(name, salt) for name in names.tolist()], dtype=np.str_)
-            for names in (self.ids, self.groups)
-        )
+        ids, groups = hash_ids(self.ids, salt), hash_ids(self.groups, salt)
         passed_over = tuple(hash_id(name, salt) for name in self.passed_over)
         return replace(self, ids=ids, groups=groups, hashed=True, passed_over=passed_over)
 

@@ -82,10 +82,8 @@ def audit(
         jobs=jobs or cores(),
     )
     if hash_ids is not None:
-        if run is not None:
-            raise InputError("--hash-ids and --run: a run is joined by ids; leave one out")
         collection = collection.with_hashed_ids(hash_ids)
-    predictions = None if run is None else read_source(run, allow_leakage=True)
+    predictions = None if run is None else read_source(run, hash_ids=hash_ids, allow_leakage=True)
     audited = audit_collection(
         collection,
         run=predictions,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from medauc.cli.options import AllowLeakage, Columns, Positive
+from medauc.cli.options import AllowLeakage, Columns, HashIds, Positive
 
 
 def compare(
@@ -51,6 +51,7 @@ def compare(
     columns: Columns = None,
     positive: Positive = None,
     allow_leakage: AllowLeakage = False,
+    hash_ids: HashIds = None,
 ) -> None:
     """Compare models on the same samples, aligned by id: paired tests, intervals, cases of disagreement."""
     from medauc.evaluation import align, comparison_lines, disagreements, parse_columns, write_table
@@ -58,7 +59,9 @@ def compare(
     from medauc.training import read_sources
 
     names = parse_columns(columns or ())
-    tables = read_sources(sources, columns=names, positive=positive, allow_leakage=allow_leakage)
+    tables = read_sources(
+        sources, hash_ids=hash_ids, columns=names, positive=positive, allow_leakage=allow_leakage
+    )
     aligned = align(tables, split, common=common)
     comparison = compare_models(aligned, margin=margin)
     differing = disagreements(aligned, comparison)

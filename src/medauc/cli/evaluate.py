@@ -10,6 +10,7 @@ from medauc.cli.options import (
     CalibrationMethod,
     Columns,
     CostRatio,
+    HashIds,
     Level,
     Positive,
     Prevalence,
@@ -37,6 +38,7 @@ def evaluate(
     columns: Columns = None,
     positive: Positive = None,
     allow_leakage: AllowLeakage = False,
+    hash_ids: HashIds = None,
 ) -> None:
     """Compute every figure with its interval; print the main ones and write evaluation.json.
 
@@ -53,12 +55,12 @@ def evaluate(
     )
     written = []
     if len(sources) == 1:
-        _, evaluation = evaluate_path(sources[0], changes, **options)
+        _, evaluation = evaluate_path(sources[0], changes, hash_ids=hash_ids, **options)
         target = out or (sources[0] if sources[0].is_dir() else sources[0].parent) / "evaluation.json"
     elif out is None:
         raise InputError("evaluate: several runs need --out, the file to write")
     else:
-        ensemble, evaluation = evaluate_paths(sources, changes, **options)
+        ensemble, evaluation = evaluate_paths(sources, changes, hash_ids=hash_ids, **options)
         target, scores = out, out.with_name(f"{out.stem}_predictions.csv")
         ensemble.write(scores)
         written.append(f"written: {scores}")

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 _MEANINGS = ("path", "target", "id", "group", "split")
+SALT_VARIABLE = "MEDAUC_HASH_IDS"
+SHORTEST_SALT = 8
 
 
 class DeviceOption(StrEnum):
@@ -29,6 +31,18 @@ class CalibrationOption(StrEnum):
     auto = "auto"
 
 
+def _long_enough(salt: str | None) -> str | None:
+    """Refuse a salt that can be found by trying all."""
+    from medauc.errors import InputError
+
+    if salt is not None and len(salt) < SHORTEST_SALT:
+        raise InputError(
+            f"--hash-ids: a salt of {len(salt)} characters can be guessed, and ids with it; take {SHORTEST_SALT} "
+            "or more, a secret of your project"
+        )
+    return salt
+
+
 Dataset = Annotated[
     str,
     typer.Argument(
@@ -47,7 +61,7 @@ RecipeNames = Annotated[
 RecipeSettings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY.PATH=VALUE", help="Change one value of every recipe; may be repeated."
+        "--set", metavar="KEY.PATH=VALUE", help="Change one value of the recipe, or of all; may be repeated."
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Decides all randomness.")]
@@ -85,8 +99,11 @@ HashIds = Annotated[
     typer.Option(
         "--hash-ids",
         metavar="SALT",
-        help="Write hashes of SALT and id in place of ids and patients, and no paths.",
+        envvar=SALT_VARIABLE,
+        callback=_long_enough,
+        help="Write hashes of SALT (a secret of your project) and id in place of ids and patients, and no paths.",
         show_default=False,
+        show_envvar=True,
     ),
 ]
 DataDir = Annotated[

@@ -11,6 +11,7 @@ from medauc.cli.options import (
     Columns,
     CostRatio,
     DataDir,
+    HashIds,
     Level,
     Positive,
     Prevalence,
@@ -39,6 +40,7 @@ def report(
     columns: Columns = None,
     positive: Positive = None,
     allow_leakage: AllowLeakage = False,
+    hash_ids: HashIds = None,
 ) -> None:
     """Write one self-contained HTML page that opens offline in any browser, and a model card beside it.
 
@@ -53,9 +55,9 @@ def report(
         columns=parse_columns(columns or ()), positive=positive, allow_leakage=allow_leakage
     )
     if len(sources) == 1:
-        written = report_path(sources[0], out, data_dir, changes, **options)
+        written = report_path(sources[0], out, data_dir, changes, hash_ids=hash_ids, **options)
     elif out is None:
         raise InputError("report: several runs need --out, the file to write")
     else:
-        written = report_runs(sources, out, changes, **options)
+        written = report_runs(sources, out, changes, hash_ids=hash_ids, **options)
     typer.echo(f"written: {written}\nwritten: {card_of(written)}")

@@ -14,6 +14,7 @@ from medauc.cli.options import (
     Device,
     DeviceOption,
     Folds,
+    HashIds,
     Jobs,
     ManifestColumns,
     Members,
@@ -59,6 +60,7 @@ def train(
         bool, typer.Option("--resume", help="Continue the interrupted run in the run folder.")
     ] = False,
     allow_modified: AllowModified = False,
+    hash_ids: HashIds = None,
 ) -> None:
     """Train, restore the best weights by validation AUC, score test once, evaluate and report.
 
@@ -84,6 +86,7 @@ def train(
         ],
         data_dir=data_dir,
         allow_modified=allow_modified,
+        hash_ids=hash_ids,
     )
     chosen_seed = seed if seed is not None else plan.seed or 0
     if jobs > 1 and plan.recipe.ensemble.is_single:

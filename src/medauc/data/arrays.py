@@ -25,6 +25,7 @@ def load_arrays(
     *,
     positive_class: str | int | None = None,
     allow_leakage: bool = False,
+    hash_ids: str | None = None,
 ) -> Dataset:
     """Load ``images.npy`` (N, H, W), (N, H, W, 3) or (N, D, H, W) uint8, and ``targets.npy`` (N,) or (N, L).
 
@@ -36,6 +37,7 @@ def load_arrays(
         split: How splits are made; None takes those of ``splits.npy``, and makes them by default without it.
         positive_class: 0 or 1, the raw target that shall be 1.
         allow_leakage: Do not refuse a patient (group) in more than one split.
+        hash_ids: As in :func:`medauc.data.load_dataset`.
 
     Returns:
         The data set, called as its folder; its images stay on disk.
@@ -54,9 +56,10 @@ def load_arrays(
             f"{folder / IMAGES} is {images.dtype} of shape {images.shape}; give uint8 (N, H, W), (N, H, W, 3) or "
             "(N, D, H, W), rescaled to 0..255 with the range of the training images"
         )
-    manifest, how = split_manifest(_manifest(folder, len(images), positive_class), split)
+    manifest, how = split_manifest(_manifest(folder, len(images), positive_class), split, hash_ids)
     require_trainable(manifest, allow_leakage=allow_leakage)
-    return dataset_of(manifest, images, _digest(folder, manifest), how, manifest.notes)
+    found = dataset_of(manifest, images, _digest(folder, manifest), how, manifest.notes)
+    return found.with_hashed_ids(hash_ids)
 
 
 def _manifest(folder: Path, count: int, positive_class: str | int | None) -> Manifest:

@@ -14,6 +14,8 @@ from medauc.errors import InputError
 
 BAG_COLUMN = "bag"  # of a split's metadata: the bag that an image belongs to
 
+SLICE = " slice "  # between the name of a volume and the number of its slice
+
 Rows = NDArray[np.int64]
 
 
@@ -271,7 +273,7 @@ def _sliced(split: BagSplit, axis: int) -> BagSplit:
     images = slices_of(split.images, axis)
     depth = split.images.shape[1 + axis]
     names = np.array(
-        [f"{name} slice {number}" for name in split.names for number in range(depth)], dtype=np.str_
+        [f"{name}{SLICE}{number}" for name in split.names for number in range(depth)], dtype=np.str_
     )
     return replace(split, images=images, starts=split.starts * depth, names=names)
 

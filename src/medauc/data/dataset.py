@@ -102,6 +102,7 @@ class Dataset:
         part: What the splits are made of, where they are not the data set's own (a fold, say).
         notes: What was decided in loading own files, in sentences.
         made_splits: How the splits were made, where they are not the files' own.
+        salt: With what ids and groups were hashed (:meth:`with_hashed_ids`); None where they are the data's own.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Dataset:
     part: str | None = None
     notes: tuple[str, ...] = ()
     made_splits: str | None = None
+    salt: str | None = field(default=None, repr=False)
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -127,6 +129,30 @@ class Dataset:
     def __iter__(self) -> Iterator[Split]:
         """Iterate over train, val, test."""
         return iter(self.splits.values())
+
+    def with_hashed_ids(self, salt: str | None) -> Self:
+        """The same with ids and groups that tell nothing without ``salt``; the same one gives the same ids again.
+
+        Args:
+            salt: A secret of the project, or None for the data set as it is.
+
+        Raises:
+            ValueError: The salt is empty.
+
+        >>> from medauc.data import PhantomSpec, load_dataset
+        >>> data = load_dataset("phantom2d", phantom=PhantomSpec(n_train=4, n_val=4, n_test=4))
+        >>> data.with_hashed_ids("secret").test.ids[:2].tolist()
+        ['ea81bd2adbf8ff25', 'e3ad692239de67d4']
+        """
+        if salt is None:
+            return self
+        from medauc.data.readers import hash_ids
+
+        train, val, test = (
+            replace(split, ids=hash_ids(split.ids, salt), groups=hash_ids(split.groups, salt))
+            for split in self
+        )
+        return replace(self, train=train, val=val, test=test, salt=salt)
 
     @property
     def modified(self) -> bool:

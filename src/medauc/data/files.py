@@ -24,6 +24,7 @@ from medauc.data.manifest import (
 )
 from medauc.data.mapped import ImageArray, take_images
 from medauc.data.preparation import PreparationSpec
+from medauc.data.readers import without_names
 from medauc.errors import InputError
 
 IMAGES, TARGETS = "images.npy", "targets.npy"
@@ -75,6 +76,7 @@ def load_files(
     positive_class: str | int | None = None,
     jobs: int | None = None,
     progress: ShowProgress | None = None,
+    hash_ids: str | None = None,
 ) -> Dataset:
     """Load the images that a manifest lists or a folder holds, prepared and memory-mapped.
 
@@ -87,6 +89,7 @@ def load_files(
         positive_class: As in :func:`medauc.data.load_dataset`.
         jobs: Files read at a time; None takes as many as there are cores.
         progress: As in :func:`medauc.data.cache.open_cache`.
+        hash_ids: As in :func:`medauc.data.load_dataset`.
 
     Returns:
         The data set; its images stay on disk, its ``notes`` tell what was decided, ``md5`` is a digest of files'
@@ -96,7 +99,7 @@ def load_files(
         InputError: The manifest or folder cannot be trained on, or files cannot be read.
     """
     spec = spec or FilesSpec()
-    manifest, how = split_manifest(manifest_of(source, spec, positive_class), spec.split)
+    manifest, how = split_manifest(manifest_of(source, spec, positive_class), spec.split, hash_ids)
     require_trainable(manifest)
     dims = spec.spatial_dims or look_at(manifest)
     paths = manifest.table["path"].tolist()
@@ -104,10 +107,13 @@ def load_files(
     notes = list(manifest.notes)
     if prepared.failures:
         notes.append(_told(manifest, prepared.failures, spec.unreadable))
+    if hash_ids is not None:  # notes are written down with the run
+        notes = [without_names(note, *_named(manifest, prepared.failures)) for note in notes]
     kept = manifest.take(prepared.readable)
     require_trainable(kept)
     images = take_images(prepared.images, np.flatnonzero(prepared.readable))
-    return dataset_of(kept, images, _digest(manifest, prepared), how, notes)
+    found = dataset_of(kept, images, _digest(manifest, prepared), how, notes)
+    return found.with_hashed_ids(hash_ids)
 
 
 def kind_of(source: Path, spec: FilesSpec, positive_class: str | int | None = None) -> Kind:
@@ -239,6 +245,16 @@ def _told(manifest: Manifest, failures: Sequence[Failure], unreadable: str) -> s
     reasons = Counter(failure.reason for failure in failures)
     listed = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
     return f"{len(failures)} of {len(manifest)} images could not be read and were left out: {listed}."
+
+
+def _named(manifest: Manifest, failures: Sequence[Failure]) -> list[Path]:
+    """Files that a note may name, as it would."""
+    from medauc.data.readers import named_like_images
+
+    failed = [Path(manifest.table["path"].iloc[failure.row]) for failure in failures]
+    source = manifest.source
+    others = [path.relative_to(source) for path in named_like_images(source)] if source.is_dir() else []
+    return [*failed, *others]
 
 
 def _digest(manifest: Manifest, prepared: PreparedImages) -> str:

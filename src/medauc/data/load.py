@@ -32,6 +32,7 @@ def load_dataset(
     phantom: PhantomSpec | None = None,
     files: "FilesSpec | None" = None,
     allow_leakage: bool = False,
+    hash_ids: str | None = None,
 ) -> Dataset:
     """Load a data set of the catalog (downloaded if it is not there), a phantom, or own files.
 
@@ -50,6 +51,7 @@ def load_dataset(
         phantom: Counts, prevalence, difficulty and seed of a phantom; other sets do not look at it.
         files: Columns, splits and preparation of own files; other sets do not look at it.
         allow_leakage: Read own arrays although a patient is in two of their splits, for an audit to tell.
+        hash_ids: Salt; ids and groups become hashes of it and themselves (:meth:`Dataset.with_hashed_ids`).
 
     Returns:
         The data set, its images uint8: in memory, or memory-mapped where they are own files.
@@ -63,13 +65,14 @@ def load_dataset(
     ('signal present', (20, 28, 28), 'test-00003')
     """
     if is_path(name):
-        return _load_path(Path(name).expanduser(), size, positive_class, files, allow_leakage)
+        return _load_path(Path(name).expanduser(), size, positive_class, files, allow_leakage, hash_ids)
     flag, size = parse_name(str(name), size)
     if flag in PHANTOM_DIMS:
-        return _choose_positive(make_phantom(flag, size, phantom), positive_class, default=1)
+        made = _choose_positive(make_phantom(flag, size, phantom), positive_class, default=1)
+        return made.with_hashed_ids(hash_ids)
     entry = CATALOG[flag]
     loaded = _load_entry(entry, size, folder_of_data(data_dir), allow_modified)
-    return _choose_positive(loaded, positive_class, default=entry.default_positive)
+    return _choose_positive(loaded, positive_class, default=entry.default_positive).with_hashed_ids(hash_ids)
 
 
 def is_path(name: str | Path) -> bool:
@@ -156,7 +159,12 @@ def _load_entry(entry: CatalogEntry, size: int, folder: Path, allow_modified: bo
 
 
 def _load_path(
-    path: Path, size: int, positive_class: str | int | None, files: "FilesSpec | None", allow_leakage: bool
+    path: Path,
+    size: int,
+    positive_class: str | int | None,
+    files: "FilesSpec | None",
+    allow_leakage: bool,
+    salt: str | None,
 ) -> Dataset:
     """Load what is the user's own, by what its path is."""
     # Not at the top: they need pandas, which a list of data sets does without.
@@ -165,15 +173,18 @@ def _load_path(
 
     if is_arrays(path):
         split = None if files is None else files.split
-        return load_arrays(path, split, positive_class=positive_class, allow_leakage=allow_leakage)
+        return load_arrays(
+            path, split, positive_class=positive_class, allow_leakage=allow_leakage, hash_ids=salt
+        )
     if is_files(path):
-        return load_files(path, files, size, positive_class=positive_class)
+        return load_files(path, files, size, positive_class=positive_class, hash_ids=salt)
     if path.suffix.lower() != ".npz":
         what = "is no data set" if path.exists() else "is not there"
         raise InputError(
             f"{path} {what}: give a folder of images, a manifest (.csv, .parquet), or an .npz or .npy file"
         )
-    return _choose_positive(_load_file(path, allow_leakage), positive_class, default=1)
+    loaded = _choose_positive(_load_file(path, allow_leakage), positive_class, default=1)
+    return loaded.with_hashed_ids(salt)
 
 
 def _load_file(path: Path, allow_leakage: bool) -> Dataset:

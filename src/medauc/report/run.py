@@ -25,6 +25,8 @@ def report_path(
     out: Path | None = None,
     data_dir: Path | None = None,
     changes: Mapping[str, Any] | None = None,
+    *,
+    hash_ids: str | None = None,
     **options: Unpack[ReadOptions],
 ) -> Path:
     """Evaluate a run folder or a CSV file, write its page and its model card; nothing is downloaded for it.
@@ -34,6 +36,8 @@ def report_path(
         out: File to write; ``report.html`` beside the predictions when ``None``.
         data_dir: Folder of the data file, for the images of a run; where it was at training when ``None``.
         changes: Fields of :class:`medauc.evaluation.Settings` that replace the recipe's or the default.
+        hash_ids: Salt; the page has hashes of it and ids in place of ids. Of a run that has such already, the salt of
+            its training: without it the page has no images.
         **options: How to read a file whose names are not medauc's.
 
     Returns:
@@ -43,10 +47,10 @@ def report_path(
     Raises:
         InputError: The source cannot be read or evaluated, or the page cannot be written.
     """
-    predictions, evaluation = evaluate_path(source, changes, **options)
+    predictions, evaluation = evaluate_path(source, changes, hash_ids=hash_ids, **options)
     if source.is_dir():
         run = RunFolder(source)
-        title, material = _describe(run, _find_dataset(run, data_dir), predictions, evaluation)
+        title, material = _describe(run, _find_dataset(run, data_dir, hash_ids), predictions, evaluation)
         target = out or run.report
     else:
         title, material, target = source.name, None, out or source.with_name("report.html")
@@ -59,6 +63,8 @@ def report_runs(
     sources: Sequence[Path],
     out: Path,
     changes: Mapping[str, Any] | None = None,
+    *,
+    hash_ids: str | None = None,
     **options: Unpack[ReadOptions],
 ) -> Path:
     """Evaluate several runs of the same data and write the page and model card of their ensemble.
@@ -67,6 +73,7 @@ def report_runs(
         sources: Run folders or files, two or more.
         out: File to write.
         changes: As in :func:`report_path`.
+        hash_ids: As in :func:`report_path`.
         **options: As in :func:`report_path`.
 
     Returns:
@@ -76,7 +83,7 @@ def report_runs(
     Raises:
         InputError: As :func:`report_path`, or runs that are not about the same samples.
     """
-    predictions, evaluation = evaluate_paths(sources, changes, **options)
+    predictions, evaluation = evaluate_paths(sources, changes, hash_ids=hash_ids, **options)
     title = f"{len(sources)} trainings: {', '.join(source.resolve().name for source in sources)}"
     write_report(out, evaluation, predictions, title=title)
     write_model_card(card_of(out), evaluation, predictions, title=title)
@@ -131,26 +138,34 @@ def _describe(
     return f"{provenance.dataset}: {run.path.resolve().name}", material
 
 
-def _find_dataset(run: RunFolder, data_dir: Path | None) -> Dataset | None:
-    """Load the data of a run if they are here and unchanged."""
+def _find_dataset(run: RunFolder, data_dir: Path | None, salt: str | None) -> Dataset | None:
+    """Load the data of a run if they are here, unchanged, and go by the ids of the run."""
     recipe, provenance = run.read_recipe()
+    if provenance.ids_hashed is not None and salt is None:
+        return None
     if provenance.data_path is None:  # a phantom, generated anew
-        dataset = load_dataset(provenance.dataset, recipe.data.size, phantom=recipe.data.phantom)
+        dataset = load_dataset(
+            provenance.dataset, recipe.data.size, phantom=recipe.data.phantom, hash_ids=salt
+        )
         return make_bags(dataset, recipe.data.bags) if dataset.md5 == provenance.data_md5 else None
     recorded = Path(provenance.data_path)
     file = recorded if data_dir is None else data_dir / recorded.name
     if file.suffix.lower() != ".npz":
-        return _find_files(file, recipe, provenance.data_md5)
+        return _find_files(file, recipe, provenance.data_md5, salt)
     if not file.is_file() or file_md5(file) != provenance.data_md5:
         return None
-    return make_bags(load_dataset(file), recipe.data.bags)  # by path: nothing can be downloaded
+    return make_bags(
+        load_dataset(file, hash_ids=salt), recipe.data.bags
+    )  # by path: nothing can be downloaded
 
 
-def _find_files(source: Path, recipe: Recipe, md5: str | None) -> Dataset | None:
+def _find_files(source: Path, recipe: Recipe, md5: str | None, salt: str | None) -> Dataset | None:
     """Load own files, prepared as the run's recipe says, if they are here and unchanged."""
     chosen = recipe.data
     try:
-        dataset = load_dataset(source, chosen.size, positive_class=chosen.positive_class, files=chosen.files)
+        dataset = load_dataset(
+            source, chosen.size, positive_class=chosen.positive_class, files=chosen.files, hash_ids=salt
+        )
     except InputError:
         return None
     return make_bags(dataset, chosen.bags) if dataset.md5 == md5 else None
@@ -184,7 +199,11 @@ def _notes(provenance: Provenance, dataset: Dataset | None) -> list[str]:
     found += provenance.data_notes
     if provenance.data_modified:
         found.append(f"The data file is not the published one (MD5 {provenance.data_md5}).")
-    if dataset is None:
+    if dataset is None and provenance.ids_hashed is not None:
+        found.append(
+            "No images: the ids of the run are hashed; --hash-ids with their salt shows images where the data are here."
+        )
+    elif dataset is None:
         found.append("No images: the data file of the run was not found, or has changed; name its folder.")
     elif dataset.ideal_auc is not None:
         found.append(f"Best AUROC that any observer can reach on this phantom: {dataset.ideal_auc:.3f}.")

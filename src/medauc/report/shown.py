@@ -24,16 +24,16 @@ def shown_images(run: RunFolder, dataset: Dataset, errors: Sequence[ConfidentErr
     """Pick the images of the test samples in ``errors``; without ``instances.csv`` those of bags are left out."""
     test = dataset.test
     if isinstance(test, BagSplit):
-        return _decisive(run, test, errors)
+        return _decisive(run, test, errors, run.salt_left(dataset.salt))
     place = {str(name): row for row, name in enumerate(test.ids)}
     return Shown({error.id: test.images[place[error.id]] for error in errors if error.id in place})
 
 
-def _decisive(run: RunFolder, test: BagSplit, errors: Sequence[ConfidentError]) -> Shown:
+def _decisive(run: RunFolder, test: BagSplit, errors: Sequence[ConfidentError], salt: str | None) -> Shown:
     own = [run.instances] if run.instances.exists() else sorted(run.path.glob("members/*/instances.csv"))
     if not own or not errors:
         return Shown()
-    table = decisive_images(own, "test")
+    table = decisive_images(own, "test", salt)
     decisive = {
         (str(row["id"]), str(row["label"])): (str(row["image"]), float(row["weight"]))
         for row in table.to_dict("records")

@@ -136,6 +136,7 @@ def _unit(
         device=device,
         allow_modified=dataset.modified,
         part=Part(member, assignment),
+        hash_ids=dataset.salt,
     )
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medauc.data import Dataset
+from medauc.data.readers import hash_ids
 from medauc.errors import InputError
 from medauc.evaluation import Predictions
 from medauc.evaluation.alignment import Aligned, align
@@ -57,8 +58,13 @@ class EnsembleFolder(RunFolder):
         text = single_scores(tables).to_csv(index=False, lineterminator="\n")
         write_text_atomically(self.singles, text)
 
-    def aligned_singles(self, predictions: Predictions) -> Aligned | None:
-        """Test scores of the networks that make the ensemble's, raw; None when there is but one."""
+    def aligned_singles(self, predictions: Predictions, salt: str | None = None) -> Aligned | None:
+        """Test scores of the networks that make the ensemble's, raw; None when there is but one.
+
+        Args:
+            predictions: the ensemble's.
+            salt: with which their ids are hashed, where they are not so in the folder.
+        """
         names = [member.name for member in Combination.read(self.combination).scored_by]
         if len(names) < 2:
             return None
@@ -66,6 +72,7 @@ class EnsembleFolder(RunFolder):
             table = pd.read_csv(
                 self.singles, dtype={"split": str, "id": str}, keep_default_na=False, na_values={}
             )
+            table["id"] = hash_ids(table["id"].to_numpy(dtype=np.str_), self.salt_left(salt))
             return align(single_predictions(predictions, table, names), "test")
         except (OSError, KeyError, ValueError) as error:
             reason = " ".join(str(error).split())

@@ -201,4 +201,5 @@ def _interruptible(dataset: Dataset, folder: Path) -> Iterator[None]:
 def resume_command(dataset: Dataset, folder: Path) -> str:
     """What a user types to continue the run in ``folder``."""
     name = dataset.source if dataset.entry is None and dataset.source else dataset.name
-    return f"medauc train {name} --resume --out {folder}"
+    salt = "" if dataset.salt is None else " --hash-ids SALT"
+    return f"medauc train {name} --resume --out {folder}{salt}"

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from medauc.data import BagSplit
-from medauc.data.bags import bag_numbers
+from medauc.data.bags import SLICE, bag_numbers
+from medauc.data.readers import hash_ids
 from medauc.errors import InputError
 from medauc.files import write_text_atomically
 
@@ -51,12 +52,13 @@ def write_instances(table: pd.DataFrame, path: Path) -> None:
     write_text_atomically(path, table.to_csv(index=False, lineterminator="\n"))
 
 
-def decisive_images(paths: Sequence[Path], split: str) -> pd.DataFrame:
+def decisive_images(paths: Sequence[Path], split: str, salt: str | None = None) -> pd.DataFrame:
     """Find the image that weighs most in each bag; of equal weights the one that scores highest.
 
     Args:
         paths: ``instances.csv`` of a run, or those of the networks of an ensemble, whose figures are averaged.
         split: "val" or "test".
+        salt: with which ids in the answer are hashed; a slice keeps its number.
 
     Returns:
         One row a bag and label: ``id``, ``label`` (empty where there is one), ``image``, ``score``, ``weight``.
@@ -75,7 +77,15 @@ def decisive_images(paths: Sequence[Path], split: str) -> pd.DataFrame:
         one.columns = pd.Index(["id", "image", "score", "weight"])
         first = one.sort_values(["weight", "score"], ascending=False, kind="stable").drop_duplicates("id")
         found.append(first.assign(label=label.removeprefix("_")))
-    return pd.concat(found, ignore_index=True)[["id", "label", "image", "score", "weight"]]
+    table = pd.concat(found, ignore_index=True)[["id", "label", "image", "score", "weight"]]
+    return table if salt is None else _hashed(table, salt)
+
+
+def _hashed(table: pd.DataFrame, salt: str) -> pd.DataFrame:
+    names = table["image"].str.partition(SLICE)
+    images = hash_ids(names[0].to_numpy(dtype=np.str_), salt)
+    ids = hash_ids(table["id"].to_numpy(dtype=np.str_), salt)
+    return table.assign(id=ids, image=images + names[1] + names[2])
 
 
 def _read(path: Path) -> pd.DataFrame:

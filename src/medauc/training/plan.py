@@ -84,6 +84,7 @@ def resolve(
     overrides: Sequence[str] = (),
     data_dir: Path | None = None,
     allow_modified: bool = False,
+    hash_ids: str | None = None,
 ) -> Plan:
     """Load ``dataset`` and the recipe for it.
 
@@ -93,6 +94,7 @@ def resolve(
         overrides: ``key.path=value`` texts (:func:`medauc.training.overrides.apply_overrides`).
         data_dir: folder of the catalog's files.
         allow_modified: accept a file whose MD5 is not the published one.
+        hash_ids: salt with which ids and groups are hashed (:func:`medauc.data.load_dataset`).
 
     Raises:
         InputError: unknown data set or recipe, invalid values, unreadable data.
@@ -102,7 +104,7 @@ def resolve(
     """
     read = lru_cache(maxsize=1)(load_dataset)  # an own file's kind is asked for before its recipe
     named = resolve_recipe(dataset, recipe=recipe, overrides=overrides, load=read)
-    loaded, fitted = load_for(dataset, named.recipe, data_dir, allow_modified, load=read)
+    loaded, fitted = load_for(dataset, named.recipe, data_dir, allow_modified, hash_ids, load=read)
     _require_size(dataset, named.recipe.data.size, loaded.size, overrides)
     return Plan(loaded, fitted, named.name, named.seed)
 
@@ -177,6 +179,7 @@ def load_for(
     recipe: Recipe,
     data_dir: Path | None = None,
     allow_modified: bool = False,
+    hash_ids: str | None = None,
     *,
     load: Load = load_dataset,
 ) -> tuple[Dataset, Recipe]:
@@ -187,6 +190,7 @@ def load_for(
         recipe: says size, positive class, phantom and subset.
         data_dir: folder of the catalog's files.
         allow_modified: accept a file whose MD5 is not the published one.
+        hash_ids: salt with which ids and groups are hashed.
         load: reads the data; a caller with many trainings keeps them by a cached one.
 
     Returns:
@@ -195,7 +199,8 @@ def load_for(
     Raises:
         InputError: unknown data set, or unreadable data.
     """
-    loaded = load(dataset, **_options(dataset, recipe, data_dir, allow_modified))
+    options = _options(dataset, recipe, data_dir, allow_modified)
+    loaded = load(dataset, **options, **({} if hash_ids is None else {"hash_ids": hash_ids}))
     fitted = _with_bags(_with_size(recipe, loaded.size), recipe.data.bags.for_data(loaded))
     return take_subset(make_bags(loaded, fitted.data.bags), recipe.data.subset), fitted
 

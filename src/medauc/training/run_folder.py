@@ -35,6 +35,7 @@ class Provenance:
     weights_md5: str | None = None  # of the file that the recipe's model.weights names
     part: str | None = None  # what the splits are made of, where not the data set's own
     data_notes: tuple[str, ...] = ()  # what was decided in loading own files
+    ids_hashed: str | None = None  # mark of the salt (mark_of_salt); None: plain ids
     inputs: Inputs | None = None  # None for an ensemble: each of its networks has its own
 
     @classmethod
@@ -57,6 +58,7 @@ class Provenance:
             threads=torch.get_num_threads(),
             part=dataset.part,
             data_notes=dataset.notes,
+            ids_hashed=None if dataset.salt is None else mark_of_salt(dataset.salt),
             weights_md5=file_md5(Path(weights)) if weights is not None and Path(weights).is_file() else None,
         )
 
@@ -164,9 +166,25 @@ class RunFolder:
             raise InputError(f"{self.recipe}: its section 'run' is missing or incomplete") from None
         return parse_recipe(values, str(self.recipe)), provenance
 
+    def salt_left(self, salt: str | None) -> str | None:
+        """With what ids in the files of this run are still to be hashed; None where they are, or shall stay plain.
+
+        Raises:
+            InputError: they are hashed with another salt.
+        """
+        marked = self.read_recipe()[1].ids_hashed
+        if salt is None or marked is None:
+            return salt
+        if marked != mark_of_salt(salt):
+            raise InputError(f"{self.path}: its ids are hashed with another salt; give that one")
+        return None
+
     def require_same(self, recipe: Recipe, provenance: Provenance) -> None:
         """Raise InputError unless the run here was started with this recipe, seed and data."""
         old_recipe, old = self.read_recipe()
+        if old.ids_hashed != provenance.ids_hashed:
+            remedy = "leave --hash-ids out" if old.ids_hashed is None else "give it with the salt of that run"
+            raise InputError(f"{self.path}: cannot resume, the run there has other --hash-ids; {remedy}")
         differences = differing_keys(old_recipe, recipe)
         for key in ("dataset", "data_md5", "positive_class", "seed", "part"):
             if getattr(old, key) != getattr(provenance, key):
@@ -179,6 +197,13 @@ class RunFolder:
                 f"{self.path}: cannot resume, the run there was started with another recipe: {', '.join(differences)}; "
                 f"--resume --out {self.path} without --recipe, --set and --seed takes the run's own"
             )
+
+
+def mark_of_salt(salt: str) -> str:
+    """What a run keeps of the salt of its ids: enough to tell whether another one is the same."""
+    from medauc.data.readers import hash_id
+
+    return hash_id("the salt of this run's ids", salt)
 
 
 def choose_folder(dataset: Dataset, recipe_name: str, seed: int, out: Path | None, resume: bool) -> Path:

@@ -5,6 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+import numpy as np
+
+from medauc.data.readers import hash_ids as hashes_of
 from medauc.errors import InputError
 from medauc.evaluation import (
     Evaluation,
@@ -36,7 +39,11 @@ def settings_of(recipe: Recipe, positive_name: str | None) -> Settings:
 
 
 def evaluate_path(
-    source: Path, changes: Mapping[str, Any] | None = None, **options: Unpack[ReadOptions]
+    source: Path,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    hash_ids: str | None = None,
+    **options: Unpack[ReadOptions],
 ) -> tuple[Predictions, Evaluation]:
     """Evaluate a run folder, by its own recipe, or a table of scores from anywhere.
 
@@ -45,27 +52,33 @@ def evaluate_path(
     Args:
         source: a run folder or a file (:meth:`medauc.evaluation.Predictions.read`).
         changes: fields of :class:`medauc.evaluation.Settings` that replace the recipe's or the default.
+        hash_ids: as in :func:`read_source`.
         **options: how to read a file whose names are not medauc's.
 
     Raises:
         InputError: no such path, not a run folder, or a table that cannot be evaluated.
     """
-    predictions = read_source(source, **options)
+    predictions = read_source(source, hash_ids=hash_ids, **options)
     require_evaluable(predictions, str(source))
     evaluation = evaluate(predictions, _settings(source, changes, options))
     run = folder_at(source) if source.is_dir() else None
-    singles = run.aligned_singles(predictions) if isinstance(run, EnsembleFolder) else None
+    singles = run.aligned_singles(predictions, hash_ids) if isinstance(run, EnsembleFolder) else None
     return predictions, evaluation if singles is None else add_runs(evaluation, singles)
 
 
 def evaluate_paths(
-    sources: Sequence[Path], changes: Mapping[str, Any] | None = None, **options: Unpack[ReadOptions]
+    sources: Sequence[Path],
+    changes: Mapping[str, Any] | None = None,
+    *,
+    hash_ids: str | None = None,
+    **options: Unpack[ReadOptions],
 ) -> tuple[Predictions, Evaluation]:
     """Evaluate several runs of the same data: their mean and spread, and their ensemble as one model.
 
     Args:
         sources: run folders or files, two or more; the first one's recipe decides.
         changes: as in :func:`evaluate_path`.
+        hash_ids: as in :func:`read_source`.
         **options: as in :func:`evaluate_path`.
 
     Returns:
@@ -74,7 +87,7 @@ def evaluate_paths(
     Raises:
         InputError: as :func:`evaluate_path`, or runs that are not about the same samples.
     """
-    runs = read_sources(sources, **options)
+    runs = read_sources(sources, hash_ids=hash_ids, **options)
     for name, table in runs.items():
         require_evaluable(table, name)
     joined, evaluation = evaluate_runs(runs, _settings(sources[0], changes, options))
@@ -108,11 +121,12 @@ def _settings(source: Path, changes: Mapping[str, Any] | None, options: ReadOpti
     return replace(found, **(changes or {}))
 
 
-def read_source(source: Path, **options: Unpack[ReadOptions]) -> Predictions:
+def read_source(source: Path, *, hash_ids: str | None = None, **options: Unpack[ReadOptions]) -> Predictions:
     """Read the predictions of a run folder, or a table of scores from anywhere.
 
     Args:
         source: a run folder or a file (:meth:`medauc.evaluation.Predictions.read`).
+        hash_ids: salt; ids and groups become hashes of it and themselves, unless the run has such already.
         **options: how to read a file; of a run folder's own, only whether groups may span splits matters.
 
     Raises:
@@ -121,7 +135,7 @@ def read_source(source: Path, **options: Unpack[ReadOptions]) -> Predictions:
     if not source.exists():
         raise InputError(f"{source}: no such run folder or predictions file")
     if not source.is_dir():
-        return Predictions.read(source, **options)
+        return _hashed(Predictions.read(source, **options), hash_ids)
     run = folder_at(source)
     if not run.predictions.exists():
         _, provenance = run.read_recipe()
@@ -131,14 +145,26 @@ def read_source(source: Path, **options: Unpack[ReadOptions]) -> Predictions:
         )
     predictions = Predictions.read(run.predictions, allow_leakage=options.get("allow_leakage", False))
     notes = run.notes() if isinstance(run, EnsembleFolder) else ()
-    return replace(predictions, notes=(*predictions.notes, *notes))
+    return _hashed(replace(predictions, notes=(*predictions.notes, *notes)), run.salt_left(hash_ids))
 
 
-def read_sources(sources: Sequence[Path], **options: Unpack[ReadOptions]) -> dict[str, Predictions]:
+def _hashed(predictions: Predictions, salt: str | None) -> Predictions:
+    if salt is None:
+        return predictions
+    columns = {
+        name: hashes_of(predictions.frame[name].to_numpy(dtype=np.str_), salt) for name in ("id", "group")
+    }
+    return replace(predictions, frame=predictions.frame.assign(**columns))
+
+
+def read_sources(
+    sources: Sequence[Path], *, hash_ids: str | None = None, **options: Unpack[ReadOptions]
+) -> dict[str, Predictions]:
     """Read the predictions of several models.
 
     Args:
         sources: run folders or files.
+        hash_ids: see :func:`read_source`.
         **options: see :func:`read_source`.
 
     Returns:
@@ -149,7 +175,8 @@ def read_sources(sources: Sequence[Path], **options: Unpack[ReadOptions]) -> dic
         InputError: see :func:`read_source`; or a source is given twice.
     """
     return {
-        name: read_source(source, **options) for name, source in zip(_names(sources), sources, strict=True)
+        name: read_source(source, hash_ids=hash_ids, **options)
+        for name, source in zip(_names(sources), sources, strict=True)
     }
 
 

@@ -4,7 +4,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ class Unit:
         device: "auto" takes a GPU if there is one.
         allow_modified: accept a file whose MD5 is not the published one.
         part: takes from the data set what this training is given, a fold for one.
+        hash_ids: salt with which ids and groups are hashed.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class Unit:
     device: "Device" = "auto"
     allow_modified: bool = False
     part: Callable[[Dataset], Dataset] | None = None
+    hash_ids: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ def run_unit(unit: Unit, load: Callable[..., Dataset] = load_dataset) -> Outcome
 def _train(unit: Unit, resume: bool, load: Callable[..., Dataset]) -> None:
     from medauc.training.fit import train  # imports torch
 
-    dataset, recipe = load_for(unit.dataset, unit.recipe, unit.data_dir, unit.allow_modified, load=load)
+    dataset, recipe = load_for(
+        unit.dataset, unit.recipe, unit.data_dir, unit.allow_modified, unit.hash_ids, load=load
+    )
     dataset = dataset if unit.part is None else unit.part(dataset)
     train(dataset, recipe, unit.folder, seed=unit.seed, device=unit.device, resume=resume)
 

@@ -62,12 +62,15 @@ class SplitSpec:
             raise InputError("split: by and order_by both say which samples are test; keep one")
 
 
-def split_manifest(manifest: Manifest, spec: SplitSpec | None) -> tuple[Manifest, str | None]:
+def split_manifest(
+    manifest: Manifest, spec: SplitSpec | None, salt: str | None = None
+) -> tuple[Manifest, str | None]:
     """Give every row its split.
 
     Args:
         manifest: Images with targets.
         spec: How to make splits; None takes the manifest's own and makes only what it lacks.
+        salt: With what the ids in ``spec.file`` may be hashed.
 
     Returns:
         The manifest with splits, and in words how they were made (None if they are the manifest's own).
@@ -80,7 +83,9 @@ def split_manifest(manifest: Manifest, spec: SplitSpec | None) -> tuple[Manifest
         return _own(manifest)
     spec = spec or SplitSpec()
     if spec.file is not None:
-        return manifest.with_splits(splits_of_file(manifest, spec.file)), f"read from {Path(spec.file).name}"
+        return manifest.with_splits(
+            splits_of_file(manifest, spec.file, salt)
+        ), f"read from {Path(spec.file).name}"
     groups, members = np.unique(manifest.column("group"), return_inverse=True)
     sizes, strata = np.bincount(members), _strata(manifest, members)
     test = _test_groups(manifest, members, spec)

@@ -1,5 +1,7 @@
 """Splits that an earlier run wrote down."""
 
+import re
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +11,17 @@ import pandas as pd
 from medauc.data.dataset import SPLIT_NAMES
 from medauc.data.manifest.table import Manifest, to_splits
 from medauc.data.manifest.targets import rows_named
+from medauc.data.readers import hash_ids
 from medauc.errors import InputError
 
 
-def splits_of_file(manifest: Manifest, name: str) -> npt.NDArray[np.str_]:
+def splits_of_file(manifest: Manifest, name: str, salt: str | None = None) -> npt.NDArray[np.str_]:
     """Split of each row of a manifest, told by its id from a table with the columns id and split.
 
     Args:
         manifest: Its folder (or the folder of images itself) is what a relative name starts at, as paths do.
         name: The table; ids that the manifest has not are passed over.
+        salt: With what its ids may be hashed.
 
     Raises:
         InputError: The table cannot be read, names an unknown split, repeats an id, or lacks one.
@@ -38,12 +42,28 @@ def splits_of_file(manifest: Manifest, name: str) -> npt.NDArray[np.str_]:
         rows = np.flatnonzero(table["id"] == twice)
         raise InputError(f"{path}: id {twice!r} stands in {rows_named(rows)}; keep one row an image")
     known = dict(zip(table["id"], splits, strict=True))
-    ids = manifest.table["id"]
+    ids = _as_listed(manifest.table["id"], known, salt)
     missing = np.flatnonzero(~ids.isin(list(known)))
     if len(missing):
-        first = ids.iloc[missing[0]]
-        raise InputError(f"{path} has no split for {len(missing)} images, {first!r} for one; add them")
+        first = manifest.table["id"].iloc[missing[0]]
+        hashed = (
+            "; if its ids are hashes, give their salt (--hash-ids)" if table["id"].map(_is_hash).all() else ""
+        )
+        raise InputError(
+            f"{path} has no split for {len(missing)} images, {first!r} for one; add them{hashed}"
+        )
     return np.array([known[own] for own in ids], dtype=np.str_)
+
+
+def _as_listed(ids: "pd.Series[str]", known: Container[str], salt: str | None) -> "pd.Series[str]":
+    """The ids as the table has them: plain, or hashed where that finds the first of them."""
+    if salt is None or ids.iloc[0] in known:
+        return ids
+    return pd.Series(hash_ids(ids.to_numpy(dtype=np.str_), salt))
+
+
+def _is_hash(name: str) -> bool:
+    return re.fullmatch("[0-9a-f]{16}", name) is not None
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from medauc.data.readers.limits import Limits
 from medauc.data.readers.listing import list_images, named_like_images
 from medauc.data.readers.names import without_names
 from medauc.data.readers.parts import files_of_image
-from medauc.data.readers.privacy import hash_id, patient_id_of, phi_in
+from medauc.data.readers.privacy import hash_id, hash_ids, patient_id_of, phi_in
 from medauc.data.readers.read import read_image
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "UnreadableImage",
     "files_of_image",
     "hash_id",
+    "hash_ids",
     "list_images",
     "named_like_images",
     "patient_id_of",

@@ -6,6 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from medauc.data.readers.formats import format_of, regular_file
 from medauc.data.readers.limits import Limits
 from medauc.data.readers.quiet import quiet
@@ -156,4 +159,15 @@ def hash_id(text: str, salt: str) -> str:
     """
     if not salt:
         raise ValueError("salt must not be empty: without it, ids can be found by trying all")
-    return hmac.new(salt.encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
+    return hmac.new(salt.encode(), text.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()[:16]
+
+
+def hash_ids(names: npt.NDArray[np.str_], salt: str | None) -> npt.NDArray[np.str_]:
+    """:func:`hash_id` of each of N names; without a salt the names as they are.
+
+    >>> hash_ids(np.array(["7", "8", "7"]), "secret").tolist()
+    ['074d7db5790cd48f', '4fc991c586c02e74', '074d7db5790cd48f']
+    """
+    if salt is None:
+        return names
+    return np.array([hash_id(name, salt) for name in names.tolist()], dtype=np.str_)

@@ -9,8 +9,10 @@ import numpy as np
 
 from medauc.data import BagSplit, Dataset
 from medauc.data.acquired import Acquired, Range
+from medauc.data.bags import SLICE
 from medauc.data.cache.pool import cores
 from medauc.data.files import is_files, manifest_of
+from medauc.data.readers import hash_ids
 from medauc.data.slices import SlicedImages
 from medauc.errors import InputError
 from medauc.training.sections.data import DataSection
@@ -48,7 +50,8 @@ def _files(dataset: Dataset, source: Path, data: DataSection) -> list[Path]:
     except InputError:  # moved since the training began
         return []
     own = {str(name) for split in (dataset.train, dataset.val) for name in _image_names(split)}
-    paths = table["path"][table["id"].isin(own)].tolist()
+    names = hash_ids(table["id"].to_numpy(dtype=np.str_), dataset.salt)
+    paths = table["path"][np.isin(names, list(own))].tolist()
     rows = np.linspace(0, len(paths) - 1, min(MOST, len(paths))).astype(np.int64)
     return [Path(paths[row]) for row in rows]
 
@@ -56,7 +59,7 @@ def _files(dataset: Dataset, source: Path, data: DataSection) -> list[Path]:
 def _image_names(split: object) -> Iterable[str]:
     """Ids of single images; slices of a volume carry its name in front."""
     names = split.names if isinstance(split, BagSplit) else getattr(split, "ids", ())
-    return (str(name).partition(" slice ")[0] for name in names)
+    return (str(name).partition(SLICE)[0] for name in names)
 
 
 def _read(paths: list[Path], spatial_dims: int) -> list[Acquired]:
