@@ -75,6 +75,7 @@ from medauc.metrics.risk_control import ControlledThreshold, controlled_threshol
 from medauc.metrics.roc import roc_auc, roc_band, roc_curve
 from medauc.metrics.seed_difference import SeedDifference, seed_difference
 from medauc.metrics.seeds import SeedSummary, seed_interval
+from medauc.metrics.selection import BestOfMany, best_of_many
 from medauc.metrics.thresholds import (
     threshold_at_least_cost,
     threshold_at_sensitivity,

@@ -117,11 +117,15 @@ def _parse(assignment: str) -> tuple[str, Any]:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise InputError(f"--set {assignment}: the value is not valid YAML") from None
-    return key.strip(), _number_or_text(value) if isinstance(value, str) else value
+    return key.strip(), number_or_text(value) if isinstance(value, str) else value
 
 
-def _number_or_text(text: str) -> float | str:
-    """YAML 1.1 reads ``1e-4`` as text; people mean the number."""
+def number_or_text(text: str) -> float | str:
+    """The number that a text stands for: YAML 1.1 reads ``1e-4`` as text.
+
+    >>> number_or_text("1e-4"), number_or_text("adamw")
+    (0.0001, 'adamw')
+    """
     try:
         return float(text)
     except ValueError:

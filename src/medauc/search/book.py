@@ -1,0 +1,188 @@
+"""The search's book: every trial and every further seed, as the storage keeps them.
+
+Whoever writes holds the search's lock. A trial is Optuna's; a further seed, which a finished trial cannot take in, is an
+attribute of the study. Each says which process is at it, so that what a dead one left is taken up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from medauc.search.definition import Definition
+from medauc.search.samplers import make_pruner, make_sampler
+from medauc.search.space import Values
+from medauc.search.storage import open_study
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+State = Literal["running", "complete", "pruned", "failed"]
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One seed of a trial; ``auc`` and ``error`` are None while it is trained by the process ``owner``."""
+
+    owner: str
+    auc: float | None = None
+    error: str | None = None
+    epochs: int = 0
+    seconds: float = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is being trained, or was when its process died."""
+        return self.auc is None and self.error is None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting of the space.
+
+    Attributes:
+        index: counts the trials from 0; names the folder.
+        optuna: Optuna's id.
+        state: of its first seed: given up is ``pruned``.
+        values: by ``key.path``.
+        seeds: by number, the first being 0.
+        curve: validation AUC by epoch, as the pruner saw it.
+    """
+
+    index: int
+    optuna: int
+    state: State
+    values: Values
+    seeds: Mapping[int, Seed]
+    curve: Mapping[int, float]
+
+    @property
+    def aucs(self) -> list[float]:
+        """AUC of each seed that is finished."""
+        return [found.auc for _, found in sorted(self.seeds.items()) if found.auc is not None]
+
+
+class Book:
+    """Reads and writes the storage of one search.
+
+    Args:
+        storage: where it is kept.
+        name: of the study.
+        definition: what the search is.
+        owner: token of this process.
+    """
+
+    def __init__(self, storage: "BaseStorage", name: str, definition: Definition, owner: str) -> None:
+        self.name = name
+        self._definition = definition
+        self._owner = owner
+        self._storage = storage
+        self._study = open_study(storage, name, pruner=make_pruner(definition.pruner, definition.epochs))
+
+    @property
+    def study(self) -> "Study":
+        """For Optuna's own evaluators."""
+        return self._study
+
+    def trials(self) -> list[Trial]:
+        """All trials, in their order."""
+        further = self._study.user_attrs
+        found = [_trial(one, further) for one in self._study.get_trials(deepcopy=False) if _counts(one)]
+        return sorted(found, key=lambda trial: trial.index)
+
+    def begin(self) -> Trial:
+        """Choose the next trial and make it this process's own."""
+        self._remove_halves()
+        index = sum(_counts(one) for one in self._study.get_trials(deepcopy=False))
+        listed = self._definition.listed
+        if index < len(listed):
+            self._study.enqueue_trial({key: _plain(value) for key, value in listed[index].items()})
+        self._study.sampler = make_sampler(self._definition.sampler, self._definition.seed, index)
+        asked = self._study.ask()
+        values = self._definition.space.suggest(asked)
+        asked.set_user_attr("seed 0", {"owner": self._owner})
+        asked.set_user_attr("values", values)
+        asked.set_user_attr("index", index)  # the last: without it the trial does not count
+        return next(trial for trial in self.trials() if trial.index == index)
+
+    def begin_seed(self, trial: Trial, seed: int) -> None:
+        """Make a further seed of a trial, or one that a dead process left, this process's own."""
+        self._write(trial, seed, Seed(self._owner))
+
+    def finish(self, trial: Trial, seed: int, result: Seed, *, given_up: bool = False) -> None:
+        """Write down what a seed of a trial gave.
+
+        A trial that failed or was given up in its first seed is told to the sampler as bad, so that it looks elsewhere.
+        """
+        from optuna.trial import TrialState
+
+        self._write(trial, seed, result)
+        if seed == 0:
+            number = self._storage.get_trial_number_from_id(trial.optuna)
+            self._study.sampler = make_sampler(self._definition.sampler, self._definition.seed, trial.index)
+            if result.auc is None or given_up:
+                self._study.tell(number, state=TrialState.PRUNED)
+            else:
+                self._study.tell(number, result.auc)
+
+    @property
+    def ending(self) -> str | None:
+        """Why no further trial is worth it, once that has been found."""
+        found: str | None = self._study.user_attrs.get("ending")
+        return found
+
+    @ending.setter
+    def ending(self, reason: str) -> None:
+        self._study.set_user_attr("ending", reason)
+
+    def _write(self, trial: Trial, seed: int, result: Seed) -> None:
+        content = {key: value for key, value in vars(result).items() if value is not None}
+        if seed == 0:
+            self._storage.set_trial_user_attr(trial.optuna, "seed 0", content)
+        else:
+            self._study.set_user_attr(f"trial {trial.index} seed {seed}", content)
+
+    def _remove_halves(self) -> None:
+        """Trials that a process began and died over before they had values."""
+        from optuna.trial import TrialState
+
+        for one in self._study.get_trials(deepcopy=False):
+            if not _counts(one) and not one.state.is_finished():
+                if one.state == TrialState.WAITING:
+                    self._storage.set_trial_state_values(one._trial_id, TrialState.RUNNING)
+                self._study.tell(one.number, state=TrialState.FAIL)
+
+
+def _counts(one: "FrozenTrial") -> bool:
+    return "index" in one.user_attrs
+
+
+def _trial(one: "FrozenTrial", further: Mapping[str, Any]) -> Trial:
+    index: int = one.user_attrs["index"]
+    start = f"trial {index} seed "
+    seeds = {0: Seed(**one.user_attrs["seed 0"])}
+    seeds |= {int(key.removeprefix(start)): Seed(**found) for key, found in further.items() if key.startswith(start)}
+    return Trial(
+        index,
+        one._trial_id,
+        _state(one, seeds[0]),
+        one.user_attrs["values"],
+        dict(sorted(seeds.items())),
+        one.intermediate_values,
+    )
+
+
+def _state(one: "FrozenTrial", first: Seed) -> State:
+    if not one.state.is_finished():
+        return "running"
+    if first.error is not None:
+        return "failed"
+    return "complete" if one.state.name == "COMPLETE" else "pruned"
+
+
+def _plain(value: Any) -> Any:
+    """A value as the sampler has it: lists are text."""
+    from medauc.search.space import _label
+
+    return _label(value)

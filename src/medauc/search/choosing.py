@@ -1,0 +1,120 @@
+"""What to train next: what a dead process left, a further seed of a leader, or a new trial."""
+
+import statistics
+import time
+from dataclasses import dataclass
+
+from medauc.search.book import Book, Trial
+from medauc.search.definition import Definition
+from medauc.search.job import Job
+from medauc.search.processes import Presence
+from medauc.search.race import leader_error, next_seed
+from medauc.search.stopping import FEWEST, expected_gain
+
+_EARLY = 10  # complete trials, after which the best three get a second seed: it tells how much seeds differ
+_EARLY_RACERS = 3
+_FOR_TRIALS = 0.75  # of the time; the rest is for the race
+_EVERY = 5  # trials between two looks at what is still to be gained
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a search goes; may differ from one start to the next.
+
+    Attributes:
+        trials: settings that are tried, 1 or more.
+        seeds: most seeds of a leader, 1 or more; 1 leaves the race out.
+        minutes: after this time nothing further is begun.
+        stop_early: try no further when the gain to be expected is below what seeds make of the leader.
+    """
+
+    trials: int = 50
+    seeds: int = 5
+    minutes: float | None = None
+    stop_early: bool = True
+
+
+class Chooser:
+    """Decides, under the lock for decisions, so that several processes decide as one would."""
+
+    def __init__(self, book: Book, definition: Definition, presence: Presence, limits: Limits) -> None:
+        self._book, self._definition, self._presence, self._limits = book, definition, presence, limits
+        self._start = time.monotonic()
+        self._looked_at = 0
+
+    def choose(self) -> Job | None:
+        """The next job, made this process's own; None when there is none to begin, for now or for good."""
+        with self._presence.deciding():
+            trials = self._book.trials()
+            if (left := self._left_behind(trials)) is not None:
+                return left
+            if self._time_is_up():
+                return None
+            new = self._wants_trial(trials)
+            further = self._race(trials, early=new)
+            if further is not None:
+                return further
+            return Job(self._book.begin(), 0) if new else None
+
+    def _left_behind(self, trials: list[Trial]) -> Job | None:
+        for trial in trials:
+            for seed, found in trial.seeds.items():
+                unfinished = trial.state == "running" if seed == 0 else found.is_open
+                if unfinished and not self._presence.is_alive(found.owner):
+                    self._book.begin_seed(trial, seed)
+                    return Job(trial, seed)
+        return None
+
+    def _race(self, trials: list[Trial], early: bool) -> Job | None:
+        complete = {trial.index: trial for trial in trials if trial.state == "complete"}
+        if early and len(complete) < _EARLY:
+            return None
+        results = {index: trial.aucs for index, trial in complete.items()}
+        taken = {index: len(trial.seeds) for index, trial in complete.items()}
+        if early:
+            chosen = next_seed(results, taken, min(2, self._limits.seeds), _EARLY_RACERS)
+        else:
+            chosen = next_seed(results, taken, self._limits.seeds)
+        if chosen is None:
+            return None
+        self._book.begin_seed(complete[chosen], taken[chosen])
+        return Job(complete[chosen], taken[chosen])
+
+    def _wants_trial(self, trials: list[Trial]) -> bool:
+        listed = self._definition.is_listed
+        most = min(self._limits.trials, len(self._definition.listed)) if listed else self._limits.trials
+        if len(trials) >= most or self._time_is_up(_FOR_TRIALS):
+            return False
+        if listed or not self._limits.stop_early:
+            return True
+        return self._book.ending is None and not self._gain_is_noise(trials)
+
+    def _gain_is_noise(self, trials: list[Trial]) -> bool:
+        """Whether what a further trial may gain is below the standard error of the leader's mean AUC over seeds."""
+        complete = {trial.index: trial.aucs for trial in trials if trial.state == "complete"}
+        known = [(trial.values, value) for trial in trials if (value := _value(trial)) is not None]
+        error = leader_error(complete)
+        if error is None or len(known) < max(FEWEST, self._looked_at + _EVERY):
+            return False
+        self._looked_at = len(known)
+        gain = expected_gain(self._definition.space, known, self._definition.seed)
+        if gain >= error:
+            return False
+        self._book.ending = (
+            f"after {len(known)} trials, a further one is expected to gain {gain:.4f} at most, less than the standard "
+            f"error {error:.4f} of the leader's mean over seeds"
+        )
+        return True
+
+    def _time_is_up(self, share: float = 1.0) -> bool:
+        minutes = self._limits.minutes
+        return minutes is not None and time.monotonic() - self._start >= 60 * share * minutes
+
+
+def _value(trial: Trial) -> float | None:
+    """What a trial says about its setting: its mean, or the last AUC of one that was given up."""
+    if trial.state == "complete":
+        return statistics.fmean(trial.aucs)
+    if trial.state == "pruned" and trial.curve:
+        return trial.curve[max(trial.curve)]
+    return None

@@ -1,0 +1,128 @@
+"""One seed of a trial as trainings: a run folder each, without the test split."""
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medauc.search.book import Trial
+from medauc.search.definition import Definition, KeptAside, SearchFolder
+from medauc.search.pruning import Pruning
+from medauc.training.recipe import Recipe
+from medauc.training.run_folder import RunFolder
+from medauc.training.sections.ensemble import EnsembleSection
+from medauc.training.unit import Unit
+
+if TYPE_CHECKING:
+    from medauc.training.fit import Device  # its module imports torch
+
+
+@dataclass(eq=False)
+class Job:
+    """One seed of a trial while this process trains it.
+
+    Attributes:
+        trial: which.
+        seed: which.
+        begun: in seconds of ``time.monotonic``.
+        aucs: of the parts (folds) that are finished.
+        epochs: that they had.
+        seconds: that they took.
+        ended: whether it is written down; what still runs of it is not looked at.
+    """
+
+    trial: Trial
+    seed: int
+    begun: float = field(default_factory=time.monotonic)
+    aucs: list[float] = field(default_factory=list)
+    epochs: int = 0
+    seconds: float = 0.0
+    ended: bool = False
+
+
+class Options(TypedDict, total=False):
+    """What of a :class:`Workplace` the user says; no trial depends on it."""
+
+    data_dir: Path | None
+    device: "Device"
+    allow_modified: bool
+    hash_ids: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Workplace:
+    """What all trainings of a search have in common.
+
+    Attributes:
+        folder: the search's.
+        definition: what it is.
+        study: its name in the storage.
+        url: of the storage; None for the journal.
+        assignment: fold of each sample of train and validation, with ``kfold``.
+        data_dir: folder of the catalog's files.
+        device: "auto", "cpu" or "cuda".
+        allow_modified: accept data whose MD5 is not the published one.
+        hash_ids: salt with which ids and groups are hashed.
+    """
+
+    folder: SearchFolder
+    definition: Definition
+    study: str
+    url: str | None = None
+    assignment: NDArray[np.int64] | None = None
+    data_dir: Path | None = None
+    device: "Device" = "auto"
+    allow_modified: bool = False
+    hash_ids: str | None = field(default=None, repr=False)
+
+    def recipe(self, job: Job) -> Recipe:
+        """What a job trains: one network, whatever ensemble the recipe makes of several.
+
+        Raises:
+            InputError: its values are no recipe together.
+        """
+        found = self.definition.space.recipe(job.trial.values)
+        return found.model_copy(update={"ensemble": EnsembleSection()})
+
+    def unit(self, job: Job, fold: int | None) -> Unit:
+        """The training of one part; only the first of a trial can be given up, where all are alike.
+
+        Raises:
+            InputError: as :meth:`recipe`.
+        """
+        is_first = job.seed == 0 and fold == self.definition.parts[0]
+        return Unit(
+            folder=self.folder.run(job.trial.index, job.seed, fold),
+            dataset=self.definition.dataset,
+            recipe=self.recipe(job),
+            seed=job.seed,
+            data_dir=self.data_dir,
+            device=self.device,
+            allow_modified=self.allow_modified,
+            part=KeptAside(fold, self.assignment),
+            hash_ids=self.hash_ids,
+            watch=self._pruning(job) if is_first and self.definition.pruner != "none" else None,
+        )
+
+    def tidy(self, job: Job) -> None:
+        """Remove weights and checkpoints of what is written down: the best recipe is trained again, to the same bit."""
+        for fold in self.definition.parts:
+            run = RunFolder(self.folder.run(job.trial.index, job.seed, fold))
+            shutil.rmtree(run.checkpoints, ignore_errors=True)
+
+    def _pruning(self, job: Job) -> Pruning:
+        definition = self.definition
+        keeps_best = definition.asked.base.training.selection == "best"
+        return Pruning(
+            self.url,
+            self.folder.path,
+            self.study,
+            job.trial.optuna,
+            definition.pruner,
+            definition.epochs,
+            keeps_best,
+        )

@@ -1,0 +1,207 @@
+"""Running a search: every free place gets the next training, every outcome goes into the book."""
+
+import statistics
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medauc.data import Dataset
+from medauc.data.folds import assign_folds
+from medauc.errors import InputError
+from medauc.evaluation import Evaluation
+from medauc.search.book import Book, Seed
+from medauc.search.choosing import Chooser, Limits
+from medauc.search.definition import Definition, SearchFolder
+from medauc.search.job import Job, Options, Workplace
+from medauc.search.processes import Presence, wait_until_free
+from medauc.search.storage import open_storage, open_study
+from medauc.training.ensemble_folder import EnsembleFolder
+from medauc.training.executor import Executor
+from medauc.training.plan import Plan
+from medauc.training.run_folder import RunFolder
+from medauc.training.unit import Outcome, Unit
+
+_HOPELESS = 3  # trials that failed, and none that did not
+
+Tell = Callable[[Job, Seed, bool], None]
+
+
+class Stopped(Exception):
+    """Ctrl-C: the search can be continued by the same command."""
+
+
+class TrialsFailed(Exception):
+    """No trial of a search was trained to its end."""
+
+
+class Search:
+    """A search that is open in this process, beside others maybe (:func:`open_search`).
+
+    Attributes:
+        book: what is known so far.
+        running: what is being trained, by run folder.
+        most: trials that the limits allow.
+    """
+
+    def __init__(self, place: Workplace, book: Book, presence: Presence) -> None:
+        self.place, self.book = place, book
+        self.running: dict[Path, Job] = {}
+        self.most = 0
+        self._presence = presence
+        self._waiting: deque[Unit] = deque()
+        self._errors: list[tuple[str, str | None]] = []  # with the traceback, unless the user is at fault
+
+    def __enter__(self) -> Self:
+        """It is open already."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave to others what is not finished."""
+        self._presence.close()
+
+    def run(self, executor: Executor, limits: Limits, tell: Tell = lambda job, result, given_up: None) -> None:
+        """Train until the limits are reached, or further gain is within noise.
+
+        Args:
+            executor: trains.
+            limits: how far to go.
+            tell: called for each seed of a trial that ends, with what it gave and whether it was given up.
+
+        Raises:
+            Stopped: Ctrl-C.
+            TrialsFailed: the first three trials failed, or all.
+            InputError: the same, by the user's fault; or a file cannot be written.
+        """
+        definition = self.place.definition
+        self.most = min(limits.trials, len(definition.listed)) if definition.is_listed else limits.trials
+        chooser = Chooser(self.book, definition, self._presence, limits)
+        try:
+            while self._pass(executor, chooser, tell):
+                continue
+        except KeyboardInterrupt:
+            raise Stopped(
+                "interrupted; the same command goes on, with unfinished trainings from their last epoch"
+            ) from None
+        finally:
+            self.running.clear()
+            self._waiting.clear()
+        self._require_success(fewest=1)
+
+    def _pass(self, executor: Executor, chooser: Chooser, tell: Tell) -> bool:
+        """Train as long as there is something to begin; whether there was (units that have ended cannot go on)."""
+        some = False
+        for outcome in executor.run(self._units(chooser, tell)):
+            some = True
+            self._take(outcome, tell)
+            self._require_success(fewest=_HOPELESS)
+        return some
+
+    def _units(self, chooser: Chooser, tell: Tell) -> Iterator[Unit]:
+        while True:
+            while not self._waiting:
+                job = chooser.choose()
+                if job is None:
+                    return
+                try:  # of a trial's first seed the first part alone: it may be given up
+                    self._queue(job, self.place.definition.parts[: 1 if job.seed == 0 else None])
+                except InputError as error:  # each value is allowed, but not all together
+                    self._fail(job, str(error), None, tell)
+            yield self._waiting.popleft()
+
+    def _queue(self, job: Job, parts: tuple[int | None, ...]) -> None:
+        for fold in parts:
+            unit = self.place.unit(job, fold)
+            wait_until_free(unit.folder)
+            self.running[unit.folder] = job
+            self._waiting.append(unit)
+
+    def _take(self, outcome: Outcome, tell: Tell) -> None:
+        job = self.running.pop(outcome.unit.folder)
+        if job.ended:  # another part of it has failed
+            return
+        run = RunFolder(outcome.unit.folder)
+        job.seconds += outcome.seconds
+        job.epochs += max(0, run.metrics.read_bytes().count(b"\n") - 1) if run.metrics.exists() else 0
+        if outcome.given_up:
+            self._end(job, None, None, tell, given_up=True)
+        elif outcome.error is not None:
+            self._fail(job, outcome.error, outcome.details, tell)
+        else:
+            auroc = Evaluation.read(run.evaluation).splits["val"].auroc
+            assert auroc is not None and auroc.value is not None  # training without a class in validation is refused
+            job.aucs.append(auroc.value)
+            parts = self.place.definition.parts
+            if len(job.aucs) == len(parts):
+                self._end(job, statistics.fmean(job.aucs), None, tell)
+            elif job.seed == 0 and len(job.aucs) == 1:
+                self._queue(job, parts[1:])
+
+    def _fail(self, job: Job, error: str, details: str | None, tell: Tell) -> None:
+        self._errors.append((error, details))
+        self._end(job, None, error, tell)
+
+    def _end(
+        self, job: Job, auc: float | None, error: str | None, tell: Tell, *, given_up: bool = False
+    ) -> None:
+        job.ended = True
+        for unit in [unit for unit in self._waiting if self.running[unit.folder] is job]:
+            self._waiting.remove(unit)
+            del self.running[unit.folder]
+        result = Seed(self._presence.token, auc, error, job.epochs, round(job.seconds, 1))
+        with self._presence.deciding():
+            self.book.finish(job.trial, job.seed, result, given_up=given_up)
+        self.place.tidy(job)
+        tell(job, result, given_up)
+
+    def _require_success(self, fewest: int) -> None:
+        """Raise when so many trials failed here and none was trained to its end."""
+        if len(self._errors) < fewest or any(trial.state != "failed" for trial in self.book.trials()):
+            return
+        error, details = self._errors[-1]
+        message = f"no trial of {len(self.book.trials())} could be trained, the last: {error}"
+        raise InputError(message) if details is None else TrialsFailed(message)
+
+
+def open_search(
+    plan: Plan, definition: Definition, out: Path, *, url: str | None = None, **options: Unpack[Options]
+) -> Search:
+    """Open a search, begun anew or as it was left.
+
+    Args:
+        plan: data and recipe.
+        definition: what the search is.
+        out: its folder.
+        url: of the storage, with its password; None for the journal in the folder.
+        **options: of :class:`~medauc.search.job.Workplace`.
+
+    Raises:
+        InputError: the folder holds another search or cannot be written, the storage cannot be reached, or a class
+            is too rare for the folds.
+    """
+    folder = SearchFolder(out)
+    if out.is_dir() and any(out.iterdir()) and not folder.definition.exists() and not folder.lock.exists():
+        raise InputError(f"{out}: not empty and not a search; name another folder with --out")
+    presence = Presence(folder.processes, folder.lock)
+    try:
+        with presence.deciding():
+            storage = open_storage(url, out)
+            study = folder.begin(definition, lambda name: open_study(storage, name))
+            assignment = None if definition.folds is None else _folds(out, plan.dataset, definition.folds)
+            book = Book(storage, study, definition, presence.token)
+    except BaseException:
+        presence.close()
+        raise
+    place = Workplace(folder, definition, study, url, assignment, **options)
+    return Search(place, book, presence)
+
+
+def _folds(out: Path, dataset: Dataset, folds: int) -> NDArray[np.int64]:
+    """The fold of each sample, as written down when the search was begun."""
+    run = EnsembleFolder(out)
+    if not run.folds.exists():
+        run.write_folds(dataset, assign_folds(dataset, folds, seed=0))
+    return run.read_folds(dataset)

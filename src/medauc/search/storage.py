@@ -1,0 +1,120 @@
+"""Where a search's trials are kept: a journal file in its folder, or a database by URL."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medauc.errors import InputError
+from medauc.files import write_bytes_atomically
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+    from optuna.storages import BaseStorage
+
+JOURNAL = "journal.log"
+
+
+def open_storage(url: str | None, folder: Path) -> "BaseStorage":
+    """Open the storage, made if it is not there.
+
+    Args:
+        url: as SQLAlchemy has it (``postgresql://user@host/database``); None takes ``journal.log`` in the folder.
+        folder: the search's.
+
+    Raises:
+        InputError: the database cannot be reached, or what speaks to it is not installed.
+    """
+    return _journal(folder / JOURNAL) if url is None else _database(url)
+
+
+def open_study(
+    storage: "BaseStorage", name: str, sampler: "BaseSampler | None" = None, pruner: "BasePruner | None" = None
+) -> "Study":
+    """The study of that name, made if it is not there; higher values are better."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(
+        storage=storage, study_name=name, load_if_exists=True, direction="maximize", sampler=sampler, pruner=pruner
+    )
+
+
+def without_password(url: str | None) -> str | None:
+    """A storage's URL as it may be written down.
+
+    >>> without_password("postgresql://me:secret@host/tune")
+    'postgresql://me:***@host/tune'
+    """
+    if url is None:
+        return None
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        raise InputError(f"--storage {url}: not a URL such as postgresql://user@host/database") from None
+
+
+def _journal(path: Path) -> "BaseStorage":
+    from filelock import FileLock
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    lock = FileLock(f"{path}.lock")
+
+    class KernelLock(JournalFileOpenLock):
+        """A lock that ends with its process; Optuna's own outlives a killed one by half a minute."""
+
+        def __init__(self) -> None: ...
+
+        def acquire(self) -> bool:
+            lock.acquire()
+            return True
+
+        def release(self) -> None:
+            lock.release()
+
+    with lock:
+        _mend(path)
+        return JournalStorage(JournalFileBackend(str(path), KernelLock()))
+
+
+def _mend(path: Path) -> None:
+    """Cut off the half of a line that a full disk or a power cut left, else nothing could be read again."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        write_bytes_atomically(path, whole)
+
+
+def _database(url: str) -> "BaseStorage":
+    import sqlalchemy.exc
+    from optuna.storages import RDBStorage
+
+    shown = without_password(url)
+    try:
+        return RDBStorage(_with_driver(url), engine_kwargs={"pool_pre_ping": True})
+    except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
+        missing = _cause(error)
+        hint = "install it with: pip install 'medauc[postgres]'" if "psycopg" in missing else "install its driver"
+        raise InputError(f"--storage {shown}: {missing}; {hint}") from None
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise InputError(f"--storage {shown}: cannot be used: {_cause(error)}") from None
+
+
+def _cause(error: BaseException) -> str:
+    """What the innermost error says, in one line; SQLAlchemy adds the statement and a link."""
+    inner: Any = getattr(error, "orig", None) or error.__cause__ or error
+    return " ".join(str(inner).split())
+
+
+def _with_driver(url: str) -> str:
+    """PostgreSQL is spoken by psycopg 3, whatever SQLAlchemy's version takes by default.
+
+    >>> _with_driver("postgres://me@host/tune")
+    'postgresql+psycopg://me@host/tune'
+    """
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+psycopg{separator}{rest}" if scheme in ("postgres", "postgresql") else url
