@@ -12,8 +12,8 @@ from medauc.data.npz import file_md5
 from medauc.data.phantom import PHANTOM_DIMS
 from medauc.errors import InputError
 from medauc.training.plan import Load, load_for, resolve_recipe
-from medauc.training.recipe import Recipe, differing_keys
-from medauc.training.run_folder import RunFolder
+from medauc.training.recipe import Recipe
+from medauc.training.run_folder import RunFolder, differences_from
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +145,7 @@ def _require_unmixed(folder: Path, name: str, recipe: Recipe, md5: str | None) -
     """Refuse a grid whose rows would be of several recipes or data."""
     for found in sorted(folder.glob(f"{folder_name(name)}-seed[0-9]*/recipe.yaml")):
         old_recipe, old = RunFolder(found.parent).read_recipe()
-        differences = differing_keys(old_recipe, recipe)
+        differences = differences_from(old_recipe, old, recipe)
         if old.data_md5 is not None and md5 is not None and old.data_md5 != md5:
             differences.append(f"data_md5 ({old.data_md5} -> {md5})")
         if differences:

@@ -68,11 +68,17 @@ def train(
     as that of one.
     """
     from medauc.errors import InputError
+    from medauc.files import require_writable
     from medauc.report import write_run_report
     from medauc.training import choose_folder, resolve, summary_lines
     from medauc.training import train as run_training
     from medauc.training.executor import LocalExecutor
+    from medauc.training.run_folder import require_usable
 
+    if out is None:
+        require_writable(Path("runs"))
+    else:
+        require_usable(out, resume)
     if recipe is None:
         own = out / "recipe.yaml" if out is not None else None
         recipe = str(own) if resume and own is not None and own.exists() else "default"

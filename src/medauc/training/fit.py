@@ -16,11 +16,16 @@ from numpy.typing import NDArray
 from medauc.data import BagSplit, Dataset
 from medauc.data.datamodule import ImageDataModule
 from medauc.errors import InputError
-from medauc.evaluation import Evaluation, Predictions, evaluate
+from medauc.evaluation import Evaluation, Predictions, evaluate, evaluate_validation
+from medauc.losses.distributed import gather_rows
+from medauc.models import BagScores
+from medauc.training import ranks
 from medauc.training.checkpoint import BEST, load_weights
+from medauc.training.claim import claimed
 from medauc.training.executor import Executor
 from medauc.training.inputs import Inputs
 from medauc.training.instances import instance_table, write_instances
+from medauc.training.memory import OutOfMemory, free_memory, lower_batch, telling_out_of_memory
 from medauc.training.module import Classifier, TrainingDiverged
 from medauc.training.precision import for_scoring, require_precision
 from medauc.training.prediction.reference import Reference
@@ -60,7 +65,8 @@ def train(
 
     Args:
         dataset: data with train, val and test splits; with ``training.selection: last`` the validation split may
-            be empty: exactly ``max_epochs`` are trained and the last weights kept.
+            be empty: exactly ``max_epochs`` are trained and the last weights kept. The test split of a search is
+            empty: there is no ``reference.npz`` then, and the evaluation is of validation alone.
         recipe: what to do.
         folder: the run folder to write; must be new or empty unless ``resume``.
         seed: decides initial weights, order of samples and every random change of images.
@@ -75,15 +81,18 @@ def train(
         ``predictions.csv`` and ``evaluation.json`` lie in its folder.
 
     Raises:
-        InputError: the folder is in use or not writable, or holds a run of another recipe; 16-bit training on a CPU
-            without instructions for it.
+        InputError: the folder is in use or not writable, another process trains in it, or it holds a run of another
+            recipe; 16-bit training on a CPU without instructions for it.
         TrainingDiverged: a loss, gradient or score was not finite.
-        OSError: the disk is full; the last good checkpoint is kept.
+        DiskFull: the last good checkpoint is kept.
+        OutOfMemory: also with half the batch, where ``training.out_of_memory`` allows to try that.
         Interrupted: Ctrl-C; ``resume`` continues.
     """
     accelerator = choose_device(device)
     require_precision(recipe.training.precision, accelerator)
-    if not recipe.ensemble.is_single:
+    with ranks.joined(accelerator), ranks.first_in(claimed(folder)):
+        if recipe.ensemble.is_single:
+            return _train_within_memory(dataset, recipe, folder, seed, accelerator, resume, progress)
         # Not at the top: it trains its networks by this function.
         from medauc.training.ensemble import train_ensemble
 
@@ -97,33 +106,89 @@ def train(
             progress=progress,
             executor=executor,
         )
+
+
+def _train_within_memory(
+    dataset: Dataset, recipe: Recipe, folder: Path, seed: int, accelerator: str, resume: bool, progress: bool
+) -> Run:
+    """Train one network; anew with half the batch where memory ends and the recipe allows it."""
+    try:
+        return _train_one(dataset, recipe, folder, seed, accelerator, resume, progress)
+    except OutOfMemory:
+        # Of several processes only this one knows; the others wait for it, and are ended with it.
+        if ranks.several() or not lower_batch(folder, recipe):
+            raise
+    free_memory()  # here, where no exception refers to it
+    return _train_one(dataset, recipe, folder, seed, accelerator, True, progress)
+
+
+def _train_one(
+    dataset: Dataset, recipe: Recipe, folder: Path, seed: int, accelerator: str, resume: bool, progress: bool
+) -> Run:
     run = RunFolder(folder)
-    require_usable(folder, resume)
     provenance = Provenance.of(dataset, seed, accelerator, recipe.model.weights)
-    if resume:
-        run.require_same(recipe, provenance)
-        if run.evaluation.exists():
-            return Run(run, Evaluation.read(run.evaluation))
+    recipe, finished = ranks.decided(lambda: _found(run, recipe, provenance, resume))
+    if finished is not None:
+        return Run(run, finished)
     # Built before the folder is made: what does not fit together leaves nothing behind.
-    stages = build_stages(dataset, recipe, seed)
-    if resume:
-        run.remove_leftovers()
-    else:
-        inputs = Inputs.of(dataset, stages[0].module.normalize.statistics)
-        run.create(recipe, replace(provenance, inputs=inputs))
-        run.write_splits(dataset)
-    with quiet_lightning(), _interruptible(dataset, folder):
+    stages = ranks.together(lambda: build_stages(dataset, recipe, seed))
+    inputs = Inputs.of(dataset, stages[0].module.normalize.statistics)
+    ranks.decided(lambda: _begin(run, recipe, replace(provenance, inputs=inputs), dataset, resume))
+    with quiet_lightning(), _interruptible(dataset, folder), telling_out_of_memory(recipe, accelerator):
+        ranks.together(lambda: _require_in_sight(run))
         fit_stages(stages, run, accelerator, progress)
         module = stages[-1].module
         load_weights(module.network, run.checkpoints / BEST)
         predictions, instances = predict(module, stages[-1].data, accelerator)
-        Reference.of(module.to(accelerator).eval(), dataset).write(run.reference)
+        evaluation = ranks.decided(
+            lambda: _finish(run, recipe, module.to(accelerator).eval(), dataset, predictions, instances)
+        )
+    return Run(run, evaluation)
+
+
+def _found(
+    run: RunFolder, recipe: Recipe, provenance: Provenance, resume: bool
+) -> tuple[Recipe, Evaluation | None]:
+    """What is to be trained in the folder, and what was made of it already if it is finished."""
+    require_usable(run.path, resume)
+    if not resume:
+        return recipe, None
+    recipe = run.require_same(recipe, provenance)
+    return recipe, Evaluation.read(run.evaluation) if run.evaluation.exists() else None
+
+
+def _begin(run: RunFolder, recipe: Recipe, provenance: Provenance, dataset: Dataset, resume: bool) -> None:
+    """Clear the folder of what a killed process left, and make it."""
+    run.remove_leftovers()
+    if not resume:
+        run.create(recipe, provenance)
+        run.write_splits(dataset)
+
+
+def _require_in_sight(run: RunFolder) -> None:
+    """Raise InputError where a process cannot see what the first one has made."""
+    if not run.recipe.exists():
+        raise InputError(f"{run.path}: not the same folder on all hosts; name one that they share with --out")
+
+
+def _finish(
+    run: RunFolder,
+    recipe: Recipe,
+    module: Classifier,
+    dataset: Dataset,
+    predictions: Predictions,
+    instances: pd.DataFrame | None,
+) -> Evaluation:
+    """Write what a finished run leaves; the evaluation comes last, by which it is finished."""
+    if len(dataset.test):
+        Reference.of(module, dataset).write(run.reference)
     if instances is not None:
         write_instances(instances, run.instances)
     predictions.write(run.predictions)
-    evaluation = evaluate(predictions, settings_of(recipe, dataset.positive_class))
+    judge = evaluate if len(dataset.test) else evaluate_validation
+    evaluation = judge(predictions, settings_of(recipe, dataset.positive_class))
     evaluation.write(run.evaluation)
-    return Run(run, evaluation)
+    return evaluation
 
 
 def choose_device(device: Device) -> str:
@@ -138,6 +203,8 @@ def predict(
 ) -> tuple[Predictions, pd.DataFrame | None]:
     """Score validation, where there is any, and test once, with the weights that ``module`` has.
 
+    Of several processes each scores its part, and all have the scores of all.
+
     Returns:
         The table of scores; of bags the table of their images too (:func:`~medauc.training.instances.instance_table`).
 
@@ -146,7 +213,7 @@ def predict(
     """
     trainer = pl.Trainer(
         accelerator=accelerator,
-        devices=1,
+        devices=ranks.own_device(accelerator),
         precision=for_scoring(module.recipe.training.precision, accelerator),
         logger=False,
         enable_checkpointing=False,
@@ -161,9 +228,12 @@ def predict(
             continue
         batches: Any = trainer.predict(module, loader, return_predictions=True)
         if isinstance(split, BagSplit):
-            instances.append(instance_table(name, split, data.dataset.label_names, batches))
-            batches = [batch.bags for batch in batches]
-        scores = torch.cat(batches).double().cpu().numpy().reshape(split.targets.shape)
+            scored = BagScores(*(gather_rows(torch.cat(parts)) for parts in zip(*batches, strict=True)))
+            instances.append(instance_table(name, split, data.dataset.label_names, [scored]))
+            gathered = scored.bags
+        else:
+            gathered = gather_rows(torch.cat(batches))
+        scores = gathered.double().cpu().numpy().reshape(split.targets.shape)
         tables.append(_table(name, data.dataset, split.targets, scores))
     return Predictions.concatenate(tables), pd.concat(instances) if instances else None
 
@@ -200,6 +270,5 @@ def _interruptible(dataset: Dataset, folder: Path) -> Iterator[None]:
 
 def resume_command(dataset: Dataset, folder: Path) -> str:
     """What a user types to continue the run in ``folder``."""
-    name = dataset.source if dataset.entry is None and dataset.source else dataset.name
     salt = "" if dataset.salt is None else " --hash-ids SALT"
-    return f"medauc train {name} --resume --out {folder}{salt}"
+    return f"medauc train {dataset.typed} --resume --out {folder}{salt}"

@@ -12,7 +12,11 @@ from medauc.training.run_folder import RunFolder
 
 _SMALLEST = 2  # samples in a batch
 # Plain RuntimeErrors: of torch's allocator, and of oneDNN, which does not say why.
-_ON_CPU = ("DefaultCPUAllocator: can't allocate memory", "could not create a primitive", "could not create a memory")
+_ON_CPU = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "could not create a primitive",
+    "could not create a memory",
+)
 
 
 class OutOfMemory(Exception):

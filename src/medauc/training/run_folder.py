@@ -11,7 +11,7 @@ from medauc import __version__
 from medauc.data import Dataset
 from medauc.data.npz import file_md5
 from medauc.errors import InputError
-from medauc.files import write_text_atomically
+from medauc.files import require_writable, telling_full, write_text_atomically
 from medauc.training.inputs import Inputs
 from medauc.training.recipe import Recipe, differing_keys, parse_recipe, read_recipe
 
@@ -36,6 +36,7 @@ class Provenance:
     part: str | None = None  # what the splits are made of, where not the data set's own
     data_notes: tuple[str, ...] = ()  # what was decided in loading own files
     ids_hashed: str | None = None  # mark of the salt (mark_of_salt); None: plain ids
+    asked: dict[str, int] | None = None  # batch sizes of the recipe that did not fit into memory
     inputs: Inputs | None = None  # None for an ensemble: each of its networks has its own
 
     @classmethod
@@ -45,7 +46,7 @@ class Provenance:
 
         return cls(
             dataset=dataset.name,
-            data_path=None if dataset.source is None else str(dataset.source.resolve()),
+            data_path=dataset.address or (None if dataset.source is None else str(dataset.source.resolve())),
             data_md5=dataset.md5,
             data_modified=dataset.modified,
             positive_class=dataset.positive_class,
@@ -117,9 +118,10 @@ class RunFolder:
     def create(self, recipe: Recipe, provenance: Provenance) -> None:
         """Make the folder and write its recipe first, by which it is a run; raise InputError when it cannot be made."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.write_recipe(recipe, provenance)
-            self._make_subfolders()
+            with telling_full(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+                self.write_recipe(recipe, provenance)
+                self._make_subfolders()
         except OSError as error:
             reason = error.strerror or str(error)
             raise InputError(
@@ -131,7 +133,7 @@ class RunFolder:
 
     def remove_leftovers(self) -> None:
         """Delete temporary files that a killed process left."""
-        for leftover in self.path.rglob(".*.tmp"):
+        for leftover in filter(_is_leftover, self.path.rglob(".*")):
             leftover.unlink()
 
     def write_recipe(self, recipe: Recipe, provenance: Provenance) -> None:
@@ -179,13 +181,16 @@ class RunFolder:
             raise InputError(f"{self.path}: its ids are hashed with another salt; give that one")
         return None
 
-    def require_same(self, recipe: Recipe, provenance: Provenance) -> None:
-        """Raise InputError unless the run here was started with this recipe, seed and data."""
-        old_recipe, old = self.read_recipe()
+    def require_same(self, recipe: Recipe, provenance: Provenance) -> Recipe:
+        """Raise InputError unless the run here was started with this recipe, seed and data; return what it trains.
+
+        That is another recipe than the one asked for where its batches did not fit into memory.
+        """
+        trained, old = self.read_recipe()
         if old.ids_hashed != provenance.ids_hashed:
             remedy = "leave --hash-ids out" if old.ids_hashed is None else "give it with the salt of that run"
             raise InputError(f"{self.path}: cannot resume, the run there has other --hash-ids; {remedy}")
-        differences = differing_keys(old_recipe, recipe)
+        differences = differences_from(trained, old, recipe)
         for key in ("dataset", "data_md5", "positive_class", "seed", "part"):
             if getattr(old, key) != getattr(provenance, key):
                 differences.append(f"{key} ({getattr(old, key)} -> {getattr(provenance, key)})")
@@ -197,6 +202,20 @@ class RunFolder:
                 f"{self.path}: cannot resume, the run there was started with another recipe: {', '.join(differences)}; "
                 f"--resume --out {self.path} without --recipe, --set and --seed takes the run's own"
             )
+        return trained
+
+
+def differences_from(trained: Recipe, run: Provenance, recipe: Recipe) -> list[str]:
+    """In what a run was started with another recipe, as :func:`differing_keys` says it.
+
+    Args:
+        trained: what the run trains.
+        run: what else its ``recipe.yaml`` says.
+        recipe: what is asked for now; what is done when memory ends may be changed later.
+    """
+    asked = trained if run.asked is None else trained.with_batch_sizes(run.asked)
+    each = [differing_keys(one, recipe) for one in (asked, trained)]
+    return [key for key in min(each, key=len) if not key.startswith("training.out_of_memory ")]
 
 
 def mark_of_salt(salt: str) -> str:
@@ -204,6 +223,11 @@ def mark_of_salt(salt: str) -> str:
     from medauc.data.readers import hash_id
 
     return hash_id("the salt of this run's ids", salt)
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a killed process left this half-written file, perhaps of a run that had not begun."""
+    return path.name.startswith(".") and path.suffix == ".tmp"
 
 
 def choose_folder(dataset: Dataset, recipe_name: str, seed: int, out: Path | None, resume: bool) -> Path:
@@ -237,7 +261,7 @@ def choose_folder(dataset: Dataset, recipe_name: str, seed: int, out: Path | Non
 
 
 def require_usable(out: Path, resume: bool) -> None:
-    """Raise InputError unless ``out`` is free for a new run, or, to ``resume``, holds one."""
+    """Raise InputError unless ``out`` can be written, and is free for a new run or, to ``resume``, holds one."""
     is_run = RunFolder(out).recipe.exists()
     if resume and not is_run:
         raise InputError(f"{out}: no run to resume: it has no recipe.yaml")
@@ -245,5 +269,7 @@ def require_usable(out: Path, resume: bool) -> None:
         raise InputError(
             f"{out}: holds a run already; continue it with --resume, or name another folder with --out"
         )
-    if not is_run and out.is_dir() and any(out.iterdir()):
+    if not is_run and out.is_dir() and not all(map(_is_leftover, out.iterdir())):
         raise InputError(f"{out}: not empty and not a run; name a new folder with --out")
+    require_writable(out)
+    require_writable(RunFolder(out).checkpoints)

@@ -2,19 +2,17 @@
 
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from filelock import FileLock, Timeout
 
 from medauc.data import Dataset, load_dataset
 from medauc.errors import InputError
 from medauc.training.plan import load_for
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import RunFolder
+from medauc.training.watch import GivenUp, Watch, watched_by
 
 if TYPE_CHECKING:
     from medauc.training.fit import Device
@@ -34,6 +32,7 @@ class Unit:
         allow_modified: accept a file whose MD5 is not the published one.
         part: takes from the data set what this training is given, a fold for one.
         hash_ids: salt with which ids and groups are hashed.
+        watch: is told of every epoch, where the training runs, and may end it.
     """
 
     folder: Path
@@ -45,6 +44,7 @@ class Unit:
     allow_modified: bool = False
     part: Callable[[Dataset], Dataset] | None = None
     hash_ids: str | None = field(default=None, repr=False)
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Outcome:
         resumed: whether the folder held a run already, so that ``seconds`` is not the whole time.
         seconds: wall-clock time, loading the data included.
         peak_mib: most memory that the process held meanwhile, in MiB, where the system tells.
+        given_up: whether the unit's ``watch`` ended it, so that the run is not finished.
     """
 
     unit: Unit
@@ -66,6 +67,7 @@ class Outcome:
     resumed: bool = False
     seconds: float = 0.0
     peak_mib: float | None = None
+    given_up: bool = False
 
 
 def run_unit(unit: Unit, load: Callable[..., Dataset] = load_dataset) -> Outcome:
@@ -80,17 +82,19 @@ def run_unit(unit: Unit, load: Callable[..., Dataset] = load_dataset) -> Outcome
     """
     resumed = RunFolder(unit.folder).recipe.exists()
     start = time.perf_counter()
-    error, details = None, None
+    error, details, given_up = None, None, False
     _reset_peak()
     try:
-        with _claimed(unit.folder):
+        with watched_by(unit.watch):
             _train(unit, resumed, load)
+    except GivenUp:
+        given_up = True
     except InputError as problem:
         error = str(problem)
     except Exception as problem:
         error = " ".join((str(problem) or type(problem).__name__).split())
         details = traceback.format_exc()
-    return Outcome(unit, error, details, resumed, time.perf_counter() - start, _peak_mib())
+    return Outcome(unit, error, details, resumed, time.perf_counter() - start, _peak_mib(), given_up)
 
 
 def _train(unit: Unit, resume: bool, load: Callable[..., Dataset]) -> None:
@@ -101,23 +105,6 @@ def _train(unit: Unit, resume: bool, load: Callable[..., Dataset]) -> None:
     )
     dataset = dataset if unit.part is None else unit.part(dataset)
     train(dataset, recipe, unit.folder, seed=unit.seed, device=unit.device, resume=resume)
-
-
-@contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run folder; the claim ends with the process, however it ends."""
-    claim = folder.with_name(f".{folder.name}.lock")
-    try:
-        claim.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(claim, timeout=0):
-            try:
-                yield
-            finally:
-                claim.unlink(missing_ok=True)
-    except Timeout:
-        raise InputError(f"{folder}: another process is training it; wait for that one") from None
-    except PermissionError as error:
-        raise InputError(f"{folder}: cannot write there ({error.strerror})") from None
 
 
 def _reset_peak() -> None:
