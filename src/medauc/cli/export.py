@@ -15,6 +15,7 @@ class FormatOption(StrEnum):
     png = "png"
     dicom = "dicom"
     nifti = "nifti"
+    shards = "shards"
 
 
 def export(
@@ -22,8 +23,15 @@ def export(
     folder: Annotated[Path, typer.Argument(help="The folder to write, new or empty.")],
     kind: Annotated[
         FormatOption | None,
-        typer.Option("--format", help="Default: png for images, nifti for volumes.", show_default=False),
+        typer.Option(
+            "--format",
+            help="Default: png for images, nifti for volumes. 'shards': tar files to stream large sets from.",
+            show_default=False,
+        ),
     ] = None,
+    shard_size: Annotated[
+        int, typer.Option("--shard-size", min=1, metavar="MIB", help="About how large a tar file becomes.")
+    ] = 64,
     size: Annotated[int, typer.Option("--size", min=1, help="Pixels or voxels a side.")] = 28,
     positive: Annotated[
         str | None,
@@ -37,10 +45,16 @@ def export(
     from medauc.data.export import export_dataset, has_named_classes
 
     loaded = load_dataset(dataset, size, data_dir, positive_class=positive, allow_modified=allow_modified)
-    manifest = export_dataset(loaded, folder, None if kind is None else kind.value)
+    if kind is FormatOption.shards:
+        from medauc.data.shards import write_shards
+
+        manifest = write_shards(loaded, folder, shard_bytes=shard_size * 2**20)
+    else:
+        manifest = export_dataset(loaded, folder, None if kind is None else kind.value)
     counts = " / ".join(str(len(split)) for split in loaded)
     typer.echo(f"written: {manifest} ({counts} train/val/test)")
     positive_class = (
         f" --set 'data.positive_class={loaded.positive_class}'" if has_named_classes(loaded) else ""
     )
-    typer.echo(f"train on it with: medauc train {manifest}{positive_class}")
+    source = folder if kind is FormatOption.shards else manifest
+    typer.echo(f"train on it with: medauc train {source}{positive_class}")

@@ -147,6 +147,12 @@ def make_bags(dataset: Dataset, spec: BagSpec) -> Dataset:
     spec = spec.for_data(dataset)
     if not spec.makes_bags:
         return dataset
+    from medauc.data.shards import ShardedImages  # not at the top: a list of data sets does without it
+
+    if isinstance(dataset.train.images, ShardedImages):
+        raise InputError(
+            f"{dataset.name}: images in shards cannot be put into bags; add --set data.bags.by=none"
+        )
     if spec.slices is not None and dataset.spatial_dims != 3:
         raise InputError(f"{dataset.name}: data.bags.slices cuts volumes; its images are 2D, leave it out")
     if spec.by in ("auto", "none"):

@@ -1,7 +1,9 @@
 """The Lightning data module: uint8 batches, read from one array per split, in a resumable order."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
@@ -9,22 +11,30 @@ from torch.utils.data import DataLoader
 from medauc.data.bags import BagSplit
 from medauc.data.batches import ArrayDataset, BagDataset, Batch, BoundedBatches
 from medauc.data.dataset import Dataset, Split
+from medauc.data.shards.images import ShardedImages
 from medauc.errors import InputError
 from medauc.sampling import (
     ClassBalancedBatchSampler,
     GroupShuffledBatchSampler,
     LabelBalancedBatchSampler,
     SequentialShardSampler,
+    Shards,
+    ShardShuffledBatchSampler,
     ShuffledBatchSampler,
 )
 from medauc.sampling.part import Part
 
 SamplerName = Literal["auto", "class_balanced", "label_balanced", "shuffled"]
 BatchSampler = (
-    ClassBalancedBatchSampler | LabelBalancedBatchSampler | ShuffledBatchSampler | GroupShuffledBatchSampler
+    ClassBalancedBatchSampler
+    | LabelBalancedBatchSampler
+    | ShuffledBatchSampler
+    | GroupShuffledBatchSampler
+    | ShardShuffledBatchSampler
 )
 
 DEFAULT_SHARE = 0.5
+DEFAULT_WINDOW = 16
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -64,6 +74,8 @@ class ImageDataModule(pl.LightningDataModule):
         keep_groups: samples of one group (patient) come in one training batch.
         max_images: most images of a bag in a training batch, drawn anew each time; None takes all. Evaluation takes
             all, in batches that hold no more images than a training batch may, larger bags aside.
+        window: of a set in shards, most shards of a class that are mixed at a time.
+        epoch_batches: training batches an epoch; None takes as many as hold all samples.
 
     Raises:
         InputError: the data set has no such batches: several labels for "class_balanced", a group larger than
@@ -80,6 +92,8 @@ class ImageDataModule(pl.LightningDataModule):
         sampler: SamplerName = "auto",
         keep_groups: bool = False,
         max_images: int | None = None,
+        window: int = DEFAULT_WINDOW,
+        epoch_batches: int | None = None,
     ) -> None:
         super().__init__()
         self.dataset = dataset
@@ -88,6 +102,8 @@ class ImageDataModule(pl.LightningDataModule):
         self.seed = seed
         self.keep_groups = keep_groups
         self.max_images = max_images
+        self.window = window
+        self.epoch_batches = epoch_batches
         self._sampler_name = choose_sampler(sampler, positive_share, dataset.multi_label)
         if self._sampler_name == "class_balanced" and dataset.multi_label:
             raise InputError(
@@ -99,7 +115,7 @@ class ImageDataModule(pl.LightningDataModule):
     @property
     def prevalence(self) -> float | tuple[float, ...] | None:
         """Share of positives in what training batches are drawn from, one a label; None where it is the data's own."""
-        if isinstance(self.sampler, ShuffledBatchSampler | GroupShuffledBatchSampler):
+        if self._sampler_name == "shuffled":
             return None
         if self.dataset.multi_label:
             return self.sampler.prevalence
@@ -107,9 +123,12 @@ class ImageDataModule(pl.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Take this process's part of each batch, from the position reached so far."""
-        if self.trainer is None:
-            return
-        place = self.trainer.world_size, self.trainer.global_rank
+        if self.trainer is not None:
+            self.take_part(self.trainer.world_size, self.trainer.global_rank)
+
+    def take_part(self, num_replicas: int, rank: int) -> None:
+        """Be process ``rank`` of ``num_replicas`` that share every batch and every split, from the position reached."""
+        place = num_replicas, rank
         if place != (self.sampler.num_replicas, self.sampler.rank):
             position = self.sampler.state_dict()
             self.sampler = self._make_sampler(*place)
@@ -117,7 +136,7 @@ class ImageDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Training batches in the sampler's order."""
-        train = self.dataset.train
+        train = self._streamed(self.dataset.train)
         data = (
             BagDataset(train, self.max_images, self._position, self._part)
             if isinstance(train, BagSplit)
@@ -145,6 +164,16 @@ class ImageDataModule(pl.LightningDataModule):
             raise InputError(
                 f"{self.dataset.name}: the checkpoint was saved with other batches: {error}"
             ) from None
+
+    def _streamed(self, train: Split) -> Split:
+        """The training split; images in shards are fetched ahead of the sampler."""
+        if not isinstance(train.images, ShardedImages):
+            return train
+        train.images.require_room(self.window, kinds=1 if self.dataset.multi_label else 2)
+        sampler = self.sampler
+        if not isinstance(sampler, ClassBalancedBatchSampler | ShardShuffledBatchSampler):
+            return replace(train, images=train.images.streamed(list))
+        return replace(train, images=train.images.streamed(sampler.shards_ahead))
 
     def _ordered(self, split: Split) -> DataLoader[Batch]:
         """This process's block of a split; together the processes have every sample once."""
@@ -175,14 +204,43 @@ class ImageDataModule(pl.LightningDataModule):
             raise InputError(f"{self.dataset.name}: section sampling of the recipe: {error}") from None
 
     def _sampler_for(self, place: dict[str, int]) -> BatchSampler:
-        train, size, seed = self.dataset.train, self.batch_size, self.seed
+        train, size, seed, length = self.dataset.train, self.batch_size, self.seed, self.epoch_batches
         groups = train.groups.tolist() if self.keep_groups else None
+        shards = self._windows()
+        if shards is not None and (groups is not None or self._sampler_name == "label_balanced"):
+            count = len(shards.of_sample.unique())
+            raise ValueError(
+                f"label-balanced batches and whole groups are drawn from all {count} shards at a time; take "
+                f"sampling.window={count}, or sampling.name=shuffled and sampling.keep_groups=false"
+            )
         if self._sampler_name != "shuffled":
-            kind = LabelBalancedBatchSampler if self.dataset.multi_label else ClassBalancedBatchSampler
+            options = {"groups": groups, "epoch_batches": length, **place}
             targets = torch.from_numpy(train.targets)
-            return kind(targets, size, self.positive_share, seed, groups=groups, **place)
+            if self.dataset.multi_label:
+                return LabelBalancedBatchSampler(targets, size, self.positive_share, seed, **options)
+            return ClassBalancedBatchSampler(
+                targets, size, self.positive_share, seed, shards=shards, **options
+            )
         if groups is not None:
-            return GroupShuffledBatchSampler(groups, size, seed, **place)
+            return GroupShuffledBatchSampler(groups, size, seed, epoch_batches=length, **place)
         # Batch normalisation cannot train on a last batch of one; every process needs one.
         too_few_left = len(train) > size and 0 < len(train) % size < max(2, place["num_replicas"])
-        return ShuffledBatchSampler(len(train), size, seed, drop_last=too_few_left, **place)
+        if shards is None and length is None:
+            return ShuffledBatchSampler(len(train), size, seed, drop_last=too_few_left, **place)
+        one_label = not self.dataset.multi_label and shards is not None
+        return ShardShuffledBatchSampler(
+            torch.from_numpy(train.targets if one_label else np.zeros(len(train), np.int64)),
+            shards or Shards(torch.zeros(len(train), dtype=torch.int64), 1),
+            size,
+            seed,
+            too_few_left,
+            epoch_batches=length,
+            **place,
+        )
+
+    def _windows(self) -> Shards | None:
+        """Where the training images lie; None where they are no shards, or one window holds all."""
+        images = self.dataset.train.images
+        if not isinstance(images, ShardedImages) or len(np.unique(images.shards)) <= self.window:
+            return None
+        return Shards(torch.from_numpy(images.shards), self.window)

@@ -102,6 +102,7 @@ class Dataset:
         part: What the splits are made of, where they are not the data set's own (a fold, say).
         notes: What was decided in loading own files, in sentences.
         made_splits: How the splits were made, where they are not the files' own.
+        address: Where images are streamed from, http(s); None where they are on this machine.
         salt: With what ids and groups were hashed (:meth:`with_hashed_ids`); None where they are the data's own.
     """
 
@@ -119,6 +120,7 @@ class Dataset:
     part: str | None = None
     notes: tuple[str, ...] = ()
     made_splits: str | None = None
+    address: str | None = None
     salt: str | None = field(default=None, repr=False)
 
     @property
@@ -153,6 +155,12 @@ class Dataset:
             for split in self
         )
         return replace(self, train=train, val=val, test=test, salt=salt)
+
+    @property
+    def typed(self) -> str:
+        """What names the data set on a command line."""
+        own = self.entry is None and self.source is not None
+        return self.address or (str(self.source) if own else self.name)
 
     @property
     def modified(self) -> bool:

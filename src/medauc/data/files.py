@@ -25,6 +25,7 @@ from medauc.data.manifest import (
 from medauc.data.mapped import ImageArray, take_images
 from medauc.data.preparation import PreparationSpec
 from medauc.data.readers import without_names
+from medauc.data.shards import is_shards
 from medauc.errors import InputError
 
 IMAGES, TARGETS = "images.npy", "targets.npy"
@@ -129,7 +130,7 @@ def kind_of(source: Path, spec: FilesSpec, positive_class: str | int | None = No
 
 def is_files(source: Path) -> bool:
     """Whether a path means own files: a manifest, or a folder of images."""
-    return is_manifest(source) or (source.is_dir() and not is_arrays(source))
+    return is_manifest(source) or (source.is_dir() and not is_arrays(source) and not is_shards(source))
 
 
 def is_arrays(path: Path) -> bool:

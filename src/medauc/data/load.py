@@ -13,6 +13,7 @@ from medauc.data.download import download
 from medauc.data.known import CATALOG
 from medauc.data.npz import file_md5, read_npz
 from medauc.data.phantom import PHANTOM_DIMS, PhantomSpec, make_phantom
+from medauc.data.shards import is_shards
 from medauc.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def load_dataset(
 
     Args:
         name: A name that ``medauc datasets`` lists, with or without a size (``"adrenalmnist3d_64"``), or
+            the path or http(s) address of a set in shards (:func:`medauc.data.shards.write_shards`),
             the path of a ``.npz`` with MedMNIST's keys (:func:`medauc.data.read_npz`), of a manifest or a folder of
             images (:func:`medauc.data.load_files`), or of ``images.npy`` beside ``targets.npy``
             (:func:`medauc.data.load_arrays`).
@@ -64,6 +66,11 @@ def load_dataset(
     >>> data.positive_class, data.train.images.shape, str(data.test.ids[3])
     ('signal present', (20, 28, 28), 'test-00003')
     """
+    if is_path(name) and is_shards(name):
+        from medauc.data.shards import load_shards
+
+        loaded = _choose_positive(load_shards(name), positive_class, default=1)
+        return loaded.with_hashed_ids(hash_ids)
     if is_path(name):
         return _load_path(Path(name).expanduser(), size, positive_class, files, allow_leakage, hash_ids)
     flag, size = parse_name(str(name), size)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medauc.data.mapped import ImageArray
+from medauc.data.shards.images import ShardedImages
 from medauc.errors import InputError
 
 Normalization = Literal["train", "unit"]
@@ -49,12 +50,7 @@ def compute_statistics(images: ImageArray, spatial_dims: int) -> ImageStatistics
             f"(N, *spatial) or (N, *spatial, C) with {spatial_dims} spatial axes"
         )
     channels = images.shape[-1] if images.ndim == spatial_dims + 2 else 1
-    counts = np.zeros((channels, 256), dtype=np.int64)
-    step = max(1, _CHUNK_VALUES // (images.size // len(images)))
-    for start in range(0, len(images), step):
-        pixels = images[start : start + step].reshape(-1, channels)
-        for channel in range(channels):
-            counts[channel] += np.bincount(pixels[:, channel], minlength=256)
+    counts = images.value_counts() if isinstance(images, ShardedImages) else _value_counts(images, channels)
     values = np.arange(256) / 255
     shares = counts / counts.sum(axis=1, keepdims=True)
     mean = shares @ values
@@ -64,6 +60,16 @@ def compute_statistics(images: ImageArray, spatial_dims: int) -> ImageStatistics
             f"channel {std.argmin()} has the same value in every image; there is nothing to learn"
         )
     return ImageStatistics(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _value_counts(images: ImageArray, channels: int) -> NDArray[np.int64]:
+    counts = np.zeros((channels, 256), dtype=np.int64)
+    step = max(1, _CHUNK_VALUES // (images.size // len(images)))
+    for start in range(0, len(images), step):
+        pixels = images[start : start + step].reshape(-1, channels)
+        for channel in range(channels):
+            counts[channel] += np.bincount(pixels[:, channel], minlength=256)
+    return counts
 
 
 class Normalize(nn.Module):

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 import pandas as pd
 
 from medauc.data import Dataset, SubsetSpec, file_md5, load_dataset, make_bags, take_subset
+from medauc.data.shards import is_url
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions, ReadOptions
 from medauc.report.build import write_report
@@ -148,6 +149,8 @@ def _find_dataset(run: RunFolder, data_dir: Path | None, salt: str | None) -> Da
             provenance.dataset, recipe.data.size, phantom=recipe.data.phantom, hash_ids=salt
         )
         return make_bags(dataset, recipe.data.bags) if dataset.md5 == provenance.data_md5 else None
+    if is_url(provenance.data_path):
+        return _find_files(provenance.data_path, recipe, provenance.data_md5, salt)
     recorded = Path(provenance.data_path)
     file = recorded if data_dir is None else data_dir / recorded.name
     if file.suffix.lower() != ".npz":
@@ -159,7 +162,7 @@ def _find_dataset(run: RunFolder, data_dir: Path | None, salt: str | None) -> Da
     )  # by path: nothing can be downloaded
 
 
-def _find_files(source: Path, recipe: Recipe, md5: str | None, salt: str | None) -> Dataset | None:
+def _find_files(source: Path | str, recipe: Recipe, md5: str | None, salt: str | None) -> Dataset | None:
     """Load own files, prepared as the run's recipe says, if they are here and unchanged."""
     chosen = recipe.data
     try:

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from medauc.sampling.base import ResumableBatchSampler, require_same
+from medauc.sampling.base import ResumableBatchSampler, require_length, require_same
 from medauc.sampling.groups import Groups
 from medauc.sampling.order import WholeOrder, permutation
 from medauc.sampling.part import Part
@@ -101,6 +101,7 @@ class GroupShuffledBatchSampler(ResumableBatchSampler):
         groups: the group of each of N samples: anything hashable, or an integer tensor of shape (N,).
         batch_size: most samples a batch may hold over all processes, >= the largest group.
         seed: any integer; equal seeds give equal batches.
+        epoch_batches: batches an epoch, >= 1; None takes ``ceil(N / batch_size)``.
         num_replicas: number of processes that share each batch by whole groups of about equal sum; then
             ``batch_size`` >= ``num_replicas`` times the largest group.
         rank: which of them this one is, in ``[0, num_replicas)``.
@@ -121,6 +122,7 @@ class GroupShuffledBatchSampler(ResumableBatchSampler):
         batch_size: int,
         seed: int = 0,
         *,
+        epoch_batches: int | None = None,
         num_replicas: int = 1,
         rank: int = 0,
     ) -> None:
@@ -131,10 +133,11 @@ class GroupShuffledBatchSampler(ResumableBatchSampler):
         if count < num_replicas:
             raise ValueError(f"{count} groups are too few for {num_replicas} processes")
         self._walk = Walk(WholeOrder(range(count), f"{seed}/groups"))
-        self._length = -(-sum(map(len, self._groups.members)) // batch_size)
+        samples = sum(map(len, self._groups.members))
+        self._length = require_length(epoch_batches) or -(-samples // batch_size)
 
     def __len__(self) -> int:
-        """Number of batches in an epoch, ``ceil(N / batch_size)``."""
+        """Number of batches in an epoch."""
         return self._length
 
     def state_dict(self) -> dict[str, Any]:

@@ -105,4 +105,6 @@ def build_data_module(dataset: Dataset, recipe: Recipe, seed: int) -> ImageDataM
         sampler=sampling.name,
         keep_groups=sampling.keep_groups,
         max_images=recipe.data.bags.max_images,
+        window=sampling.window,
+        epoch_batches=sampling.epoch_batches,
     )

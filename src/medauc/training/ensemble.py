@@ -126,10 +126,9 @@ def _unit(
     device: Device,
 ) -> Unit:
     """The training of one member, wherever it is done."""
-    is_own_file = dataset.entry is None and dataset.source is not None
     return Unit(
         folder=run.member(member.name).path,
-        dataset=str(dataset.source) if is_own_file else dataset.name,
+        dataset=dataset.typed,
         recipe=recipe,
         seed=member.seed,
         data_dir=None if dataset.source is None else dataset.source.parent,

@@ -174,5 +174,10 @@ def _vectors(module: Classifier, dataset: Dataset, name: str) -> tuple[FloatArra
     if not len(images):
         return ()
     rows = np.linspace(0, len(images) - 1, min(MOST, len(images))).astype(np.int64)
-    chosen = MappedImages(cast(NDArray[np.uint8], images), rows)  # rows of an array in memory are not copied
+    if isinstance(images, MappedImages):
+        chosen = images.with_rows(images.rows[rows])
+    else:
+        chosen = MappedImages(
+            cast(NDArray[np.uint8], images), rows
+        )  # rows of an array in memory are not copied
     return describe_intensities(chosen, dataset.channels), features_of(module, chosen)
