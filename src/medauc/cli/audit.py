@@ -80,6 +80,7 @@ def audit(
         data_dir=data_dir,
         allow_modified=allow_modified,
         jobs=jobs or cores(),
+        trained=run,
     )
     if hash_ids is not None:
         collection = collection.with_hashed_ids(hash_ids)

@@ -19,8 +19,19 @@ def collection_from(
     data_dir: Path | None,
     allow_modified: bool,
     jobs: int,
+    trained: Path | None = None,
 ) -> Collection:
     """Read what the recipe's section ``data`` says of a data set; patients that cross splits are no error here.
+
+    Args:
+        source: As typed.
+        recipe: "default", "seed" or a YAML file.
+        overrides: ``key.path=value`` texts.
+        data_dir: Folder of the catalog's files.
+        allow_modified: Accept a file whose MD5 is not the published one.
+        jobs: Processes that read files.
+        trained: Scores that are joined. Own files are read as the run folder's recipe says unless ``recipe`` is
+            another, and split as for a training.
 
     Raises:
         InputError: As :func:`medauc.training.resolve`, or a manifest that cannot be read.
@@ -31,8 +42,9 @@ def collection_from(
     from medauc.training import resolve
 
     path = Path(source).expanduser()
+    own_recipe = _recipe_of(trained) if recipe == "default" else recipe
     if path.suffix.lower() == ".npz" or (is_path(source) and is_arrays(path)):
-        data = _data_section(recipe, overrides)
+        data = _data_section(own_recipe, overrides)
         positive, files = data.positive_class, data.files
         return collection_of(load_dataset(path, positive_class=positive, files=files, allow_leakage=True))
     if not is_path(source) or not is_files(path):
@@ -40,10 +52,15 @@ def collection_from(
             source, recipe=recipe, overrides=overrides, data_dir=data_dir, allow_modified=allow_modified
         )
         return collection_of(plan.dataset)
-    return _of_files(path, _data_section(recipe, overrides), jobs)
+    return _of_files(path, _data_section(own_recipe, overrides), jobs, needs_splits=trained is not None)
 
 
-def _of_files(path: Path, data: "DataSection", jobs: int) -> Collection:
+def _recipe_of(trained: Path | None) -> str:
+    own = None if trained is None else trained / "recipe.yaml"
+    return "default" if own is None or not own.is_file() else str(own)
+
+
+def _of_files(path: Path, data: "DataSection", jobs: int, *, needs_splits: bool) -> Collection:
     from medauc.data.files import manifest_of
     from medauc.data.manifest import split_manifest
 
@@ -54,7 +71,7 @@ def _of_files(path: Path, data: "DataSection", jobs: int) -> Collection:
             return collection_of_folder(path, jobs)
         except InputError:
             raise error from None
-    if data.split is not None:
+    if data.split is not None or (needs_splits and not manifest.has_splits):
         manifest, _ = split_manifest(manifest, data.split)
     return collection_of_manifest(manifest, jobs)
 
