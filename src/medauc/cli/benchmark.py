@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medauc.cli.options import AllowModified, DataDir, Device, DeviceOption, Jobs, RecipeNames, RecipeSettings
+from medauc.cli.options import (
+    AllowModified,
+    DataDir,
+    Device,
+    DeviceOption,
+    ExecutorName,
+    Gpus,
+    Jobs,
+    RecipeNames,
+    RecipeSettings,
+    Threads,
+    gpus_for,
+)
 
 if TYPE_CHECKING:
     from medauc.benchmark import Measured, Summary
@@ -42,7 +54,10 @@ def benchmark(
             help="Make one recipe of each value; twice: of each combination.",
         ),
     ] = None,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    executor: ExecutorName = "local",
+    threads: Threads = None,
+    gpus: Gpus = None,
     out: Annotated[Path, typer.Option("--out", help="Folder of all runs, the ledger and the tables.")] = Path(
         "benchmark"
     ),
@@ -67,17 +82,19 @@ def benchmark(
         write_summary,
     )
     from medauc.benchmark.progress import GridProgress
-    from medauc.training.executor import LocalExecutor
+    from medauc.training.executor import open_executor
 
     compared = contenders(recipes or ["default"], settings or [], variations or [])
     grid = build_grid(datasets or [], compared, seeds, out, data_dir=data_dir)
     run, console, stopped = GridRun(grid), Console(stderr=True), None
     typer.echo(grid.describe())
     chosen = RunSettings(data_dir, device.value, allow_modified, budget)
-    progress = GridProgress(run, jobs, console) if console.is_terminal else nullcontext()
-    with LocalExecutor(jobs) as executor, progress:
+    with (
+        open_executor(executor, jobs, threads, gpus_for(device, executor, gpus)) as trainer,
+        GridProgress(run, trainer.jobs, console) if console.is_terminal else nullcontext(),
+    ):
         try:
-            run_grid(run, executor, chosen, lambda cell, row: typer.echo(run.line(cell, row)))
+            run_grid(run, trainer, chosen, lambda cell, row: typer.echo(run.line(cell, row)))
         except Stopped as error:  # what is finished is shown first
             stopped = error
     summary = write_summary(out)

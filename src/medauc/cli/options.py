@@ -20,6 +20,26 @@ class DeviceOption(StrEnum):
     cuda = "cuda"
 
 
+Devices = Annotated[
+    int | None,
+    typer.Option(
+        "--devices",
+        min=1,
+        help="Train one network on so many GPUs of this host, or processes with --device cpu.",
+        show_default="1",
+    ),
+]
+Nodes = Annotated[
+    int | None,
+    typer.Option(
+        "--nodes",
+        min=1,
+        help="Hosts that train it together; run the same command on each, with MASTER_ADDR naming one of them.",
+        show_default="1",
+    ),
+]
+
+
 class CalibrationOption(StrEnum):
     """How scores become probabilities."""
 
@@ -76,8 +96,39 @@ RecipeSeed = Annotated[
     ),
 ]
 Jobs = Annotated[
-    int,
-    typer.Option("--jobs", min=1, help="Trainings at a time, each in a process; they share the cores."),
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        help="Trainings at a time, each in a process; they share the cores.",
+        show_default="1, or all that a cluster has room for",
+    ),
+]
+ExecutorName = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        metavar="local|ray://HOST:PORT|ray://auto",
+        help="Where to train: this machine, or a Ray cluster that it is a node of.",
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        help="Threads of each training.",
+        show_default="share of the cores; 1 on a cluster",
+    ),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus",
+        min=0,
+        help="GPUs of each training on a cluster; 0.5 lets two share one.",
+        show_default="1 where there are any",
+    ),
 ]
 ReaderJobs = Annotated[
     int | None,
@@ -217,6 +268,17 @@ def files_settings(root: Path | None, columns: list[str] | None) -> list[str]:
             )
         found.append(f"data.columns.{meaning}={json.dumps(name)}")
     return found
+
+
+def gpus_for(device: DeviceOption, executor: str, gpus: float | None) -> float | None:
+    """``--gpus``, where it is not given what ``--device`` means for it.
+
+    >>> gpus_for(DeviceOption.cpu, "ray://auto", None), gpus_for(DeviceOption.cuda, "ray://auto", 0.5)
+    (0.0, 0.5)
+    """
+    if gpus is not None or executor == "local":
+        return gpus
+    return {DeviceOption.cpu: 0.0, DeviceOption.cuda: 1.0}.get(device)
 
 
 def ensemble_settings(folds: int | None, members: int | None, refit: bool) -> list[str]:

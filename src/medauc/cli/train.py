@@ -13,7 +13,9 @@ from medauc.cli.options import (
     Dataset,
     Device,
     DeviceOption,
+    ExecutorName,
     Folds,
+    Gpus,
     HashIds,
     Jobs,
     ManifestColumns,
@@ -22,8 +24,10 @@ from medauc.cli.options import (
     RecipeSettings,
     Refit,
     Root,
+    Threads,
     ensemble_settings,
     files_settings,
+    gpus_for,
 )
 
 
@@ -55,7 +59,10 @@ def train(
     folds: Folds = None,
     members: Members = None,
     refit: Refit = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    executor: ExecutorName = "local",
+    threads: Threads = None,
+    gpus: Gpus = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the interrupted run in the run folder.")
     ] = False,
@@ -72,7 +79,7 @@ def train(
     from medauc.report import write_run_report
     from medauc.training import choose_folder, resolve, summary_lines
     from medauc.training import train as run_training
-    from medauc.training.executor import LocalExecutor
+    from medauc.training.executor import open_executor
     from medauc.training.run_folder import require_usable
 
     if out is None:
@@ -95,16 +102,24 @@ def train(
         hash_ids=hash_ids,
     )
     chosen_seed = seed if seed is not None else plan.seed or 0
-    if jobs > 1 and plan.recipe.ensemble.is_single:
+    given = {
+        "--jobs": jobs != 1 and jobs,
+        "--executor": executor != "local" and executor,
+        "--threads": threads,
+    }
+    apart = {name: value for name, value in (given | {"--gpus": gpus}).items() if value}
+    if apart and plan.recipe.ensemble.is_single:
         raise InputError(
-            f"--jobs {jobs}: this recipe trains one network; add --folds or --members, or leave it out"
+            f"{' '.join(apart)}: this recipe trains one network; add --folds or --members, or leave it out"
         )
     name = plan.recipe_name + plan.recipe.ensemble.suffix
     folder = choose_folder(plan.dataset, name, chosen_seed, out, resume)
     typer.echo("\n".join([plan.describe(), *plan.dataset.notes]))
     if resume and (folder / "evaluation.json").exists():
         typer.echo("this run is finished; its result:")
-    with LocalExecutor(jobs) if jobs > 1 else nullcontext() as executor:
+    with (
+        open_executor(executor, jobs, threads, gpus_for(device, executor, gpus)) if apart else nullcontext()
+    ) as trainer:
         run = run_training(
             plan.dataset,
             plan.recipe,
@@ -113,7 +128,7 @@ def train(
             device=device.value,
             resume=resume,
             progress=sys.stderr.isatty(),
-            executor=executor,
+            executor=trainer,
         )
     write_run_report(run.folder, plan.dataset)
     typer.echo("\n".join(summary_lines(run, plan.dataset)))

@@ -8,13 +8,14 @@ import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection, get_context
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Protocol, Self
 
+from medauc.errors import InputError
 from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
 from medauc.training.memory import oom_kills
 from medauc.training.unit import Outcome, Unit
@@ -22,7 +23,12 @@ from medauc.training.worker import serve
 
 
 class Executor(Protocol):
-    """Runs units somewhere."""
+    """Runs units somewhere; a context manager, after which nothing runs."""
+
+    @property
+    def jobs(self) -> int:
+        """Trainings at a time, as it stands."""
+        ...
 
     def run(self, units: Iterable[Unit]) -> Iterator[Outcome]:
         """Run ``units`` and yield each outcome as it comes, in any order.
@@ -32,6 +38,38 @@ class Executor(Protocol):
         what is running; every stopped run can be resumed by running its unit again.
         """
         ...
+
+
+def open_executor(
+    where: str = "local", jobs: int | None = None, threads: int | None = None, gpus: float | None = None
+) -> AbstractContextManager[Executor]:
+    """Make the executor that a user named; it stops what runs when its context is left.
+
+    Args:
+        where: "local", "ray://HOST:PORT" of a cluster's head, or "ray://auto" for the cluster that this machine is in.
+        jobs: trainings at a time; None is one here, and all that a cluster has room for.
+        threads: threads of each; None shares the cores here, and is one on a cluster.
+        gpus: GPUs of each on a cluster, a fraction where several share one; None is 1 where the cluster has any.
+
+    Raises:
+        InputError: another name, Ray is not installed, the cluster does not answer or has no room, or GPUs are asked
+            for here.
+
+    >>> with open_executor("local", jobs=2, threads=1) as executor:
+    ...     executor.jobs
+    2
+    """
+    if where == "local":
+        if gpus is not None:
+            raise InputError(
+                "--gpus: only a cluster shares out GPUs; name one with --executor, or leave it out"
+            )
+        return LocalExecutor(jobs or 1, threads)
+    if where.startswith("ray://") and where != "ray://":
+        from medauc.training.cluster.executor import RayExecutor
+
+        return RayExecutor(where.removeprefix("ray://"), jobs, threads or 1, gpus)
+    raise InputError(f"--executor {where}: it must be local, ray://HOST:PORT or ray://auto")
 
 
 class LocalExecutor:

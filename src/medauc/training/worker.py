@@ -5,13 +5,15 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
-from medauc.data import load_dataset
-from medauc.training.unit import Unit, run_unit
+from medauc.data import Dataset, load_dataset
+from medauc.training.unit import Outcome, Unit, run_unit
 
 
 def serve(pipe: "connection.Connection[Any, Unit]", threads: int) -> None:
@@ -34,13 +36,21 @@ def serve(pipe: "connection.Connection[Any, Unit]", threads: int) -> None:
             unit = pipe.recv()
         except EOFError:
             return
-        log = unit.folder.with_name(f"{unit.folder.name}.log")
-        _write_to(log)
+        pipe.send(run_logged(unit, load))
+
+
+def log_of(folder: Path) -> Path:
+    """Where what a training prints is kept, if it prints anything."""
+    return folder.with_name(f"{folder.name}.log")
+
+
+def run_logged(unit: Unit, load: Callable[..., Dataset]) -> Outcome:
+    """:func:`run_unit`, all output, tracebacks and that of C code too, in :func:`log_of` its folder."""
+    with _output_to(log_of(unit.folder)):
         outcome = run_unit(unit, load)
         if outcome.details:
             sys.stderr.write(outcome.details)
-        _close(log)
-        pipe.send(outcome)
+        return outcome
 
 
 def _end_with_parent() -> None:
@@ -51,20 +61,32 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _write_to(log: Path) -> None:
-    """Send all output, that of C code too, to ``log``: the terminal belongs to the benchmark's progress."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Send all output of the process to ``log``: the terminal belongs to the benchmark's progress."""
+    before = os.dup(1), os.dup(2)
+    _redirect(_opened(log))
+    try:
+        yield
+    finally:
+        _redirect(*before)
+        if log.is_file() and log.stat().st_size == 0:
+            log.unlink()
 
 
-def _close(log: Path) -> None:
-    """Remove the log when nothing was written."""
+def _opened(log: Path) -> int:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError:  # the training will say so
+        return os.open(os.devnull, os.O_WRONLY)
+
+
+def _redirect(output: int, errors: int | None = None) -> None:
+    """Make these descriptors standard output and standard error, and close them."""
     sys.stdout.flush()
     sys.stderr.flush()
-    if log.stat().st_size == 0:
-        log.unlink()
+    os.dup2(output, 1)
+    os.dup2(output if errors is None else errors, 2)
+    for descriptor in {output, output if errors is None else errors}:
+        os.close(descriptor)
