@@ -95,9 +95,9 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def write_all(file: RawIOBase, content: bytes) -> None:
+def write_all(file: RawIOBase, content: bytes | memoryview) -> None:
     """Write all of ``content`` to an unbuffered file, which by itself stops in the middle where a disk gets full."""
-    left = memoryview(content)
+    left = memoryview(content).cast("B")
     while left:
         left = left[file.write(left) or 0 :]
 

@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 def opened(images: list[Path], folder: Path) -> Callable[..., PreparedImages]:
     """Prepare the twelve images with a window that tells the entries apart."""
     return lambda high, **more: open_cache(
-        images, PreparationSpec(intensity=(0, high)), SIZE, 2, folder=folder, jobs=1, **more
+        images, PreparationSpec(intensity=(0, high)), SIZE, 2, folder=folder, jobs=0, **more
     )
 
 

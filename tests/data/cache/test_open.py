@@ -21,7 +21,7 @@ def opened(
     paths: list[Path], tmp_path: Path, spec: PreparationSpec | None = None, **more: object
 ) -> PreparedImages:
     return open_cache(
-        paths, spec or PreparationSpec(), 6, 2, folder=tmp_path / "cache", **({"jobs": 1} | more)
+        paths, spec or PreparationSpec(), 6, 2, folder=tmp_path / "cache", **({"jobs": 0} | more)
     )
 
 
@@ -137,7 +137,7 @@ def slow(path, *more):
     time.sleep(float(sys.argv[2]))
     return prepare_file(path, *more)
 rows.prepare_file = slow
-found = open_cache(sorted(Path("images").iterdir()), PreparationSpec(), 6, 2, folder="cache", jobs=1)
+found = open_cache(sorted(Path("images").iterdir()), PreparationSpec(), 6, 2, folder="cache", jobs=0)
 assert not found.failures, found.failures
 print("sum", int(found.images.astype(int).sum()))
 """
@@ -183,7 +183,7 @@ from medauc.data.cache import open_cache
 from medauc.data.preparation import PreparationSpec
 import medauc.data.cache.build as build
 build._CHUNK_ROWS = 3
-found = open_cache(sorted(Path("images").iterdir()), PreparationSpec(colour="grey"), 6, 2, folder="cache", jobs=2)
+found = open_cache(sorted(Path("images").iterdir()), PreparationSpec(colour="grey"), 6, 2, folder="cache", jobs=JOBS)
 print([(failure.row, failure.reason) for failure in found.failures])
 print(int(found.images.astype(int).sum()))
 """
@@ -200,12 +200,13 @@ readers.read_image = deadly
 """
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_a_file_that_kills_its_process_is_a_failure_and_the_rest_goes_on(
-    images: list[Path], tmp_path: Path
+    jobs: int, images: list[Path], tmp_path: Path
 ) -> None:
     """In a script without a main guard, which processes started by multiprocessing would run again."""
     (tmp_path / "sitecustomize.py").write_text(_DEADLY_READER)
-    (tmp_path / "script.py").write_text(_SCRIPT_WITHOUT_GUARD)
+    (tmp_path / "script.py").write_text(_SCRIPT_WITHOUT_GUARD.replace("JOBS", str(jobs)))
     paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": paths, "DEADLY": "07.npy"}
     done = subprocess.run(
@@ -231,7 +232,7 @@ def test_an_interrupt_ends_the_workers_and_keeps_what_is_done(images: list[Path]
     )
     paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
-        [sys.executable, "-c", _SCRIPT_WITHOUT_GUARD],
+        [sys.executable, "-c", _SCRIPT_WITHOUT_GUARD.replace("JOBS", "2")],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": paths},
         stderr=subprocess.PIPE,
@@ -278,7 +279,7 @@ def test_a_full_disk_is_told_and_what_is_done_is_kept(
     monkeypatch.setattr(
         build_module, "_begin", lambda *given: (_full(begin(*given)[0]), np.zeros(12, dtype=np.uint8))
     )
-    for jobs in (1, 2):
+    for jobs in (0, 1, 2):
         monkeypatch.setattr(build_module, "_CHUNK_ROWS", 4)
         with pytest.raises(OSError, match="No space left"):
             opened(images, tmp_path, jobs=jobs)

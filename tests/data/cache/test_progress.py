@@ -18,7 +18,7 @@ def slow(*given):
     time.sleep(0.1)
     return prepare_file(*given)
 rows.prepare_file = slow
-open_cache(sorted(Path("images").iterdir()), PreparationSpec(), 6, 2, folder="cache", jobs=1)
+open_cache(sorted(Path("images").iterdir()), PreparationSpec(), 6, 2, folder="cache", jobs=0)
 """
 
 

@@ -58,7 +58,7 @@ def build(
         plan: What is to be built.
         part: Folder to build in; rows that an earlier, stopped building finished there are kept.
         known: Finished entries of the same preparation, whose rows of equal files are copied.
-        jobs: Processes at a time.
+        jobs: Worker processes at a time; 0 for none.
         progress: Told how many rows are done.
 
     Returns:
@@ -145,7 +145,9 @@ def _copy_rows(plan: Plan, job: RowJob, entry: Path, done: NDArray[np.uint8]) ->
         failed = [row for row, _ in json.loads((entry / ABOUT).read_text(encoding="utf-8"))["failures"]]
     except (OSError, ValueError, KeyError, EOFError):  # removed meanwhile
         return
-    good = np.setdiff1d(np.arange(len(theirs)), failed)
+    read = np.ones(len(theirs), dtype=bool)
+    read[failed] = False
+    good = np.flatnonzero(read)
     if len(good) == 0 or images.shape[1:] != job.shape:
         return
     good = good[np.argsort(theirs[good], kind="stable")]
@@ -159,5 +161,5 @@ def _copy_rows(plan: Plan, job: RowJob, entry: Path, done: NDArray[np.uint8]) ->
                 rows[start : start + _COPY_ROWS], sources[start : start + _COPY_ROWS], strict=True
             ):
                 file.seek(job.offset + int(row) * prod(job.shape))
-                write_all(file, images[source].tobytes())
+                write_all(file, images[source].data)
     done[rows] = 1

@@ -43,7 +43,7 @@ def file_digests(paths: Sequence[str], index: Path, jobs: int, progress: ShowPro
     """
     found = np.empty(len(paths), dtype="S32")
     look = lru_cache(maxsize=64)(_state_of)  # all series of a folder are in the same state
-    with ThreadPoolExecutor(jobs) as pool, closing(_Index(index)) as known:
+    with ThreadPoolExecutor(max(1, jobs)) as pool, closing(_Index(index)) as known:
         for start in range(0, len(paths), _CHUNK):
             chunk = paths[start : start + _CHUNK]
             found[start : start + len(chunk)] = _digests_of(chunk, look, known, pool)

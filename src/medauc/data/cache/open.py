@@ -106,7 +106,8 @@ def open_cache(
         size: Pixels a side where ``spec.shape`` is None.
         spatial_dims: 2 for images, 3 for volumes.
         folder: Folder of all caches; None takes MEDAUC_CACHE, else the user's cache folder.
-        jobs: Processes that read and prepare at a time; None takes as many as there are cores.
+        jobs: Processes that read and prepare at a time; None takes as many as there are cores, 0 does it in this one,
+            where a decoder that crashes takes it down.
         max_bytes: What all caches together may take; None takes the limit that was set for the folder (100 GB).
         progress: Called with what is done, how many of it, and of how many; None shows a bar on a terminal.
 
@@ -122,7 +123,7 @@ def open_cache(
     >>> for value in (3, 4):
     ...     np.save(folder / f"{value}.npy", np.full((2, 2), value, dtype=np.uint8))
     >>> files = [folder / "3.npy", folder / "4.npy", folder / "5.npy"]
-    >>> found = open_cache(files, PreparationSpec(), size=2, spatial_dims=2, folder=folder / "cache", jobs=1)
+    >>> found = open_cache(files, PreparationSpec(), size=2, spatial_dims=2, folder=folder / "cache", jobs=0)
     >>> found.images[:, 0, 0].tolist(), found.readable.tolist()
     ([3, 4, 0], [True, True, False])
     >>> found.failures[0].reason

@@ -7,6 +7,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medauc.data.preparation import PreparationSpec, prepare_file
 from medauc.data.readers.quiet import quiet
 from medauc.errors import InputError
@@ -70,7 +72,7 @@ def write_rows(job: RowJob, rows: Iterable[tuple[int, str]]) -> list[tuple[int, 
                 failed.append((row, reason_of(error, path)))
                 continue
             file.seek(job.offset + row * prod(job.shape))
-            write_all(file, pixels.tobytes())
+            write_all(file, np.ascontiguousarray(pixels).data)
     return failed
 
 

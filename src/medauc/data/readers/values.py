@@ -10,6 +10,8 @@ from medauc.data.readers.image import Refusal
 from medauc.data.readers.limits import Limits
 
 _CHUNK = 1 << 20
+# Small enough that the allocator hands out the same memory again, instead of the system fresh pages for every piece.
+_PACKED, _UNPACKED = 1 << 16, 1 << 17
 
 
 def native(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -121,10 +123,10 @@ class Inflated:
             if self._machine.eof and not self._next_member():
                 return 0
             if not self._packed:
-                self._packed = self._file.read(_CHUNK)
+                self._packed = self._file.read(_PACKED)
             ended = not self._packed
             try:
-                data = self._machine.decompress(self._packed, min(len(view), 4 * _CHUNK))
+                data = self._machine.decompress(self._packed, min(len(view), _UNPACKED))
             except zlib.error:
                 raise Refusal("its packed data are damaged; copy it again or leave it out") from None
             self._packed = self._machine.unconsumed_tail or self._machine.unused_data
