@@ -41,6 +41,15 @@ def gather_batch(
     return gathered, _gather(targets, sizes), None if index is None else _gather(index, sizes)
 
 
+def gather_rows(values: Tensor) -> Tensor:
+    """Concatenate ``values`` (n, ...) of all processes, in the order of their ranks; no gradient flows.
+
+    Args:
+        values: of shapes equal on all processes but for n, which may be 0.
+    """
+    return _gather(values, _sizes(values)) if is_distributed() else values
+
+
 class _GatherScores(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scores: Tensor, sizes: list[int]) -> Tensor:

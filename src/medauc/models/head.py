@@ -5,6 +5,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from medauc.sampling.part import current_rows, draw_rows
+
 Pooling = Literal["mean", "max", "mean_max"]
 
 
@@ -33,6 +35,24 @@ class GlobalPool(nn.Module):
         return self.pooling
 
 
+class SampleDropout(nn.Dropout):
+    """Dropout that drops the same features of a sample however many processes share its batch.
+
+    >>> SampleDropout(0.5).eval()(torch.ones(2))
+    tensor([1., 1.])
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Drop ``features`` (N, ...) in training mode."""
+        if not self.training or current_rows() is None:
+            return super().forward(features)
+        kept = draw_rows(self._kept, len(features), *features.shape[1:], like=features)
+        return features * kept
+
+    def _kept(self, *shape: int, like: Tensor) -> Tensor:
+        return like.new_empty(shape).bernoulli_(1 - self.p).div_(1 - self.p)
+
+
 def set_head(network: Any, pooling: Pooling, dropout: float) -> None:
     """Change the layers ``avgpool`` and ``fc`` of ``network`` in place.
 
@@ -46,4 +66,4 @@ def set_head(network: Any, pooling: Pooling, dropout: float) -> None:
     if pooling == "mean_max":
         network.fc = nn.Linear(2 * network.fc.in_features, network.fc.out_features)
     if dropout:
-        network.avgpool = nn.Sequential(network.avgpool, nn.Dropout(dropout))
+        network.avgpool = nn.Sequential(network.avgpool, SampleDropout(dropout))

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 from medauc.data.datamodule import ImageDataModule
+from medauc.sampling.part import drawing_for
 from medauc.training.sections.training import TrainingSection
 
 Weight = Callable[[int], float]
@@ -21,7 +22,7 @@ def build_averaging(section: TrainingSection, fresh: Callable[[], ImageDataModul
 
     Args:
         section: what to average.
-        fresh: makes the training's batches from their start, apart from those that train.
+        fresh: makes this process's part of the training's batches from their start, apart from those that train.
     """
     if section.weight_averaging == "ema":
         return [Averaging(ema_weight(section.ema_decay))]
@@ -100,7 +101,8 @@ class StochasticWeightAverage(Averaging):
         """Network inputs of the first epoch's batches, changed at random as in training, the same at every call."""
         torch.manual_seed(module.seed)  # every training step sets its own state
         for batch in self.fresh().train_dataloader():
-            yield module.augment(module.normalize(batch.images.to(module.device)))
+            with drawing_for(batch.rows):
+                yield module.augment(module.normalize(batch.images.to(module.device)))
 
 
 def ema_weight(decay: float) -> Weight:

@@ -1,6 +1,7 @@
 """What happens around the steps: selection on validation, the history file, early stopping, weight averaging."""
 
 import math
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,9 @@ from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
 from torch import Tensor, nn
 
 from medauc.files import write_text_atomically
+from medauc.losses.distributed import gather_rows
 from medauc.metrics import roc_auc
+from medauc.training import ranks
 from medauc.training.checkpoint import save_weights
 from medauc.training.module import Classifier, TrainingDiverged
 from medauc.training.watch import heard
@@ -38,7 +41,7 @@ def mean_auc(targets: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
 
 
 class _Collected:
-    """Scores and targets of an epoch, kept on their device until they are asked for."""
+    """Scores and targets of an epoch, of all processes, kept on their device until they are asked for."""
 
     def __init__(self) -> None:
         self.scores: list[Tensor] = []
@@ -49,13 +52,13 @@ class _Collected:
         self.targets.append(outputs["targets"])
 
     def auc(self, where: str) -> float:
-        scores = torch.cat(self.scores).double().cpu().numpy()
+        scores = gather_rows(torch.cat(self.scores)).double().cpu().numpy()
         if not np.isfinite(scores).all():
             raise TrainingDiverged(
                 f"{where}: {int((~np.isfinite(scores)).sum())} scores are not finite: training stopped, the last good "
                 "checkpoint is kept; lower optim.lr, or set training.precision=32-true"
             )
-        auc = mean_auc(torch.cat(self.targets).cpu().numpy(), scores)
+        auc = mean_auc(gather_rows(torch.cat(self.targets)).cpu().numpy(), scores)
         self.scores, self.targets = [], []
         return auc
 
@@ -97,7 +100,7 @@ class SelectBest(Callback):
         pl_module.log("val_auc", auc)
         if auc > self.best_auc or (self.improved and auc == self.best_auc):
             self.best_auc, self.improved = auc, True
-            if pl_module.recipe.training.selection == "best":
+            if pl_module.recipe.training.selection == "best" and ranks.is_first():
                 save_weights(pl_module.network, self.path)
 
     def state_dict(self) -> dict[str, Any]:
@@ -157,7 +160,8 @@ class History(Callback):
                 time.perf_counter() - self._start,
             ]
         )
-        self.write()
+        if ranks.is_first():
+            self.write()
 
     def write(self) -> None:
         """Write all rows; a value that the loss does not have is left empty."""
@@ -187,6 +191,14 @@ class ResumableEarlyStopping(EarlyStopping):
         """Without this a run killed between its last epoch and its evaluation would train one epoch more."""
         if self.wait_count >= self.patience:
             trainer.should_stop = True
+
+
+class EndWhenTold(Callback):
+    """Ends a process by SIGTERM at once; Lightning would have it talk to the others first, who may be gone."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the system's own way again."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class TellWatch(Checkpoint):

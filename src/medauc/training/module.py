@@ -12,6 +12,7 @@ from medauc.data.augment import Augment, Mixup
 from medauc.data.batches import Batch
 from medauc.data.normalize import Normalize
 from medauc.models import BagNetwork, BagScores
+from medauc.sampling.part import drawing_for
 from medauc.training.objective import build_optimizer, build_schedules, end_stage
 from medauc.training.recipe import Recipe
 from medauc.training.sections.augment import AugmentSection
@@ -73,20 +74,25 @@ class Classifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """One step; the random state derives from seed, stage and step, so a resumed run repeats it exactly."""
         torch.manual_seed(self.seed * 1_000_003 + (self.stage - 1) * 500_009 + self.global_step)
-        images, targets, indices, bags = batch
-        inputs, mixed_targets = self.mixup(self.augment(self.normalize(images)), targets)
-        scores = self._scores(inputs, bags, len(targets))
+        images, targets, indices, bags, rows = batch
+        with drawing_for(rows):
+            inputs, mixed_targets = self.mixup(self.augment(self.normalize(images)), targets)
+            scores = self._scores(inputs, bags, len(targets))
         loss: Tensor = self.loss(scores, mixed_targets, indices)
         self._require_finite(loss, "loss")
         return {"loss": loss, "scores": scores.detach(), "targets": targets}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Scores of a batch, without test-time augmentation: selection happens every epoch and should be cheap."""
+        if not len(batch.targets):
+            return {"scores": batch.targets.float(), "targets": batch.targets}
         inputs = self.augment(self.normalize(batch.images))
         return {"scores": self._scores(inputs, batch.bags, len(batch.targets)), "targets": batch.targets}
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor | BagScores:
         """Scores of a batch as they are reported; of bags with those of their images."""
+        if not len(batch.targets):
+            return _no_scores(batch)
         if batch.bags is not None:
             return self.detail(batch.images, batch.bags, len(batch.targets))
         scores: Tensor = self(batch.images)
@@ -125,3 +131,10 @@ class Classifier(pl.LightningModule):
                 f"the last good checkpoint is kept; lower optim.lr (now {self.recipe.optim.lr:g}), "
                 "or set training.precision=32-true"
             )
+
+
+def _no_scores(batch: Batch) -> Tensor | BagScores:
+    """Scores of an empty batch, which a process without samples has."""
+    scores = torch.empty(batch.targets.shape)
+    labels = scores.reshape(0, batch.targets.shape[1] if batch.targets.ndim == 2 else 1)
+    return scores if batch.bags is None else BagScores(labels, labels, labels)

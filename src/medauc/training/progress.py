@@ -46,7 +46,8 @@ class TrainingProgress(Callback):
     ) -> None:
         """Advance."""
         speed = self._progress.tasks[0].speed
-        rate = f"{speed * len(batch.targets):.0f} images/s" if speed else ""
+        images = len(batch.targets) * trainer.world_size
+        rate = f"{speed * images:.0f} images/s" if speed else ""
         self._progress.update(self._task, completed=trainer.global_step, rate=rate)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
@@ -12,9 +13,11 @@ from medauc.data import Dataset
 from medauc.data.datamodule import ImageDataModule
 from medauc.errors import InputError
 from medauc.files import write_bytes_atomically
+from medauc.models.synchronized_norm import synchronize_norm
+from medauc.training import ranks
 from medauc.training.averaging import build_averaging
 from medauc.training.build import build_classifier, build_data_module
-from medauc.training.callbacks import History, ResumableEarlyStopping, SelectBest, TellWatch
+from medauc.training.callbacks import EndWhenTold, History, ResumableEarlyStopping, SelectBest, TellWatch
 from medauc.training.checkpoint import (
     BEST,
     FIRST_BEST,
@@ -76,11 +79,11 @@ def fit_stages(stages: Sequence[Stage], run: RunFolder, accelerator: str, progre
             source = run.checkpoints / stages[number - 1].best
             load_weights(stage.module.network, source)
             if number not in begun:
-                write_bytes_atomically(path, source.read_bytes())
+                ranks.decided(partial(_copy, source, path))
             best, history = SelectBest(path, best.best_auc), History(run.metrics, number + 1, history.rows)
         _fit(stage, best, history, run, accelerator, progress)
         if stage.recipe.training.selection == "last":
-            extract_weights(run.checkpoints / stage.last, path)
+            ranks.decided(partial(extract_weights, run.checkpoints / stage.last, path))
         elif math.isinf(best.best_auc):
             raise TrainingDiverged(
                 "validation AUC was never defined: the validation split has no label with both classes"
@@ -92,18 +95,20 @@ def _fit(
 ) -> None:
     """Run the epochs of one stage, from its last checkpoint where there is one."""
     training, last = stage.recipe.training, run.checkpoints / stage.last
-    fresh = partial(build_data_module, stage.data.dataset, stage.recipe, stage.module.seed)
-    callbacks: list[Callback] = [best, *build_averaging(training, fresh), history]
+    callbacks: list[Callback] = [best, *build_averaging(training, partial(_fresh, stage)), history]
     if training.patience is not None:
         callbacks.append(
             ResumableEarlyStopping(training.monitor, mode="max", patience=training.patience, min_delta=0.0)
         )
-    if progress:
+    if progress and ranks.is_first():
         callbacks.append(TrainingProgress(best))
+    if ranks.several():
+        stage.module.network = synchronize_norm(stage.module.network, accelerator)
+        callbacks.append(EndWhenTold())
     callbacks += [SaveLast(last), TellWatch(history)]
     trainer = pl.Trainer(
+        **ranks.trainer_options(phases=hasattr(stage.module.loss, "phase")),
         accelerator=accelerator,
-        devices=1,
         precision=training.precision,
         max_epochs=training.max_epochs,
         limit_val_batches=None if len(stage.data.dataset.val) else 0,
@@ -119,3 +124,14 @@ def _fit(
     trainer.fit(
         stage.module, datamodule=stage.data, ckpt_path=last if last.exists() else None, weights_only=True
     )
+
+
+def _fresh(stage: Stage) -> ImageDataModule:
+    """This process's part of the stage's batches, from their start."""
+    data = build_data_module(stage.data.dataset, stage.recipe, stage.module.seed)
+    data.take_part(ranks.world_size(), ranks.rank())
+    return data
+
+
+def _copy(source: Path, path: Path) -> None:
+    write_bytes_atomically(path, source.read_bytes())

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from medauc.data.augment.draw import require
+from medauc.losses.distributed import gather_rows
+from medauc.sampling.part import current_rows, own_rows
 
 Partners = Literal["same_class", "any"]
 
@@ -26,7 +28,8 @@ class Mixup(nn.Module):
       positive and 1 - ``target`` as negative in the means over the classes (Xv, Li and Yang, AUC-mixup, arXiv
       2310.11693). A label that is unknown in either part is unknown (-1) in the mixture.
 
-    A sample without partner in the batch stays as it is.
+    A sample without partner in the batch stays as it is. Where several processes share a batch, partners come from all
+    of it, for which each process fetches the images of the others.
 
     Args:
         alpha: at least 0; 0 mixes nothing, 1 draws the share uniformly, more mixes more evenly.
@@ -57,12 +60,13 @@ class Mixup(nn.Module):
         """Mix a batch with random numbers of torch's global generator; in evaluation mode nothing changes."""
         if not self.training or self.alpha == 0:
             return images, targets
-        partners, shares = self._draw_partners(targets), self._draw_shares(images)
+        batch, known = _of_all_processes(images), _of_all_processes(targets)
+        partners, shares = own_rows(self._draw_partners(known)), own_rows(self._draw_shares(batch))
         others = 1 - shares.to(images.dtype).view(-1, *[1] * (images.dim() - 1))
-        mixed = torch.lerp(images, images[partners], others)
+        mixed = torch.lerp(images, batch[partners], others)
         if self.partners == "same_class":
             return mixed, targets
-        return mixed, _mixed_targets(targets, targets[partners], shares)
+        return mixed, _mixed_targets(targets, known[partners], shares)
 
     def _draw_partners(self, targets: Tensor) -> Tensor:
         """Draw for each sample the position (N,) of another one that it may mix with, or its own if there is none."""
@@ -81,6 +85,15 @@ class Mixup(nn.Module):
         # Without validation, which would make the host wait for the device.
         shares: Tensor = torch.distributions.Beta(alphas, alphas, validate_args=False).sample()
         return torch.maximum(shares, 1 - shares)
+
+
+def _of_all_processes(values: Tensor) -> Tensor:
+    """Rows of the global batch, in the order in which one process would have them."""
+    rows = current_rows()
+    if rows is None:
+        return values
+    gathered, places = gather_rows(values), gather_rows(rows.places.to(values.device))
+    return torch.empty_like(gathered).index_copy_(0, places, gathered)
 
 
 def _mixed_targets(own: Tensor, others: Tensor, shares: Tensor) -> Tensor:
