@@ -11,7 +11,7 @@ import yaml
 from medauc.data import FilesSpec, load_dataset, load_files
 from medauc.data.export import export_dataset
 from medauc.data.manifest import ColumnsSpec
-from medauc.evaluation import Predictions
+from medauc.evaluation import Evaluation, Predictions
 
 TINY = ("--set", "model.width=4", "--set", "training.max_epochs=2", "--device", "cpu")
 QUICK = (*TINY, "--set", "model.stem=imagenet", "--set", "augment=none")
@@ -138,41 +138,58 @@ def test_an_unfinished_run_resumes_by_its_folder_alone(
     assert "data_md5" in done.err
 
 
-def test_folds_take_manifests(clinic: Path, nih_dir: Path, invoke: Callable, tmp_path: Path):
-    settings = [
-        "--set",
-        "data.columns.target=abnormal_folder",
-        "--set",
-        "data.size=12",
-        "--set",
-        f"data.root={nih_dir}",
-    ]
-    short = [*QUICK[:-2], "--set", "augment=none", "--set", "training.max_epochs=1"]
-    done = invoke("train", clinic, *settings, *short, "--folds", "2", "--out", "folds")
+def of_clinic(nih_dir: Path, *further: str) -> list[str]:
+    """How ``clinic`` is read, and trained quickly, as settings of a recipe, which verbs without --root take too."""
+    settings = ["data.columns.target=abnormal_folder", "data.size=12", f"data.root={nih_dir}", *further]
+    return [*QUICK, *(part for setting in settings for part in ("--set", setting))]
+
+
+@pytest.mark.parametrize("column", [None, "folds_by=view", "folds_order_by=age"])
+def test_folds_take_manifests(
+    clinic: Path, nih_dir: Path, invoke: Callable, tmp_path: Path, column: str | None
+):
+    table = pd.read_csv(clinic, dtype=str)
+    table = table[table["view"] == table.groupby("group")["view"].transform("first")]  # one view a patient
+    table.to_csv(clinic, index=False)
+    by = [] if column is None else [f"ensemble.{column}"]
+    settings = of_clinic(nih_dir, "training.max_epochs=1", *by)
+    done = invoke("train", clinic, *settings, "--folds", "2", "--out", "folds")
     assert done.status == 0, done.err
     folds = pd.read_csv(tmp_path / "folds" / "folds.csv", dtype=str)
     splits = pd.read_csv(tmp_path / "folds" / "split.csv", dtype=str)
     pooled = splits[splits["split"] != "test"]
-    merged = folds.merge(pooled, on="id")
+    merged = folds.merge(pooled, on="id").merge(table, on=("id", "group"))
     assert len(merged) == len(folds) == len(pooled)
     assert (merged.groupby("group")["fold"].nunique() == 1).all()
+    if column is None:
+        return
+    if column == "folds_by=view":
+        assert merged.groupby("fold")["view"].unique().map(list).to_dict() == {"0": ["AP"], "1": ["PA"]}
+        assert "(view AP)" in (tmp_path / "folds" / "members" / "fold0-seed0" / "recipe.yaml").read_text()
+    else:
+        first = merged["age"].astype(float).groupby(merged["group"]).transform("min")
+        assert first[merged["fold"] == "0"].max() < first[merged["fold"] == "1"].min()
+    note = next(
+        line
+        for line in Evaluation.read(tmp_path / "folds" / "evaluation.json").warnings
+        if "AUROC of each" in line
+    )
+    for fold in (0, 1):  # what the note says of a fold is its network's own validation AUROC
+        own = Evaluation.read(
+            tmp_path / "folds" / "members" / f"fold{fold}-seed{100 * fold}" / "evaluation.json"
+        )
+        assert f"{own.splits['val'].auroc.value:.3f} [" in note
+    resumed = invoke("train", clinic, "--resume", "--out", "folds", "--device", "cpu")
+    assert resumed.status == 0, resumed.err
 
 
 @pytest.mark.slow
 def test_benchmarks_take_manifests(clinic: Path, nih_dir: Path, invoke: Callable, tmp_path: Path):
-    settings = [
-        "--set",
-        "data.columns.target=abnormal_folder",
-        "--set",
-        "data.size=12",
-        "--set",
-        f"data.root={nih_dir}",
-    ]
-    arguments = [part for part in (*settings, *QUICK) if part not in ("--device", "cpu")]
-    done = invoke("benchmark", clinic, *arguments, "--seeds", "1", "--device", "cpu", "--out", "grid")
+    settings = of_clinic(nih_dir)
+    done = invoke("benchmark", clinic, *settings, "--seeds", "1", "--out", "grid")
     assert done.status == 0, done.err
     assert (tmp_path / "grid" / "clinic" / "default-seed0" / "evaluation.json").exists()
-    assert "1 finished" in invoke("benchmark", clinic, *arguments, "--seeds", "1", "--out", "grid").out
+    assert "1 finished" in invoke("benchmark", clinic, *settings, "--seeds", "1", "--out", "grid").out
 
 
 def test_ct_nodules_of_mixed_spacing_and_orientation_train(lidc_dir: Path, invoke: Callable, tmp_path: Path):

@@ -6,12 +6,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from medauc.data.column_folds import folds_by_order, folds_by_value
 from medauc.data.dataset import Dataset, Split
 from medauc.errors import InputError
 
 
-def assign_folds(dataset: Dataset, folds: int, seed: int) -> NDArray[np.int64]:
-    """Give each sample of train and validation its fold.
+def assign_folds(
+    dataset: Dataset, folds: int, seed: int, *, by: str | None = None, order_by: str | None = None
+) -> NDArray[np.int64]:
+    """Give each sample of train and validation its fold, by chance or by a column.
 
     Classes are spread evenly over the folds; a group (patient) lies in one fold. With several labels, what is
     spread evenly are the sets of labels that occur together; a sample whose set occurs in fewer samples than there
@@ -20,25 +23,44 @@ def assign_folds(dataset: Dataset, folds: int, seed: int) -> NDArray[np.int64]:
     Args:
         dataset: its training split comes first, validation follows.
         folds: number of folds, 2 or more.
-        seed: decides the folds.
+        seed: decides the folds, unless a column does.
+        by: further column whose values stay together (:func:`~medauc.data.column_folds.folds_by_value`).
+        order_by: further column whose order is cut into blocks
+            (:func:`~medauc.data.column_folds.folds_by_order`).
 
     Returns:
         Fold of each sample, from 0, shape ``(n_train + n_val,)``.
 
     Raises:
-        InputError: a class has fewer patients than there are folds, or would be absent from a fold.
+        InputError: a class has fewer patients than there are folds, or would be absent from a fold; or the column
+            does not make such folds.
 
     >>> from medauc.data import load_dataset, PhantomSpec
     >>> data = load_dataset("phantom2d", phantom=PhantomSpec(n_train=40, n_val=10, n_test=10, prevalence=0.2))
     >>> np.bincount(assign_folds(data, 5, seed=0)).tolist()
     [10, 10, 10, 10, 10]
     """
+    targets = np.concatenate([dataset.train.targets, dataset.val.targets])
+    groups = np.concatenate([dataset.train.groups, dataset.val.groups])
+    if by is not None:
+        found, reason = folds_by_value(dataset, folds, by), f"folds go by {by}; take fewer, or another column"
+    elif order_by is not None:
+        found, reason = folds_by_order(dataset, folds, order_by), f"folds go by {order_by}; take fewer"
+    else:
+        _require_enough(dataset, targets, groups, folds)
+        found, reason = (
+            _drawn(targets, groups, folds, seed),
+            "patients stay whole; take fewer folds or another seed",
+        )
+    _require_both_classes(dataset, targets, found, folds, reason)
+    return found
+
+
+def _drawn(targets: NDArray[np.int64], groups: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int64]:
+    """Folds by chance."""
     # Not at the top: reading a finished ensemble needs no scikit-learn, which takes a second.
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    targets = np.concatenate([dataset.train.targets, dataset.val.targets])
-    groups = np.concatenate([dataset.train.groups, dataset.val.groups])
-    _require_enough(dataset, targets, groups, folds)
     strata = targets if targets.ndim == 1 else _label_sets(targets, folds)
     if len(np.unique(groups)) == len(groups):  # the grouped one is greedy: minutes for 10^5 patients
         parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(strata, strata)
@@ -52,23 +74,23 @@ def assign_folds(dataset: Dataset, folds: int, seed: int) -> NDArray[np.int64]:
         )  # what is left of rare sets of labels
         for fold, (_, held_out) in enumerate(parts):
             found[held_out] = fold
-    _require_both_classes(dataset, targets, found, folds)
     return found
 
 
-def fold_of(dataset: Dataset, assignment: NDArray[np.int64], fold: int) -> Dataset:
+def fold_of(dataset: Dataset, assignment: NDArray[np.int64], fold: int, by: str | None = None) -> Dataset:
     """Take one fold of train and validation for validation and all others for training; test stays.
 
     Args:
         dataset: what was given to :func:`assign_folds`.
         assignment: what that returned.
         fold: the fold held out, from 0.
+        by: the column by whose values folds were made; ``part`` names those of this one.
     """
     held_out = assignment == fold
-    part = f"validation is fold {fold} of {assignment.max() + 1}, training all others"
-    return replace(
-        dataset, train=_take(dataset, ~held_out), val=_take(dataset, held_out), part=_joined(dataset, part)
-    )
+    train, val = _take(dataset, ~held_out), _take(dataset, held_out)
+    named = "" if by is None else f" ({by} {', '.join(np.unique(val.metadata[by]))})"
+    part = f"validation is fold {fold} of {assignment.max() + 1}{named}, training all others"
+    return replace(dataset, train=train, val=val, part=_joined(dataset, part))
 
 
 def without_validation(dataset: Dataset) -> Dataset:
@@ -128,7 +150,7 @@ def _require_enough(
 
 
 def _require_both_classes(
-    dataset: Dataset, targets: NDArray[np.int64], assignment: NDArray[np.int64], folds: int
+    dataset: Dataset, targets: NDArray[np.int64], assignment: NDArray[np.int64], folds: int, reason: str
 ) -> None:
     columns = targets.reshape(len(targets), -1).T
     for fold in range(folds):
@@ -136,6 +158,5 @@ def _require_both_classes(
         for where in (inside, ~inside):
             if not any({0, 1} <= set(column[where].tolist()) for column in columns):
                 raise InputError(
-                    f"{dataset.name}: fold {fold} of {folds} leaves a class on one side only, since patients stay "
-                    "whole; take fewer folds or another seed"
+                    f"{dataset.name}: fold {fold} of {folds} leaves a class on one side only, since {reason}"
                 )

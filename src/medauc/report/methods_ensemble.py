@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from medauc.training import Recipe
+from medauc.training.sections.ensemble import EnsembleSection
 
 
 def ensemble_sentences(recipe: Recipe) -> Iterator[str]:
@@ -20,7 +21,7 @@ def ensemble_sentences(recipe: Recipe) -> Iterator[str]:
         yield f"This was done{times}."
     else:
         yield (
-            f"Training and validation samples were pooled and split into {section.folds} folds, stratified by target, "
+            f"Training and validation samples were pooled and split into {section.folds} folds, {_made(section)}, "
             f"with all samples of a patient in one fold. For each fold this was done{times}, the fold serving as "
             "validation set and all others for training."
         )
@@ -35,6 +36,14 @@ def ensemble_sentences(recipe: Recipe) -> Iterator[str]:
         if not section.refit
         else "Scores were standardised by their mean and standard deviation on the folds held out, and averaged."
     )
+
+
+def _made(section: EnsembleSection) -> str:
+    if section.folds_by is not None:
+        return f"each of other values of {section.folds_by}"
+    if section.folds_order_by is not None:
+        return f"blocks in the order of {section.folds_order_by}"
+    return "stratified by target"
 
 
 def chosen_on(recipe: Recipe | None) -> str:

@@ -39,10 +39,11 @@ class Part:
 
     member: Member
     assignment: NDArray[np.int64] | None
+    by: str | None = None
 
     def __call__(self, dataset: Dataset) -> Dataset:
         """The data set as the member sees it."""
-        return data_of(self.member, dataset, self.assignment)
+        return data_of(self.member, dataset, self.assignment, self.by)
 
 
 def train_ensemble(
@@ -97,9 +98,12 @@ def train_ensemble(
     if assignment is not None:
         run.write_folds(dataset, assignment)
 
+    def part_of(member: Member) -> Part:
+        return Part(member, assignment, recipe.ensemble.folds_by)
+
     def train_all(members: Sequence[Member], refit_epochs: tuple[int, ...] | None = None) -> None:
         units = [
-            _unit(run, member, recipe_of(member, recipe, refit_epochs), dataset, assignment, device)
+            _unit(run, part_of(member), recipe_of(member, recipe, refit_epochs), dataset, device)
             for member in members
         ]
         if executor is None:
@@ -117,24 +121,17 @@ def train_ensemble(
     return Run(run, Evaluation.read(run.evaluation))
 
 
-def _unit(
-    run: EnsembleFolder,
-    member: Member,
-    recipe: Recipe,
-    dataset: Dataset,
-    assignment: NDArray[np.int64] | None,
-    device: Device,
-) -> Unit:
+def _unit(run: EnsembleFolder, part: Part, recipe: Recipe, dataset: Dataset, device: Device) -> Unit:
     """The training of one member, wherever it is done."""
     return Unit(
-        folder=run.member(member.name).path,
+        folder=run.member(part.member.name).path,
         dataset=dataset.typed,
         recipe=recipe,
-        seed=member.seed,
+        seed=part.member.seed,
         data_dir=None if dataset.source is None else dataset.source.parent,
         device=device,
         allow_modified=dataset.modified,
-        part=Part(member, assignment),
+        part=part,
         hash_ids=dataset.salt,
     )
 
@@ -163,7 +160,8 @@ def _folds(run: EnsembleFolder, dataset: Dataset, recipe: Recipe, seed: int) -> 
         return None
     if run.folds.exists():
         return run.read_folds(dataset)
-    return assign_folds(dataset, recipe.ensemble.folds, seed)
+    section = recipe.ensemble
+    return assign_folds(dataset, section.folds, seed, by=section.folds_by, order_by=section.folds_order_by)
 
 
 def _one_by_one(units: Sequence[Unit], dataset: Dataset, progress: bool) -> None:

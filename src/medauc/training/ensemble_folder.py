@@ -1,5 +1,6 @@
 """The folder of an ensemble: a run folder whose networks lie in run folders of their own below it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medauc.data import Dataset
+from medauc.data.manifest.moments import moments
 from medauc.data.readers import hash_ids
 from medauc.errors import InputError
 from medauc.evaluation import Predictions
 from medauc.evaluation.alignment import Aligned, align
+from medauc.evaluation.ranking import evaluate_split
 from medauc.files import write_text_atomically
 from medauc.training.combination import Combination, single_predictions, single_scores
 from medauc.training.run_folder import RunFolder
+from medauc.training.sections.ensemble import EnsembleSection
+
+LEVEL = 0.95
 
 
 class EnsembleFolder(RunFolder):
@@ -45,13 +51,16 @@ class EnsembleFolder(RunFolder):
 
     def read_folds(self, dataset: Dataset) -> NDArray[np.int64]:
         """Read it back, which holds over what another release of a library would draw; InputError on other samples."""
-        try:
-            table = pd.read_csv(self.folds, dtype={"id": str, "fold": np.int64}, na_filter=False)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{self.folds}: cannot read the folds: {' '.join(str(error).split())}") from None
+        table = self._read_folds()
         if list(table.columns) != ["id", "fold"] or table["id"].tolist() != _pooled_ids(dataset):
             raise InputError(f"{self.folds}: not the samples of {dataset.name}; restore the file")
         return table["fold"].to_numpy(dtype=np.int64)
+
+    def _read_folds(self) -> pd.DataFrame:
+        try:
+            return pd.read_csv(self.folds, dtype={"id": str, "fold": np.int64}, na_filter=False)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{self.folds}: cannot read the folds: {' '.join(str(error).split())}") from None
 
     def write_singles(self, tables: dict[str, Predictions]) -> None:
         """Write ``members.csv``."""
@@ -78,8 +87,12 @@ class EnsembleFolder(RunFolder):
             reason = " ".join(str(error).split())
             raise InputError(f"{self.singles}: not the single scores of this ensemble ({reason})") from None
 
-    def notes(self) -> tuple[str, ...]:
-        """What a reader must know of the rows of ``predictions.csv``."""
+    def notes(self, predictions: Predictions) -> tuple[str, ...]:
+        """What a reader must know of the rows of ``predictions.csv``.
+
+        Args:
+            predictions: those rows.
+        """
         section = self.read_recipe()[0].ensemble
         combination = Combination.read(self.combination)
         scored_by = len(combination.scored_by)
@@ -102,7 +115,23 @@ class EnsembleFolder(RunFolder):
                 f"Test scores are means over {scored_by} networks, out-of-fold scores over {section.members}, and so "
                 "noisier: thresholds and calibration are approximate on test."
             )
+        if section.folds_by is not None or section.folds_order_by is not None:
+            found.append(self._held_out(predictions.select("val"), section))
         return tuple(found)
+
+    def _held_out(self, pooled: Predictions, section: EnsembleSection) -> str:
+        """AUROC of each fold that a column made, by networks that saw none of its samples."""
+        column = section.folds_by or section.folds_order_by
+        of_id = self._read_folds().set_index("id")["fold"]
+        folds, found = of_id.loc[pooled.ids].to_numpy(), list[str]()
+        for fold in np.unique(folds):
+            part = replace(pooled, frame=pooled.frame[folds == fold].reset_index(drop=True))
+            auroc = evaluate_split(part, LEVEL, whole=False).auroc
+            values = part.frame[column].to_numpy(dtype=np.str_)
+            named = ", ".join(np.unique(values)) if section.folds_by else _range(values)
+            found.append(f"{named}: {'none' if auroc is None else auroc.text()} ({part.n} samples)")
+        how = "Folds go by" if section.folds_by else "Folds are blocks in the order of"
+        return f"{how} {column}; AUROC of each with 95% interval, by networks that saw none of it: {'; '.join(found)}."
 
     def _make_subfolders(self) -> None:
         (self.path / "members").mkdir(exist_ok=True)
@@ -116,6 +145,12 @@ def folder_at(path: Path) -> RunFolder:
     """
     run = RunFolder(path)
     return run if run.read_recipe()[0].ensemble.is_single else EnsembleFolder(path)
+
+
+def _range(values: NDArray[np.str_]) -> str:
+    """The first and the last of dates or numbers."""
+    order = moments(values).argsort()
+    return f"{values[order[0]]} to {values[order[-1]]}"
 
 
 def _pooled_ids(dataset: Dataset) -> list[str]:

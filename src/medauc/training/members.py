@@ -70,13 +70,22 @@ def refits_of(section: EnsembleSection, seed: int) -> list[Member]:
     return [Member("refit", _seed(seed, section.folds, number)) for number in range(section.members)]
 
 
-def data_of(member: Member, dataset: Dataset, assignment: NDArray[np.int64] | None) -> Dataset:
-    """The data set as ``member`` sees it; ``assignment`` is the fold of each sample of train and validation."""
+def data_of(
+    member: Member, dataset: Dataset, assignment: NDArray[np.int64] | None, by: str | None = None
+) -> Dataset:
+    """The data set as ``member`` sees it.
+
+    Args:
+        member: the network.
+        dataset: as it was loaded.
+        assignment: the fold of each sample of train and validation.
+        by: the column by whose values the folds were made.
+    """
     if member.role == "refit":
         return without_validation(dataset)
     if assignment is None or member.fold is None:
         return dataset
-    return fold_of(dataset, assignment, member.fold)
+    return fold_of(dataset, assignment, member.fold, by)
 
 
 def recipe_of(member: Member, recipe: Recipe, refit_epochs: Sequence[int] | None) -> Recipe:

@@ -144,7 +144,7 @@ def read_source(source: Path, *, hash_ids: str | None = None, **options: Unpack[
             f"medauc train {provenance.dataset} --resume --out {source}"
         )
     predictions = Predictions.read(run.predictions, allow_leakage=options.get("allow_leakage", False))
-    notes = run.notes() if isinstance(run, EnsembleFolder) else ()
+    notes = run.notes(predictions) if isinstance(run, EnsembleFolder) else ()
     return _hashed(replace(predictions, notes=(*predictions.notes, *notes)), run.salt_left(hash_ids))
 
 

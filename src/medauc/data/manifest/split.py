@@ -10,6 +10,7 @@ import pandas as pd
 
 from medauc.data.dataset import SPLIT_NAMES
 from medauc.data.manifest.columns import plain
+from medauc.data.manifest.moments import moments
 from medauc.data.manifest.split_file import splits_of_file
 from medauc.data.manifest.table import Manifest
 from medauc.data.manifest.targets import rows_named
@@ -197,18 +198,15 @@ def _by_order(first: npt.NDArray[np.float64], sizes: Ints, spec: SplitSpec) -> N
 def _first_seen(manifest: Manifest, members: Ints, name: str) -> npt.NDArray[np.float64]:
     """When each group has its first image, as a number."""
     cells = _cells(manifest, name, "order_by")
-    values = pd.to_numeric(cells, errors="coerce")
-    if values.isna().any():
-        dates = pd.to_datetime(cells, errors="coerce", format="ISO8601", utc=True)
-        values = dates.astype("int64").astype("float64").where(dates.notna())
-    wrong = np.flatnonzero(values.isna())
+    values = moments(cells)
+    wrong = np.flatnonzero(np.isnan(values))
     if len(wrong):
         raise InputError(
             f"{manifest.source}: {cells.iloc[wrong[0]]!r} in column {name!r}, {rows_named(wrong)}, is neither a number "
             "nor a date such as 2024-01-31"
         )
     first = np.full(int(members.max()) + 1, np.inf)
-    np.minimum.at(first, members, values.to_numpy(np.float64))
+    np.minimum.at(first, members, values)
     return first
 
 

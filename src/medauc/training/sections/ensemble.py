@@ -11,10 +11,14 @@ class EnsembleSection(Section):
     """Folds of train and validation together (null: the official splits), networks a fold, and whether to refit.
 
     ``members`` networks, with seeds of their own, are trained on the official splits, or on each of the ``folds``.
-    ``refit`` then trains ``members`` more on train and validation together, for as many epochs as the folds chose.
+    Folds are drawn by chance, unless ``folds_by`` names a further column (a site) whose values stay together, or
+    ``folds_order_by`` one of dates or numbers whose order is cut into blocks. ``refit`` then trains ``members`` more
+    on train and validation together, for as many epochs as the folds chose.
     """
 
     folds: Annotated[int, Field(ge=2, le=20)] | None = None
+    folds_by: str | None = None
+    folds_order_by: str | None = None
     members: int = Field(1, ge=1, le=100)
     refit: bool = False
 
@@ -22,6 +26,14 @@ class EnsembleSection(Section):
     def _refit_needs_folds(self) -> Self:
         if self.refit and self.folds is None:
             raise ValueError("refit needs folds, which choose the number of epochs; set ensemble.folds=5 too")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_need_folds(self) -> Self:
+        if self.folds_by is not None and self.folds_order_by is not None:
+            raise ValueError("folds_by and folds_order_by both say how folds are made; keep one")
+        if self.folds is None and (self.folds_by or self.folds_order_by):
+            raise ValueError("folds_by and folds_order_by need a number of folds; set ensemble.folds=5 too")
         return self
 
     @property
@@ -46,7 +58,11 @@ class EnsembleSection(Section):
 
         >>> EnsembleSection(folds=5, members=2).text, EnsembleSection(members=3).text
         ('5 folds x 2 networks', '3 networks')
+        >>> EnsembleSection(folds=3, folds_by="site").text
+        '3 folds by site x 1 network'
         """
         networks = "1 network" if self.members == 1 else f"{self.members} networks"
-        folds = networks if self.folds is None else f"{self.folds} folds x {networks}"
+        column = self.folds_by or self.folds_order_by
+        by = "" if column is None else f" by {column}"
+        folds = networks if self.folds is None else f"{self.folds} folds{by} x {networks}"
         return folds + (" and a refit" if self.refit else "")
