@@ -18,7 +18,7 @@ from medauc.data.cache.folder import ABOUT, DIGESTS, IMAGES, discard
 from medauc.data.cache.pool import prepare_rows
 from medauc.data.cache.progress import ShowProgress
 from medauc.data.cache.rows import RowJob
-from medauc.files import write_all, write_bytes_atomically, write_text_atomically
+from medauc.files import telling_full, write_all, write_bytes_atomically, write_text_atomically
 
 _DONE = "done"  # one byte a row: 1 where its pixels are safe on disk
 _CHUNK_BYTES = 2 << 20  # of pixels handed out at a time
@@ -65,8 +65,16 @@ def build(
         Row and reason of each file that could not be prepared; their pixels are 0.
 
     Raises:
-        OSError: The disk is full or cannot be written; what is done is kept.
+        DiskFull: There is no room; what is done is kept.
+        OSError: The folder cannot be written.
     """
+    with telling_full(part):
+        return _fill(plan, part, known, jobs, progress)
+
+
+def _fill(
+    plan: Plan, part: Path, known: Sequence[Path], jobs: int, progress: ShowProgress
+) -> list[tuple[int, str]]:
     job, done = _begin(plan, part)
     for entry in known:
         _copy_rows(plan, job, entry, done)
