@@ -68,8 +68,3 @@ def row_of(
         fingerprint=fingerprint(recipe),
         predictions=predictions,
     )
-
-
-def epochs_of(folder: Path) -> int:
-    """Epochs that a run has finished so far, those of all its networks together."""
-    return sum(max(0, path.read_bytes().count(b"\n") - 1) for path in folder.rglob("metrics.csv"))

@@ -10,8 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from medauc.benchmark.finished import epochs_of
 from medauc.benchmark.run import GridRun
+from medauc.training.elapsed import clock, epochs_of
 from medauc.training.recipe import Recipe
 
 
@@ -48,15 +48,15 @@ class GridProgress:
             Text("benchmark", style="bold"),
             ProgressBar(total=total, completed=done, width=30),
             f"{done}/{total} trainings",
-            _clock(time.monotonic() - self._start),
-            f"left about {_clock(left)}"
+            clock(time.monotonic() - self._start),
+            f"left about {clock(left)}"
             if (left := time_left(run, self.jobs)) is not None
             else "left: not known yet",
         )
         cells = Table.grid(padding=(0, 2))
         for cell, begun in list(run.running.items()):
             epochs = f"{epochs_of(cell.folder)} epochs of at most {most_epochs(cell.recipe)}"
-            cells.add_row("", cell.title, epochs, _clock(time.monotonic() - begun.at))
+            cells.add_row("", cell.title, epochs, clock(time.monotonic() - begun.at))
         return Group(line, cells)
 
 
@@ -99,13 +99,3 @@ def most_epochs(recipe: Recipe) -> int:
     ensemble = recipe.ensemble
     networks = (ensemble.folds or 1) * ensemble.members + (ensemble.members if ensemble.refit else 0)
     return networks * recipe.training.max_epochs
-
-
-def _clock(seconds: float) -> str:
-    """Hours, minutes and seconds.
-
-    >>> _clock(3725.4)
-    '1:02:05'
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medauc.benchmark.finished import epochs_of, row_of
+from medauc.benchmark.finished import row_of
 from medauc.benchmark.grid import Cell, Grid
 from medauc.benchmark.ledger import LEDGER, Row, add_rows, read_ledger
 from medauc.benchmark.version import code_version
+from medauc.training.elapsed import epochs_of
 from medauc.training.executor import Executor
 from medauc.training.unit import Outcome, Unit
 

@@ -20,6 +20,7 @@ from medauc.cli.predict import predict
 from medauc.cli.pretrain import pretrain
 from medauc.cli.report import report
 from medauc.cli.train import train
+from medauc.cli.tune import tune
 from medauc.errors import InputError
 from medauc.files import is_full
 
@@ -65,6 +66,7 @@ for verb in (
     report,
     predict,
     benchmark,
+    tune,
     cache,
 ):
     app.command(no_args_is_help=False)(verb)
@@ -81,7 +83,7 @@ def main() -> None:
         message, status = _explain(error)
         if "--debug" in sys.argv:
             traceback.print_exception(error)
-        if message:
+        if message and _speaks(" ".join(message.split())):
             typer.echo(f"medauc: {' '.join(message.split())}", err=True)
         raise SystemExit(status) from None
     if status == INTERRUPTED:  # typer's answer to Ctrl-C
@@ -89,6 +91,17 @@ def main() -> None:
         raise SystemExit(ANYTHING_ELSE)
     if status:  # what a verb ended with by typer.Exit
         raise SystemExit(status)
+
+
+def _speaks(message: str) -> bool:
+    """Whether this process is the one that tells the user; of several that train together only one is."""
+    from medauc.training import ranks
+
+    if not ranks.several():
+        return True
+    from medauc.training.launch import tells
+
+    return tells(message)
 
 
 def _explain(error: Exception) -> tuple[str, int]:

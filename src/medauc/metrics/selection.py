@@ -19,18 +19,18 @@ Areas = Callable[[FloatArray], FloatArray]  # weights (B, N) -> AUC (B,), NaN wh
 class BestOfMany(NamedTuple):
     """The winner among several models.
 
-    ``winner`` is its number, ``value`` its AUC, which is too high since it is the highest of many;
-    ``corrected`` is what to expect of it on other samples, with its interval.
+    ``winner`` is its number, ``found`` its AUC, which is too high since it is the highest of many;
+    ``corrected`` is what to expect of it on other samples. Both have bootstrap intervals.
     """
 
     winner: int
-    value: float
+    found: Estimate
     corrected: Estimate
 
     @property
     def optimism(self) -> float:
         """By how much the winner's AUC is too high, as far as its being the best of many goes."""
-        return self.value - self.corrected.value
+        return self.found.value - self.corrected.value
 
 
 def best_of_many(
@@ -47,9 +47,9 @@ def best_of_many(
 
     Bootstrap bias correction: in each replicate the best model is chosen by the samples that were drawn, and judged by
     those that were not (a share of 1/e); the mean of these AUCs is the corrected one, their quantiles its interval.
-    No model is trained anew, so only the choice among the models is corrected for, not what each of them
-    owes to these samples itself (an epoch selected by them, say). The interval is on the wide side, since each
-    AUC rests on a third of the samples.
+    The AUC as found has the quantiles of the winner's own in the replicates. No model is trained anew, so only the
+    choice among the models is corrected for, not what each of them owes to these samples itself (an epoch
+    selected by them, say). The corrected one's interval is on the wide side: its AUCs rest on a third of the samples.
 
     A model's AUC is the mean over its trainings, over folds and over labels, of those that have both classes.
 
@@ -65,7 +65,8 @@ def best_of_many(
         seed: Equal seeds give equal results.
 
     Raises:
-        ValueError: No scores, shapes that do not fit, or no label with both classes.
+        ValueError: No scores, shapes that do not fit, a class in fewer than two samples (groups), or no label with
+            both classes.
 
     Source:
         Tsamardinos, Greasidou & Borboudakis, Bootstrapping the out-of-sample predictions for efficient and accurate
@@ -75,7 +76,7 @@ def best_of_many(
     >>> y = rng.integers(0, 2, 100)
     >>> useless = [rng.normal(size=100) for _ in range(50)]
     >>> found = best_of_many(y, useless)
-    >>> round(found.value, 2), round(found.corrected.value, 2)
+    >>> round(found.found.value, 2), round(found.corrected.value, 2)
     (0.64, 0.5)
     """
     check_share(level, "level")
@@ -92,30 +93,34 @@ def best_of_many(
     if not np.isfinite(values).all():
         raise ValueError("no label has positives and negatives in a fold; no AUC can be computed")
     winner = int(np.argmax(values))
-    judged = np.concatenate(
-        [_replicates(models, drawn) for drawn in _draws(labels, groups, replicates, seed)]
+    parts = [_replicates(models, winner, drawn) for drawn in _draws(labels, groups, replicates, seed)]
+    own, judged = (np.concatenate(found) for found in zip(*parts, strict=True))
+    kept = judged[np.isfinite(judged)]
+    return BestOfMany(
+        winner, _estimate(float(values[winner]), own, level), _estimate(float(kept.mean()), kept, level)
     )
-    judged = judged[np.isfinite(judged)]
-    if not judged.size:
-        return BestOfMany(winner, float(values[winner]), Estimate(math.nan, math.nan, math.nan))
-    corrected = Estimate(float(judged.mean()), *percentile_interval(judged, level))
-    return BestOfMany(winner, float(values[winner]), corrected)
 
 
-def _replicates(models: Sequence[Areas], drawn: FloatArray) -> FloatArray:
-    """AUC of each replicate's best model on the samples left out, shape ``(B,)``."""
+def _estimate(value: float, replicates: FloatArray, level: float) -> Estimate:
+    return Estimate(value, *percentile_interval(replicates[np.isfinite(replicates)], level))
+
+
+def _replicates(models: Sequence[Areas], winner: int, drawn: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """AUC of the winner on the samples drawn, and of each replicate's best model on those left out, ``(B,)`` each."""
     left_out = (drawn == 0).astype(np.float64)
     inside = np.array([model(drawn) for model in models])
     outside = np.array([model(left_out) for model in models])
     best = np.argmax(np.where(np.isfinite(inside), inside, -np.inf), axis=0)
-    return np.asarray(outside[best, np.arange(drawn.shape[0])])
+    return inside[winner], np.asarray(outside[best, np.arange(drawn.shape[0])])
 
 
 def _trainings(scores: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
     """Scores of shape ``(S, N, L)``."""
     found = np.asarray(scores, dtype=np.float64)
     if found.size == 0 or found.size % math.prod(shape) or not np.isfinite(found).all():
-        raise ValueError(f"scores need the shape (S, N, L) with N, L = {shape} and finite values, got {found.shape}")
+        raise ValueError(
+            f"scores need the shape (S, N, L) with N, L = {shape} and finite values, got {found.shape}"
+        )
     return found.reshape(-1, *shape)
 
 
@@ -150,6 +155,8 @@ def _draws(
     unit = np.arange(len(labels)) if index is None else index
     carriers = np.bincount(unit, (labels == 1).any(axis=1)) > 0
     strata = [np.flatnonzero(members) for members in (carriers, ~carriers) if members.any()]
+    if min(members.size for members in strata) < 2:
+        raise ValueError("resampling needs each class in two samples or groups")
     for block in blocks(replicates, 3 * len(labels)):
         count = np.zeros((block.stop - block.start, carriers.size))
         for members in strata:

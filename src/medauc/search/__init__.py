@@ -1,12 +1,13 @@
 """Search for a better recipe: spaces, trials and their storage, the race of the leaders, what the winner is worth."""
 
+from medauc.search.choosing import Limits
 from medauc.search.defaults import default_space
 from medauc.search.definition import Definition, SearchFolder
-
-
-from medauc.search.choosing import Limits
+from medauc.search.document import Found, Row, Winner
+from medauc.search.result import write_result
 from medauc.search.run import Search, Stopped, TrialsFailed, open_search
 from medauc.search.space import Space, parse_space, read_space
+from medauc.search.storage import without_password
 
 __all__ = [
     "Definition",
@@ -18,9 +19,11 @@ __all__ = [
     "Space",
     "Stopped",
     "TrialsFailed",
+    "Winner",
     "default_space",
     "open_search",
     "parse_space",
     "read_space",
+    "without_password",
     "write_result",
 ]

@@ -1,7 +1,7 @@
 """The search's book: every trial and every further seed, as the storage keeps them.
 
-Whoever writes holds the search's lock. A trial is Optuna's; a further seed, which a finished trial cannot take in, is an
-attribute of the study. Each says which process is at it, so that what a dead one left is taken up.
+Whoever writes holds the search's lock. A trial is Optuna's; a further seed, which a finished trial cannot take in, is
+an attribute of the study. Each says which process is at it, so that what a dead one left is taken up.
 """
 
 from collections.abc import Mapping
@@ -56,6 +56,12 @@ class Trial:
     values: Values
     seeds: Mapping[int, Seed]
     curve: Mapping[int, float]
+
+    @property
+    def unfinished(self) -> list[int]:
+        """Seeds that are being trained, or were when their process died."""
+        first = [0] if self.state == "running" else []
+        return first + [seed for seed, found in self.seeds.items() if seed and found.is_open]
 
     @property
     def aucs(self) -> list[float]:
@@ -162,7 +168,9 @@ def _trial(one: "FrozenTrial", further: Mapping[str, Any]) -> Trial:
     index: int = one.user_attrs["index"]
     start = f"trial {index} seed "
     seeds = {0: Seed(**one.user_attrs["seed 0"])}
-    seeds |= {int(key.removeprefix(start)): Seed(**found) for key, found in further.items() if key.startswith(start)}
+    seeds |= {
+        int(key.removeprefix(start)): Seed(**found) for key, found in further.items() if key.startswith(start)
+    }
     return Trial(
         index,
         one._trial_id,

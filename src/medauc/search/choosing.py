@@ -58,9 +58,8 @@ class Chooser:
 
     def _left_behind(self, trials: list[Trial]) -> Job | None:
         for trial in trials:
-            for seed, found in trial.seeds.items():
-                unfinished = trial.state == "running" if seed == 0 else found.is_open
-                if unfinished and not self._presence.is_alive(found.owner):
+            for seed in trial.unfinished:
+                if not self._presence.is_alive(trial.seeds[seed].owner):
                     self._book.begin_seed(trial, seed)
                     return Job(trial, seed)
         return None

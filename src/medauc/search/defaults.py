@@ -24,7 +24,10 @@ _OPTIM: dict[str, dict[str, Any]] = {
 _LOSS: dict[str, dict[str, Any]] = {
     "cross_entropy": {"label_smoothing": {"low": 0.0, "high": 0.2}},
     "focal": {"gamma": {"low": 0.5, "high": 5.0}},
-    "ldam": {"max_margin": {"low": 0.1, "high": 2.0, "log": True}, "scale": {"low": 1.0, "high": 30.0, "log": True}},
+    "ldam": {
+        "max_margin": {"low": 0.1, "high": 2.0, "log": True},
+        "scale": {"low": 1.0, "high": 30.0, "log": True},
+    },
     "partial_auc_kl": {"temperature": {"low": 0.1, "high": 10.0, "log": True}},
 }
 _BOUNDED, _FREE = {"low": 0.1, "high": 1.0}, {"low": 0.1, "high": 10.0, "log": True}
@@ -40,7 +43,10 @@ def default_space(recipe: Recipe) -> Space:
     if recipe.loss.name == "aucm" and recipe.optim.name in ("adamw", "sgd"):
         found["optim.loss_lr"] = _LR
     found |= {f"loss.{key}": given for key, given in _of_loss(recipe.loss).items()}
-    if recipe.optim.schedule.name in ("cosine", "one_cycle"):  # they end with the last epoch, whenever that is
+    if recipe.optim.schedule.name in (
+        "cosine",
+        "one_cycle",
+    ):  # they end with the last epoch, whenever that is
         epochs = recipe.training.max_epochs
         found["training.max_epochs"] = {"low": max(1, epochs // 2), "high": max(2, 3 * epochs // 2)}
     return parse_space(found, recipe, "the default search space")

@@ -66,7 +66,7 @@ class Presence:
 
 
 def wait_until_free(folder: Path) -> None:
-    """Wait for the worker of a process that was just killed to leave a run folder; then it says what is wrong itself."""
+    """Wait for the worker of a process that was just killed to leave a run folder; it notices a little later."""
     end = time.monotonic() + _PATIENCE
     while folder.exists() and time.monotonic() < end:
         try:

@@ -56,8 +56,7 @@ def contenders(results: Results) -> list[int]:
     return [leader] + [
         trial
         for trial in others
-        if best - statistics.fmean(results[trial])
-        <= factor * math.sqrt(1 / seeds + 1 / len(results[trial]))
+        if best - statistics.fmean(results[trial]) <= factor * math.sqrt(1 / seeds + 1 / len(results[trial]))
     ]
 
 

@@ -3,6 +3,7 @@
 import statistics
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self, Unpack
 
@@ -45,12 +46,16 @@ class Search:
         book: what is known so far.
         running: what is being trained, by run folder.
         most: trials that the limits allow.
+        known: all trials, as of the last one that ended here.
+        seconds: how long each trial took that ended here.
     """
 
     def __init__(self, place: Workplace, book: Book, presence: Presence) -> None:
         self.place, self.book = place, book
         self.running: dict[Path, Job] = {}
         self.most = 0
+        self.known = book.trials()
+        self.seconds: list[float] = []
         self._presence = presence
         self._waiting: deque[Unit] = deque()
         self._errors: list[tuple[str, str | None]] = []  # with the traceback, unless the user is at fault
@@ -63,7 +68,27 @@ class Search:
         """Leave to others what is not finished."""
         self._presence.close()
 
-    def run(self, executor: Executor, limits: Limits, tell: Tell = lambda job, result, given_up: None) -> None:
+    def describe(self, limits: Limits) -> str:
+        """One line on what is about to be searched, and how much is done already."""
+        definition = self.place.definition
+        most = min(limits.trials, len(definition.listed)) if definition.is_listed else limits.trials
+        done = sum(trial.state != "running" for trial in self.known)
+        begun = f", {done} done" if done else ""
+        fields = ", ".join(definition.asked.parameters)
+        return f"{self.place.folder.path}: {most} trials by {definition.sampler}{begun}; may vary: {fields}"
+
+    def deciding(self) -> AbstractContextManager[None]:
+        """Keep other processes from deciding or writing results meanwhile."""
+        return self._presence.deciding()
+
+    @property
+    def elsewhere(self) -> int:
+        """How many trainings other processes are at, once this one has ended its own."""
+        return sum(len(trial.unfinished) for trial in self.book.trials())
+
+    def run(
+        self, executor: Executor, limits: Limits, tell: Tell = lambda job, result, given_up: None
+    ) -> None:
         """Train until the limits are reached, or further gain is within noise.
 
         Args:
@@ -132,7 +157,9 @@ class Search:
             self._fail(job, outcome.error, outcome.details, tell)
         else:
             auroc = Evaluation.read(run.evaluation).splits["val"].auroc
-            assert auroc is not None and auroc.value is not None  # training without a class in validation is refused
+            # Training without both classes in validation is refused.
+            assert auroc is not None
+            assert auroc.value is not None
             job.aucs.append(auroc.value)
             parts = self.place.definition.parts
             if len(job.aucs) == len(parts):
@@ -154,15 +181,18 @@ class Search:
         result = Seed(self._presence.token, auc, error, job.epochs, round(job.seconds, 1))
         with self._presence.deciding():
             self.book.finish(job.trial, job.seed, result, given_up=given_up)
+            self.known = self.book.trials()
+        if job.seed == 0:
+            self.seconds.append(job.seconds)
         self.place.tidy(job)
         tell(job, result, given_up)
 
     def _require_success(self, fewest: int) -> None:
         """Raise when so many trials failed here and none was trained to its end."""
-        if len(self._errors) < fewest or any(trial.state != "failed" for trial in self.book.trials()):
+        if len(self._errors) < fewest or any(trial.state != "failed" for trial in self.known):
             return
         error, details = self._errors[-1]
-        message = f"no trial of {len(self.book.trials())} could be trained, the last: {error}"
+        message = f"no trial of {len(self.known)} could be trained, the last: {error}"
         raise InputError(message) if details is None else TrialsFailed(message)
 
 

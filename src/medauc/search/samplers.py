@@ -82,11 +82,15 @@ def listed_trials(name: str, space: Space, seed: int) -> list[Values]:
     if name not in LISTED:
         return [own] if own.keys() == space.parameters.keys() or _is_whole(space, own) else []
     if any(key.endswith("name") for key in space.parameters):
-        raise InputError(f"--sampler {name}: fields depend on a name that is searched too; take tpe or random")
+        raise InputError(
+            f"--sampler {name}: fields depend on a name that is searched too; take tpe or random"
+        )
     points = {key: found.points() for key, found in space.parameters.items()}
     if name == "sweep":
         start = {key: _own_value(space, key, _middle(values)) for key, values in points.items()}
-        changed = [{**start, key: value} for key, values in points.items() for value in values if value != start[key]]
+        changed = [
+            {**start, key: value} for key, values in points.items() for value in values if value != start[key]
+        ]
         return [start, *changed]
     if (count := math.prod(map(len, points.values()))) > _MOST_LISTED:
         raise InputError(

@@ -75,7 +75,11 @@ class Range:
 
     def holds(self, value: Any) -> bool:
         """Whether a value is one that could be drawn."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not self.low <= value <= self.high
+        ):
             return False
         if self.step is None:
             return True
@@ -239,14 +243,18 @@ def _parameter(key: Any, given: Any, source: str) -> Parameter:
             raise InputError(f"{where}: a list of choices needs two or more different values")
         return Choices(found)
     if not isinstance(given, Mapping):
-        raise InputError(f"{where} is {given!r}: give a list of choices, or {{low: ..., high: ..., log: true}}")
+        raise InputError(
+            f"{where} is {given!r}: give a list of choices, or {{low: ..., high: ..., log: true}}"
+        )
     return _range(dict(given), where)
 
 
 def _range(given: dict[str, Any], where: str) -> Range:
     if unknown := given.keys() - {"low", "high", "log", "step"}:
         raise InputError(f"{where}: unknown {sorted(map(str, unknown))[0]} (known: low, high, log, step)")
-    numbers = {key: number_or_text(value) if isinstance(value, str) else value for key, value in given.items()}
+    numbers = {
+        key: number_or_text(value) if isinstance(value, str) else value for key, value in given.items()
+    }
     log = numbers.pop("log", False)
     for key in ("low", "high", *(["step"] if "step" in numbers else [])):
         value = numbers.get(key)
@@ -290,7 +298,9 @@ def _as_integers(space: Space, key: str, found: Parameter) -> Parameter:
         return Range(float(found.low), float(found.high), found.log, found.step)
     if found.step is not None and found.step != int(found.step):
         raise InputError(f"{key}: step is {found.step}: the field is a whole number")
-    return Range(int(found.low), int(found.high), found.log, None if found.step is None else int(found.step), True)
+    return Range(
+        int(found.low), int(found.high), found.log, None if found.step is None else int(found.step), True
+    )
 
 
 def value_at(recipe: Recipe, key: str) -> Any:
@@ -323,6 +333,7 @@ def text_of(values: Mapping[str, Any]) -> str:
     'optim.lr=0.01235, loss.margin=1'
     """
     shown: Sequence[str] = [
-        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in values.items()
     ]
     return ", ".join(shown)

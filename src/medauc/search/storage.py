@@ -29,14 +29,22 @@ def open_storage(url: str | None, folder: Path) -> "BaseStorage":
 
 
 def open_study(
-    storage: "BaseStorage", name: str, sampler: "BaseSampler | None" = None, pruner: "BasePruner | None" = None
+    storage: "BaseStorage",
+    name: str,
+    sampler: "BaseSampler | None" = None,
+    pruner: "BasePruner | None" = None,
 ) -> "Study":
     """The study of that name, made if it is not there; higher values are better."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.create_study(
-        storage=storage, study_name=name, load_if_exists=True, direction="maximize", sampler=sampler, pruner=pruner
+        storage=storage,
+        study_name=name,
+        load_if_exists=True,
+        direction="maximize",
+        sampler=sampler,
+        pruner=pruner,
     )
 
 
@@ -98,7 +106,11 @@ def _database(url: str) -> "BaseStorage":
         return RDBStorage(_with_driver(url), engine_kwargs={"pool_pre_ping": True})
     except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
         missing = _cause(error)
-        hint = "install it with: pip install 'medauc[postgres]'" if "psycopg" in missing else "install its driver"
+        hint = (
+            "install it with: pip install 'medauc[postgres]'"
+            if "psycopg" in missing
+            else "install its driver"
+        )
         raise InputError(f"--storage {shown}: {missing}; {hint}") from None
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise InputError(f"--storage {shown}: cannot be used: {_cause(error)}") from None

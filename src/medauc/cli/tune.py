@@ -1,0 +1,245 @@
+"""``medauc tune``."""
+
+from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medauc.cli.options import (
+    AllowModified,
+    DataDir,
+    Dataset,
+    Device,
+    DeviceOption,
+    ExecutorName,
+    Gpus,
+    HashIds,
+    Jobs,
+    ManifestColumns,
+    RecipeName,
+    RecipeSettings,
+    Root,
+    Seed,
+    Threads,
+    files_settings,
+    gpus_for,
+)
+
+if TYPE_CHECKING:
+    from medauc.search import Limits, Search
+    from medauc.training import Plan
+
+
+class SamplerOption(StrEnum):
+    """How trials are chosen."""
+
+    tpe = "tpe"
+    random = "random"
+    grid = "grid"
+    cmaes = "cmaes"
+    sweep = "sweep"
+
+
+class PrunerOption(StrEnum):
+    """What ends hopeless trials."""
+
+    halving = "halving"
+    hyperband = "hyperband"
+    median = "median"
+    none = "none"
+
+
+class ObjectiveOption(StrEnum):
+    """What is made as high as possible."""
+
+    val = "val"
+    kfold = "kfold"
+
+
+def tune(
+    dataset: Dataset,
+    recipe: RecipeName = "default",
+    settings: RecipeSettings = None,
+    space: Annotated[
+        Path | None,
+        typer.Option(
+            "--space",
+            metavar="FILE",
+            help="What may vary, in YAML: 'optim.lr: {low: 1e-4, high: 1e-1, log: true}', 'loss.margin: [0.5, 1.0]'. "
+            "Default: what matters most to the recipe's loss and optimizer.",
+            show_default=False,
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", min=1, help="Settings to try.", show_default="50; all of a grid or sweep"),
+    ] = None,
+    sampler: Annotated[
+        SamplerOption,
+        typer.Option("--sampler", help="How they are chosen; 'sweep' varies one field at a time."),
+    ] = SamplerOption.tpe,
+    objective: Annotated[
+        ObjectiveOption,
+        typer.Option(
+            "--objective", help="AUC of the validation split, or its mean over folds of train and validation."
+        ),
+    ] = ObjectiveOption.val,
+    folds: Annotated[
+        int | None, typer.Option("--folds", min=2, max=20, help="With --objective kfold.", show_default="5")
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Most seeds of the trials that lead; the others have one.")
+    ] = 5,
+    pruner: Annotated[
+        PrunerOption, typer.Option("--pruner", help="What ends hopeless trials by their AUC so far.")
+    ] = PrunerOption.halving,
+    all_trials: Annotated[
+        bool,
+        typer.Option("--all-trials", help="Do all, even where a further one could gain no more than noise."),
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout", metavar="MINUTES", min=0, help="Begin no further training after this time."
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            "--storage",
+            metavar="URL",
+            help="Database of the trials, as in postgresql://user@host/name. Default: a journal file in the folder.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Jobs = None,
+    executor: ExecutorName = "local",
+    threads: Threads = None,
+    gpus: Gpus = None,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder of the search. Default: tune/<dataset>/<recipe>.", show_default=False
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    root: Root = None,
+    columns: ManifestColumns = None,
+    device: Device = DeviceOption.auto,
+    allow_modified: AllowModified = False,
+    hash_ids: HashIds = None,
+) -> None:
+    """Search for a better recipe by validation AUC; test is never looked at.
+
+    The same command goes on where it was stopped; given twice at a time, both share the work.
+    """
+    from medauc.errors import InputError
+    from medauc.search import (
+        Definition,
+        Limits,
+        Stopped,
+        default_space,
+        open_search,
+        read_space,
+        without_password,
+    )
+    from medauc.training import resolve
+
+    if folds is not None and objective == "val":
+        raise InputError(f"--folds {folds}: the objective is the validation split; add --objective kfold")
+    plan = resolve(
+        dataset,
+        recipe=recipe,
+        overrides=[*(settings or ()), *files_settings(root, columns)],
+        data_dir=data_dir,
+        allow_modified=allow_modified,
+        hash_ids=hash_ids,
+    )
+    definition = Definition(
+        dataset=dataset,
+        data_md5=plan.dataset.md5,
+        asked=read_space(space, plan.recipe) if space is not None else default_space(plan.recipe),
+        sampler=sampler.value,
+        pruner=pruner.value,
+        objective=objective.value,
+        folds=None if objective == "val" else folds or 5,
+        seed=seed,
+        storage=without_password(storage),
+    )
+    limits = Limits(
+        trials or (len(definition.listed) if definition.is_listed else 50), seeds, timeout, not all_trials
+    )
+    opened = open_search(
+        plan,
+        definition,
+        out or Path("tune") / plan.dataset.name / plan.recipe_name,
+        url=storage,
+        data_dir=data_dir,
+        device=device.value,
+        allow_modified=allow_modified,
+        hash_ids=hash_ids,
+    )
+    typer.echo("\n".join([plan.describe(), *plan.dataset.notes, opened.describe(limits)]))
+    stopped = None
+    with opened as search:
+        try:
+            _run(search, limits, executor, jobs, threads, gpus_for(device, executor, gpus))
+        except Stopped as error:  # what is finished is shown first
+            stopped = error
+        _finish(search, plan)
+    if stopped is not None:
+        raise stopped
+
+
+def _run(
+    search: "Search",
+    limits: "Limits",
+    executor: str,
+    jobs: int | None,
+    threads: int | None,
+    gpus: float | None,
+) -> None:
+    from rich.console import Console
+
+    from medauc.search.progress import SearchProgress, outcome_line
+    from medauc.training.executor import open_executor
+
+    console = Console(stderr=True)
+    with (
+        open_executor(executor, jobs, threads, gpus) as trainer,
+        SearchProgress(search, trainer.jobs, console) if console.is_terminal else nullcontext(),
+    ):
+        search.run(
+            trainer,
+            limits,
+            lambda job, result, given_up: typer.echo(outcome_line(search, job, result, given_up)),
+        )
+
+
+def _finish(search: "Search", plan: "Plan") -> None:
+    """Write what is known and say what it is worth, and what to type next."""
+    from medauc.report import write_search_page
+    from medauc.search import write_result
+    from medauc.search.space import text_of
+
+    found = write_result(search)
+    folder = search.place.folder
+    write_search_page(folder.page, found)
+    typer.echo(found.counts + (f"; stopped {found.ending}" if found.ending else ""))
+    if search.elsewhere:
+        typer.echo(
+            f"{search.elsewhere} trainings go on in other processes, whose end will write the result anew"
+        )
+    if found.winner is None:
+        typer.echo("no trial is complete yet: there is no best recipe")
+        return
+    seeds = f"{len(found.winner.seeds)} seeds" if len(found.winner.seeds) > 1 else "1 seed"
+    typer.echo(f"best: trial {found.winner.index} ({seeds}): {text_of(found.winner.values)}")
+    typer.echo("\n".join(found.winner.lines))
+    typer.echo(
+        f"{folder.page} has plots, {folder.table} every trial; train the best, and score test once, with:"
+    )
+    typer.echo(f"medauc train {plan.dataset.typed} --recipe {folder.best}")
