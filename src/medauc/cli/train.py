@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from medauc.cli.options import (
     Dataset,
     Device,
     DeviceOption,
+    Devices,
     ExecutorName,
     Folds,
     Gpus,
@@ -20,6 +22,7 @@ from medauc.cli.options import (
     Jobs,
     ManifestColumns,
     Members,
+    Nodes,
     RecipeSeed,
     RecipeSettings,
     Refit,
@@ -56,6 +59,8 @@ def train(
     root: Root = None,
     columns: ManifestColumns = None,
     device: Device = DeviceOption.auto,
+    devices: Devices = None,
+    nodes: Nodes = None,
     folds: Folds = None,
     members: Members = None,
     refit: Refit = False,
@@ -72,8 +77,16 @@ def train(
     """Train, restore the best weights by validation AUC, score test once, evaluate and report.
 
     With --folds or --members several networks are trained that make one model; every verb takes their run folder
-    as that of one.
+    as that of one. With --devices or --nodes, or under torchrun, several processes train one network.
     """
+    from medauc.training import ranks
+
+    together = (devices or 1) * (nodes or 1) > 1
+    if together and not ranks.several():
+        from medauc.training.launch import launch
+
+        launch(devices or 1, nodes or 1, sys.argv[1:], device.value)
+        return
     from medauc.errors import InputError
     from medauc.files import require_writable
     from medauc.report import write_run_report
@@ -82,53 +95,61 @@ def train(
     from medauc.training.executor import open_executor
     from medauc.training.run_folder import require_usable
 
-    if out is None:
-        require_writable(Path("runs"))
-    else:
-        require_usable(out, resume)
-    if recipe is None:
-        own = out / "recipe.yaml" if out is not None else None
-        recipe = str(own) if resume and own is not None and own.exists() else "default"
-    plan = resolve(
-        dataset,
-        recipe=recipe,
-        overrides=[
-            *(settings or ()),
-            *files_settings(root, columns),
-            *ensemble_settings(folds, members, refit),
-        ],
-        data_dir=data_dir,
-        allow_modified=allow_modified,
-        hash_ids=hash_ids,
-    )
-    chosen_seed = seed if seed is not None else plan.seed or 0
-    given = {
-        "--jobs": jobs != 1 and jobs,
-        "--executor": executor != "local" and executor,
-        "--threads": threads,
-    }
-    apart = {name: value for name, value in (given | {"--gpus": gpus}).items() if value}
-    if apart and plan.recipe.ensemble.is_single:
-        raise InputError(
-            f"{' '.join(apart)}: this recipe trains one network; add --folds or --members, or leave it out"
+    with ranks.joined(device.value):
+        ranks.decided(lambda: require_writable(Path("runs")) if out is None else require_usable(out, resume))
+        if recipe is None:
+            own = out / "recipe.yaml" if out is not None else None
+            recipe = str(own) if resume and own is not None and own.exists() else "default"
+        load = partial(
+            resolve,
+            dataset,
+            recipe=recipe,
+            overrides=[
+                *(settings or ()),
+                *files_settings(root, columns),
+                *ensemble_settings(folds, members, refit),
+            ],
+            data_dir=data_dir,
+            allow_modified=allow_modified,
+            hash_ids=hash_ids,
         )
-    name = plan.recipe_name + plan.recipe.ensemble.suffix
-    folder = choose_folder(plan.dataset, name, chosen_seed, out, resume)
-    typer.echo("\n".join([plan.describe(), *plan.dataset.notes]))
-    if resume and (folder / "evaluation.json").exists():
-        typer.echo("this run is finished; its result:")
-    with (
-        open_executor(executor, jobs, threads, gpus_for(device, executor, gpus)) if apart else nullcontext()
-    ) as trainer:
-        run = run_training(
-            plan.dataset,
-            plan.recipe,
-            folder,
-            seed=chosen_seed,
-            device=device.value,
-            resume=resume,
-            progress=sys.stderr.isatty(),
-            executor=trainer,
-        )
-    write_run_report(run.folder, plan.dataset)
-    typer.echo("\n".join(summary_lines(run, plan.dataset)))
+        plan = ranks.in_turns(load)
+        chosen_seed = seed if seed is not None else plan.seed or 0
+        given = {
+            "--jobs": jobs != 1 and jobs,
+            "--executor": executor != "local" and executor,
+            "--threads": threads,
+        }
+        apart = {name: value for name, value in (given | {"--gpus": gpus}).items() if value}
+        if apart and plan.recipe.ensemble.is_single:
+            raise InputError(
+                f"{' '.join(apart)}: this recipe trains one network; add --folds or --members, or leave it out"
+            )
+        if apart and ranks.several():
+            raise InputError(
+                f"{' '.join(apart)}: with --devices the networks are trained in turn, each by all processes"
+            )
+        name = plan.recipe_name + plan.recipe.ensemble.suffix
+        folder = ranks.decided(lambda: choose_folder(plan.dataset, name, chosen_seed, out, resume))
+        if ranks.is_first():
+            typer.echo("\n".join([plan.describe(), *plan.dataset.notes]))
+            if resume and (folder / "evaluation.json").exists():
+                typer.echo("this run is finished; its result:")
+        with (
+            open_executor(executor, jobs, threads, gpus_for(device, executor, gpus))
+            if apart
+            else nullcontext()
+        ) as trainer:
+            run = run_training(
+                plan.dataset,
+                plan.recipe,
+                folder,
+                seed=chosen_seed,
+                device=device.value,
+                resume=resume,
+                progress=sys.stderr.isatty(),
+                executor=trainer,
+            )
+        if ranks.is_first():
+            write_run_report(run.folder, plan.dataset)
+            typer.echo("\n".join(summary_lines(run, plan.dataset)))

@@ -27,7 +27,7 @@ class Stopped(Exception):
     """Processes that trained together have ended; the message says why."""
 
 
-def launch(devices: int, nodes: int, arguments: Sequence[str], *, on_gpu: bool | None) -> None:
+def launch(devices: int, nodes: int, arguments: Sequence[str], device: str) -> None:
     """Run ``medauc ARGUMENTS`` in several processes, and wait for them.
 
     Args:
@@ -35,7 +35,7 @@ def launch(devices: int, nodes: int, arguments: Sequence[str], *, on_gpu: bool |
         nodes: hosts, >= 1; on each of them the same command runs, and all find each other where ``MASTER_ADDR`` and
             ``MASTER_PORT`` (default 29400) say, which is one of them.
         arguments: of the command line.
-        on_gpu: whether GPUs were asked for; None takes them if there are any.
+        device: "cpu", "cuda", or "auto", which takes GPUs if there are any.
 
     Raises:
         InputError: one of them found the input at fault; the host has fewer GPUs; ``MASTER_ADDR`` is not set.
@@ -45,7 +45,7 @@ def launch(devices: int, nodes: int, arguments: Sequence[str], *, on_gpu: bool |
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import elastic_launch
 
-    _require_gpus(devices, on_gpu)
+    _require_gpus(devices, device)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cores() // devices)))
     os.environ[_LAUNCHED] = "1"
     logging.disable(logging.CRITICAL)  # torch's launcher reports what is told here in one line
@@ -114,11 +114,11 @@ def _config(devices: int, nodes: int, folder: str) -> Any:
     )
 
 
-def _require_gpus(devices: int, on_gpu: bool | None) -> None:
+def _require_gpus(devices: int, device: str) -> None:
     import torch
 
-    found = torch.cuda.device_count() if on_gpu is not False else 0
-    if (on_gpu or found) and devices > found:
+    found = 0 if device == "cpu" else torch.cuda.device_count()
+    if devices > found and (found or device == "cuda"):
         raise InputError(f"--devices {devices}: this host has {found} GPUs; take fewer, or --device cpu")
 
 
