@@ -6,7 +6,6 @@ import io
 import os
 import pickle
 import shutil
-import struct
 import threading
 import zipfile
 import zlib
@@ -90,29 +89,6 @@ def deflated_dicom() -> bytes:
     whole = dicom_bytes(header)
     start = 144 + int.from_bytes(whole[140:144], "little")
     return whole[:start] + zeros(2**31, lambda: zlib.compressobj(9, zlib.DEFLATED, -15))
-
-
-def crowded_dicom(count: int, place: str) -> bytes:
-    """A file of so many elements without a value: in the data set, in a sequence that is put off, or packed."""
-    header = dicom_object(np.zeros((4, 4), np.uint8), **PERSONAL)
-    whole = dicom_bytes(header)
-    if place == "packed":
-        header.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
-    start = 144 + int.from_bytes(whole[140:144], "little")
-    body = whole[start:]
-    at = body.index(struct.pack("<HH", *((0x7FE0, 0x0010) if place == "sequence" else (0x0010, 0x0010))))
-    one = struct.Struct("<HH2sH")
-    many = b"".join(one.pack(9 + 2 * (n >> 16), n & 0xFFFF, b"LO", 0) for n in range(count))
-    if place == "sequence":
-        item = struct.pack("<HHI", 0xFFFE, 0xE000, len(many)) + many
-        many = struct.pack("<HH2sHI", 0x5200, 0x9230, b"SQ", 0, len(item)) + item
-    body = body[:at] + many + body[at:]
-    if place != "packed":
-        return whole[:start] + body
-    head = dicom_bytes(header)
-    machine = zlib.compressobj(1, zlib.DEFLATED, -15)
-    start = 144 + int.from_bytes(head[140:144], "little")
-    return head[:start] + machine.compress(body) + machine.flush()
 
 
 def lying_npy(shape: str, dtype: str = "<f8") -> bytes:
@@ -211,20 +187,6 @@ def test_a_jpeg_of_endless_passes(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(data[:-2] + scan * 5000 + data[-2:])
     assert "more passes" in refused(path)
-
-
-@pytest.mark.parametrize("place", ["data set", "sequence", "packed"])
-def test_a_header_of_endless_elements(tmp_path: Path, place: str) -> None:
-    path = tmp_path / "a.dcm"
-    path.write_bytes(crowded_dicom(20_000, place))
-    assert read_image(path).shape == (4, 4)
-    assert "PatientName" in phi_in(path)
-    assert patient_id_of(path) == PERSONAL["PatientID"]
-    path.write_bytes(crowded_dicom(1_100_000 if place == "sequence" else 300_000, place))
-    assert "header is too long" in refused(path)
-    assert phi_in(path) == ()
-    if place != "sequence":  # which is passed over where it is not asked for
-        assert patient_id_of(path) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")

@@ -112,16 +112,17 @@ def patient_id_of(path: Path | str) -> str | None:
 
 def _filled(header: Any, depth: int) -> list[str]:
     """Identifying keywords that have a value, also inside sequences."""
+    from medauc.data.readers.dicom.sequences import items_of
+
     found: list[str] = []
     named = _identifying_tags()
-    # Elements as they were read: pydicom takes its time for each that is parsed.
-    for tag in [raw.tag for raw in header.values() if raw.tag in named or _may_hold_items(raw)]:
-        element = header[tag]
-        if tag in named and str(element.value).strip():
+    for tag in list(header.keys()):
+        items = items_of(header, tag) if depth < _DEEPEST else ()
+        for item in items:
+            found += _filled(item, depth + 1)
+        # Elements without a name stay as they were read: pydicom takes its time for each that is parsed.
+        if tag in named and (items or str(header[tag].value or "").strip()):
             found.append(named[tag])
-        if element.VR == "SQ" and depth < _DEEPEST:
-            for item in element.value:
-                found += _filled(item, depth + 1)
     return found
 
 
@@ -132,16 +133,6 @@ def _identifying_tags() -> dict[int, str]:
 
     tags = {keyword: tag_for_keyword(keyword) for keyword in IDENTIFYING}
     return {tag: keyword for keyword, tag in tags.items() if tag is not None}
-
-
-def _may_hold_items(element: Any) -> bool:
-    """Whether an element is a sequence, or a private one of unknown kind that may be one."""
-    from medauc.data.readers.dicom.metered import MOST_HEADER_BYTES, is_sequence
-
-    if element.VR not in (None, "UN"):
-        return bool(element.VR == "SQ")
-    small = 0 < getattr(element, "length", 1) <= MOST_HEADER_BYTES
-    return (element.tag.is_private and small) or is_sequence(element)
 
 
 def hash_id(text: str, salt: str) -> str:

@@ -145,12 +145,6 @@ def text(header: Any, keyword: str) -> str | None:
     return line[:_LONGEST_TAG] or None
 
 
-def items(header: Any, keyword: str) -> list[Any]:
-    """Items of a sequence, none where it is missing or not a sequence."""
-    found = value(header, keyword)
-    return [item for item in found if hasattr(item, "get")] if type(found).__name__ == "Sequence" else []
-
-
 def acquisition(header: Any) -> Mapping[str, str]:
     """How the image was acquired, by keyword; the device only as a digest of its names (``Device``)."""
     tags = {keyword: line for keyword in TAGS if (line := text(header, keyword))}

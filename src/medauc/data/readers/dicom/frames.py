@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medauc.data.readers.dicom.elements import items, value, whole
+from medauc.data.readers.dicom.elements import value, whole
+from medauc.data.readers.dicom.sequences import items_of
 from medauc.data.readers.dicom.source import Source
 from medauc.data.readers.image import Refusal
 from medauc.data.readers.limits import Limits
@@ -128,8 +129,8 @@ def with_palette(frame: npt.NDArray[Any], header: Any) -> npt.NDArray[Any]:
 
 def frame_groups(header: Any, index: int) -> tuple[Any, ...]:
     """Functional groups of one frame, then those that all share (enhanced multi-frame)."""
-    own = items(header, "PerFrameFunctionalGroupsSequence")
-    return (*own[index : index + 1], *items(header, "SharedFunctionalGroupsSequence")[:1])
+    own = items_of(header, "PerFrameFunctionalGroupsSequence")
+    return (*own[index : index + 1], *items_of(header, "SharedFunctionalGroupsSequence")[:1])
 
 
 def _name(syntax: Any) -> str:

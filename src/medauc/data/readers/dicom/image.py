@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medauc.data.readers.dicom.elements import OVERLAYS, acquisition, items, numbers, text
+from medauc.data.readers.dicom.elements import OVERLAYS, acquisition, numbers, text
 from medauc.data.readers.dicom.frames import Layout, decoded, frame_groups, layout_of, with_palette
 from medauc.data.readers.dicom.modality import (
     Rescale,
@@ -21,6 +21,7 @@ from medauc.data.readers.dicom.modality import (
     window_of,
 )
 from medauc.data.readers.dicom.planes import Plane, Stack, pixel_spacing, plane_of, stacked
+from medauc.data.readers.dicom.sequences import items_of
 from medauc.data.readers.dicom.source import Source, opened
 from medauc.data.readers.image import MedicalImage, Refusal
 from medauc.data.readers.limits import Limits
@@ -125,7 +126,7 @@ def _stack(header: Any, frames: int) -> Stack:
     first = plane_of(header, *frame_groups(header, 0))
     if offsets is not None and first.placed:  # RT dose: one position, and steps along the normal
         planes = [first.moved(offset - offsets[0]) for offset in offsets]
-    elif items(header, "PerFrameFunctionalGroupsSequence"):
+    elif items_of(header, "PerFrameFunctionalGroupsSequence"):
         planes = [plane_of(header, *frame_groups(header, index)) for index in range(frames)]
     else:
         planes = [Plane(spacing=first.spacing)] * frames

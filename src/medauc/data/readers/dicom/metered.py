@@ -1,7 +1,8 @@
 """Files that count what is read of them, so that a header of millions of elements cannot stall its reader."""
 
 import io
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from medauc.data.readers.image import Refusal
 
@@ -9,16 +10,38 @@ from medauc.data.readers.image import Refusal
 # at the bounds, pydicom takes a second or two.
 MOST_READS = 250_000
 MOST_HEADER_BYTES = 8 * 2**20
+_ENDLESS = 1 << 62
 
 
 class _Metered(io.BufferedIOBase):
-    """Counts reads and their bytes, and refuses to go on beyond a bound."""
+    """Counts reads and their bytes, and refuses to go on beyond a bound.
 
-    _reads = _bytes = 1 << 62
+    Attributes:
+        left: Reads that were still allowed when the last :meth:`metered` block ended.
+    """
 
-    def meter(self, reads: int = 1 << 62, count: int = 1 << 62) -> None:
-        """Allow so many reads, and so many bytes by them, from here on."""
+    _reads = _bytes = left = _ENDLESS
+
+    @contextmanager
+    def metered(self, reads: int, count: int = _ENDLESS) -> Iterator[None]:
+        """Allow so many reads, and so many bytes by them, inside of the block.
+
+        Raises:
+            Refusal: More was read.
+        """
         self._reads, self._bytes = reads, count
+        try:
+            yield
+        except Exception:
+            if self._spent:  # pydicom makes another error of what is raised in some places
+                raise too_long() from None
+            raise
+        finally:
+            self.left, self._reads, self._bytes = self._reads, _ENDLESS, _ENDLESS
+
+    @property
+    def _spent(self) -> bool:
+        return self._reads < 0 or self._bytes < 0
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as any file.
@@ -29,7 +52,7 @@ class _Metered(io.BufferedIOBase):
         data: bytes = super().read(size)
         self._reads -= 1
         self._bytes -= len(data)
-        if self._reads < 0 or self._bytes < 0:
+        if self._spent:
             raise too_long()
         return data
 
@@ -48,33 +71,3 @@ def too_long() -> Refusal:
         "its header is too long: a DICOM header of more than "
         f"{MOST_READS // 2} elements or {MOST_HEADER_BYTES // 2**20} MiB beside pixels is not read; leave it out"
     )
-
-
-def check_sequences(header: Any) -> None:
-    """Refuse a header that put off more bytes of sequences than are read: they would be parsed when asked for.
-
-    Args:
-        header: A pydicom data set with deferred values.
-
-    Raises:
-        Refusal: They are more than ``MOST_HEADER_BYTES`` together.
-    """
-    put_off = sum(
-        raw.length
-        for raw in header.values()
-        if getattr(raw, "is_raw", False) and raw.value is None and is_sequence(raw)
-    )
-    if put_off > MOST_HEADER_BYTES:
-        raise too_long()
-
-
-def is_sequence(element: Any) -> bool:
-    """Whether an element holds further data sets, as far as it or the dictionary says."""
-    from pydicom.datadict import dictionary_VR
-
-    if element.VR not in (None, "UN"):
-        return bool(element.VR == "SQ")
-    try:
-        return dictionary_VR(element.tag) == "SQ"
-    except KeyError:
-        return False

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medauc.data.readers.dicom.elements import items, number, numbers, text, value, whole
+from medauc.data.readers.dicom.elements import number, numbers, text, value, whole
+from medauc.data.readers.dicom.sequences import items_of
 from medauc.data.readers.values import native, rescaled_type
 
 Window = tuple[float, float]
@@ -51,7 +52,7 @@ def stored_values(header: Any) -> Stored:
 
 def rescale_of(header: Any, *groups: Any) -> Rescale:
     """Rescale of a file, or of a frame by its functional groups; RT dose by its grid scaling."""
-    places = [inner for group in groups for inner in items(group, "PixelValueTransformationSequence")[:1]]
+    places = [inner for group in groups for inner in items_of(group, "PixelValueTransformationSequence")[:1]]
     for place in (*places, header):
         slope, intercept = number(place, "RescaleSlope"), number(place, "RescaleIntercept")
         if slope not in (None, 0.0):
@@ -78,7 +79,7 @@ def apply_rescale(frame: npt.NDArray[Any], rescale: Rescale, dtype: np.dtype[Any
 
 def lookup(frame: npt.NDArray[Any], header: Any) -> npt.NDArray[Any] | None:
     """Values through the modality lookup table, ``None`` where the file has none."""
-    if not items(header, "ModalityLUTSequence"):
+    if not items_of(header, "ModalityLUTSequence"):
         return None
     from pydicom.pixels.processing import apply_modality_lut
 
@@ -104,12 +105,12 @@ def mirrored(window: Window | None, low: float, high: float) -> Window | None:
 
 def window_of(header: Any, *groups: Any) -> tuple[Window | None, tuple[str, ...]]:
     """The first window that the file proposes, as ``(low, high)``, and notes (PS3.3 C.11.2)."""
-    places = [inner for group in groups for inner in items(group, "FrameVOILUTSequence")[:1]]
+    places = [inner for group in groups for inner in items_of(group, "FrameVOILUTSequence")[:1]]
     for place in (*places, header):
         centre, width = numbers(place, "WindowCenter"), numbers(place, "WindowWidth")
         if centre and width:
             return _ends(centre[0], width[0], text(place, "VOILUTFunction") or "LINEAR")
-        if tables := items(place, "VOILUTSequence"):
+        if tables := items_of(place, "VOILUTSequence"):
             return _ends_of_table(tables[0])
     return None, ()
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medauc.data.readers.dicom.elements import items, numbers
+from medauc.data.readers.dicom.elements import numbers
+from medauc.data.readers.dicom.sequences import items_of
 from medauc.data.readers.geometry import LPS_TO_RAS, Affine, affine_of_axes, usable_affine
 from medauc.data.readers.image import Refusal
 
@@ -165,7 +166,7 @@ def _directions(orientation: tuple[float, ...] | None) -> tuple[Vector | None, V
 
 def _nested(group: Any, sequence: str, keyword: str, count: int) -> tuple[float, ...] | None:
     """Numbers inside the first item of a sequence of a functional group."""
-    inner = items(group, sequence)
+    inner = items_of(group, sequence)
     return numbers(inner[0], keyword, count) if inner else None
 
 

@@ -8,13 +8,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from medauc.data.readers.dicom.elements import KEYWORDS, OVERLAYS
-from medauc.data.readers.dicom.metered import (
-    MOST_HEADER_BYTES,
-    MOST_READS,
-    MeteredBytes,
-    MeteredFile,
-    check_sequences,
-)
+from medauc.data.readers.dicom.metered import MOST_HEADER_BYTES, MOST_READS, MeteredBytes, MeteredFile
+from medauc.data.readers.dicom.sequences import prepare_sequences
 from medauc.data.readers.image import Refusal
 from medauc.data.readers.limits import Limits
 
@@ -63,31 +58,28 @@ def _source(path: Path, file: MeteredFile, limits: Limits, keywords: Sequence[st
     import pydicom
     from pydicom.uid import ExplicitVRLittleEndian
 
-    file.meter(MOST_READS, MOST_HEADER_BYTES)
-    meta, start = _file_header(file)
+    with file.metered(MOST_READS, MOST_HEADER_BYTES):
+        meta, start = _file_header(file)
     syntax = str(meta.get("TransferSyntaxUID", "") or "")
     if meta.get("MediaStorageSOPClassUID") == _DICOMDIR:
         raise Refusal("is a DICOMDIR, an index of other files; name its folder instead")
     stream: MeteredFile | MeteredBytes = file
     if syntax == _DEFLATED:  # pydicom would unpack it without bound
-        file.meter()
         stream, syntax = _inflated(file, start, meta, limits), str(ExplicitVRLittleEndian)
     stream.seek(0)
-    stream.meter(MOST_READS, MOST_HEADER_BYTES)
     tags: Any = None if keywords is None else [*keywords, *OVERLAYS]
-    header = pydicom.dcmread(
-        stream, stop_before_pixels=True, force=True, specific_tags=tags, defer_size=_DEFER
-    )
-    stream.meter()
-    check_sequences(header)
+    with stream.metered(MOST_READS, MOST_HEADER_BYTES):
+        header = pydicom.dcmread(
+            stream, stop_before_pixels=True, force=True, specific_tags=tags, defer_size=_DEFER
+        )
+    prepare_sequences(header, stream, stream.left)
     if syntax:
         return Source(path, header, syntax, stream)
     syntax = _guessed_syntax(header)
     limits.check_bytes(2 * path.stat().st_size, "the file")
     file.seek(0)
-    file.meter(MOST_READS)  # this time with pixels
-    whole = pydicom.dcmread(file, force=True)
-    file.meter()
+    with file.metered(MOST_READS):  # this time with pixels
+        whole = pydicom.dcmread(file, force=True)
     whole.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
     return Source(path, header, syntax, whole, ("its transfer syntax is not stated and was guessed",))
 
