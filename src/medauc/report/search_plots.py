@@ -16,7 +16,7 @@ def history_plot(found: Found) -> Spec:
     """AUC of each trial in its order, and the best so far; trials that were given up are crosses."""
     complete = [row for row in found.rows if row.auc is not None]
     given_up = [row for row in found.rows if row.auc is None and row.curve]
-    best = np.maximum.accumulate([row.auc for row in complete]) if complete else np.array([])
+    best = np.maximum.accumulate([_last(row) for row in complete]) if complete else np.array([])
     steps = _line([row.index for row in complete], best, "best so far", GREY)
     steps["line"]["shape"] = "hv"
     traces = [
@@ -61,15 +61,18 @@ def _slice(found: Found, key: str) -> Spec:
         is_log = len(spread) == len(values) and max(spread, default=1) >= 100 * min(spread, default=1)
     places: list[Any] = values if numeric else [str(value) for value in values]
     traces = []
-    for name, colour, symbol, wanted in (
-        ("given up", ORANGE, "x", lambda row: row.auc is None and bool(row.curve)),
-        ("complete", BLUE, "circle", lambda row: row.auc is not None),
+    for name, colour, symbol, is_complete in (
+        ("given up", ORANGE, "x", False),
+        ("complete", BLUE, "circle", True),
     ):
-        chosen = [(place, row) for place, row in zip(places, rows, strict=True) if wanted(row)]
+        chosen = [
+            (place, row)
+            for place, row in zip(places, rows, strict=True)
+            if (row.auc is not None) == is_complete and (is_complete or row.curve)
+        ]
         if chosen:
-            traces.append(
-                _dots([place for place, _ in chosen], [row for _, row in chosen], name, colour, symbol)
-            )
+            shown, kept = zip(*chosen, strict=True)
+            traces.append(_dots(shown, kept, name, colour, symbol))
     spec = _spec(traces, x=_axis(key), y=_axis("validation AUC"))
     spec["layout"]["xaxis"] |= {"type": "log" if is_log else "linear" if numeric else "category"}
     spec["layout"]["height"] = 280

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from medauc.search.definition import Definition
+from medauc.search.parameters import label
 from medauc.search.samplers import make_pruner, make_sampler
 from medauc.search.space import Values
 from medauc.search.storage import open_study
@@ -103,7 +104,7 @@ class Book:
         index = sum(_counts(one) for one in self._study.get_trials(deepcopy=False))
         listed = self._definition.listed
         if index < len(listed):
-            self._study.enqueue_trial({key: _plain(value) for key, value in listed[index].items()})
+            self._study.enqueue_trial({key: label(value) for key, value in listed[index].items()})
         self._study.sampler = make_sampler(self._definition.sampler, self._definition.seed, index)
         asked = self._study.ask()
         values = self._definition.space.suggest(asked)
@@ -187,10 +188,3 @@ def _state(one: "FrozenTrial", first: Seed) -> State:
     if first.error is not None:
         return "failed"
     return "complete" if one.state.name == "COMPLETE" else "pruned"
-
-
-def _plain(value: Any) -> Any:
-    """A value as the sampler has it: lists are text."""
-    from medauc.search.space import _label
-
-    return _label(value)

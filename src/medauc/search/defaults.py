@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from medauc.search.space import Space, parse_space
+from medauc.search.reading import parse_space
+from medauc.search.space import Space
 from medauc.training.recipe import Recipe
 from medauc.training.sections.loss import LossSection
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from medauc.errors import InputError
-from medauc.search.space import Choices, Space, Values, value_at
+from medauc.search.parameters import Choices
+from medauc.search.space import Space, Values, value_at
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner

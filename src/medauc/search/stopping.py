@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from medauc.search.space import Range, Space, Values
+from medauc.search.parameters import Range
+from medauc.search.space import Space, Values
 
 _CANDIDATES = 2000
 FEWEST = 20  # trials before the rule is asked
