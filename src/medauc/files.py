@@ -36,7 +36,7 @@ def telling_full(path: Path) -> Iterator[None]:
         raise DiskFull(f"no space left to write {path} ({error.strerror})") from error
 
 
-def require_writable(folder: Path) -> None:
+def require_writable(folder: Path, remedy: str = "name another with --out") -> None:
     """Refuse a folder that nothing can be written into, before any work is done for it; it need not exist yet.
 
     Raises:
@@ -48,10 +48,10 @@ def require_writable(folder: Path) -> None:
     whole = folder.absolute()
     nearest = next(path for path in (whole, *whole.parents) if os.path.exists(path))  # noqa: PTH110  never raises
     if not nearest.is_dir():
-        raise InputError(f"{folder}: cannot be written: {nearest} is not a folder; name another with --out")
+        raise InputError(f"{folder}: cannot be written: {nearest} is not a folder; {remedy}")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise InputError(
-            f"{folder}: cannot be written: {nearest} is read-only here; make it writable or name another with --out"
+            f"{folder}: cannot be written: {nearest} is read-only here; make it writable or {remedy}"
         )
 
 

@@ -11,6 +11,7 @@ from medauc.data.load import folder_of_data, is_path
 from medauc.data.npz import file_md5
 from medauc.data.phantom import PHANTOM_DIMS
 from medauc.errors import InputError
+from medauc.files import require_writable
 from medauc.training.plan import Load, load_for, resolve_recipe
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import RunFolder, differences_from
@@ -84,9 +85,10 @@ def build_grid(
         data_dir: folder of the catalog's files.
 
     Raises:
-        InputError: unknown data set or recipe, invalid values, two recipes of one name, no data at hand, or a run
+        InputError: ``out`` cannot be written, unknown data set or recipe, invalid values, two recipes of one name, no data at hand, or a run
             folder that was started with another recipe or other data.
     """
+    require_writable(out)
     here = folder_of_data(data_dir)
     missing: list[str] = []
     if not datasets:

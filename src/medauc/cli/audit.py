@@ -70,9 +70,11 @@ def audit(
     from medauc.cli.audit_source import collection_from
     from medauc.data.cache.pool import cores
     from medauc.errors import InputError
+    from medauc.files import require_writable
     from medauc.report import write_audit_page
     from medauc.training import read_source
 
+    require_writable(out or Path("audit"))
     collection = collection_from(
         source,
         recipe=recipe,

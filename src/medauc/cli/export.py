@@ -43,7 +43,9 @@ def export(
     """Write a data set as image files with a manifest: for other tools, or as a pattern for your own files."""
     from medauc.data import load_dataset
     from medauc.data.export import export_dataset, has_named_classes
+    from medauc.files import require_writable
 
+    require_writable(folder, "name another")
     loaded = load_dataset(dataset, size, data_dir, positive_class=positive, allow_modified=allow_modified)
     if kind is FormatOption.shards:
         from medauc.data.shards import write_shards

@@ -7,6 +7,7 @@ import typer
 
 from medauc.cli.options import Device, DeviceOption, HashIds, ReaderJobs, Root
 from medauc.errors import InputError
+from medauc.files import require_writable
 
 
 def predict(
@@ -50,6 +51,8 @@ def predict(
     An image that cannot be read is a row with the reason; exit status 2 if none could be.
     """
     _require_paths(run, paths)  # before PyTorch is loaded, which takes seconds
+    if out is not None:
+        require_writable(out.parent)
     from medauc.evaluation import parse_columns
     from medauc.training import Predictor
     from medauc.training.prediction.rows import FileScoring

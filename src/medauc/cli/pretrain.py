@@ -39,9 +39,11 @@ def pretrain(
 
     Train from them with `medauc train DATASET --set model.weights=FILE` and the same network.
     """
+    from medauc.files import require_writable
     from medauc.training import resolve
     from medauc.training.pretraining import pretrain as run_pretraining
 
+    require_writable(out.parent)
     plans = [
         resolve(
             name, recipe=recipe, overrides=settings or (), data_dir=data_dir, allow_modified=allow_modified
