@@ -87,8 +87,8 @@ class ShardShuffledBatchSampler(ResumableBatchSampler):
 
     def state_dict(self) -> dict[str, Any]:
         """Position and identity of the sampler, plain numbers only; the same on every rank."""
-        identity = {"orders": [order.identity() for order in self._orders], "turn_batches": self._batches}
-        return super().state_dict() | identity | {"turn": self._turn, "drawn": self._drawn}
+        orders = [order.identity() for order in self._orders]
+        return super().state_dict() | {"orders": orders, "turn": self._turn, "drawn": self._drawn}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go to a saved position: the batches that follow are those that would have followed there.
@@ -97,8 +97,7 @@ class ShardShuffledBatchSampler(ResumableBatchSampler):
             ValueError: the state is of another sampler: other seed, batch size, samples, shards or window.
         """
         super().load_state_dict(state_dict)
-        own = self.state_dict()
-        require_same(state_dict, orders=own["orders"], turn_batches=self._batches)
+        require_same(state_dict, orders=[order.identity() for order in self._orders])
         self._begin(state_dict["turn"])
         self._drawn = state_dict["drawn"]
         handed_out = self._kinds[: self._drawn * self.batch_size].long()
@@ -113,7 +112,7 @@ class ShardShuffledBatchSampler(ResumableBatchSampler):
         self._stretches = [Stretch(0, []) for _ in self._orders]
 
     def _next_part(self) -> Part:
-        if self._drawn == self._batches:
+        if self._drawn >= self._batches:  # more, where a saved turn had one more batch
             self._begin(self._turn + 1)
         start = self._drawn * self.batch_size
         batch = [self._take(kind) for kind in self._kinds[start : start + self.batch_size].tolist()]

@@ -19,7 +19,7 @@ T = TypeVar("T")
 ATTEMPTS = 6
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between attempts, doubling
 _TIMEOUTS = (10, 30)  # seconds to connect, and without a byte
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16  # of a transfer that breaks off less than this is lost
 _sessions = threading.local()  # a session may not be shared by threads
 
 

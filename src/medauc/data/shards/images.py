@@ -18,7 +18,7 @@ Bytes = npt.NDArray[np.uint8]
 
 _OPEN = 256  # tar files mapped at a time
 _REQUESTS = 8  # single images fetched at a time
-_MANY = 8  # images of a tar file, from which on it is fetched as a whole
+_MANY = 4  # images of a tar file, from which on it is fetched as a whole
 _CHUNK_BYTES = 4_000_000
 
 

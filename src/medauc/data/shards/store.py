@@ -4,6 +4,7 @@ import os
 import queue
 import threading
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from medauc.errors import InputError
 
 LIMIT_VARIABLE = "MEDAUC_STREAM_LIMIT"
 DEFAULT_LIMIT = 20 * 10**9  # bytes
-_FETCHERS = 4  # shards fetched at a time
+_THREADS = 4  # shards fetched at a time
 _ABANDONED = 3600.0  # seconds without a byte
 
 
@@ -113,8 +114,7 @@ class StreamStore(Store):
         self.limit = limit_of_streams() if limit is None else limit
         self._held = hold(folder)  # `medauc cache --clean` leaves it alone as long as this lives
         self._expected: tuple[int, ...] = ()
-        self._wanted: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._fetchers: list[threading.Thread] = []
+        self.calls = 0  # of expect; what earlier ones wanted is no longer fetched
 
     def here(self, shard: int) -> Path | None:
         """The file, if it is kept."""
@@ -154,18 +154,13 @@ class StreamStore(Store):
         if tuple(shards) == self._expected:
             return
         self._expected = tuple(shards)
-        while not self._wanted.empty():  # what was expected before no longer comes first
-            with suppress(queue.Empty):
-                self._wanted.get_nowait()
+        self.calls += 1
         room = self.limit // 2  # the other half is for what is being read
         for shard in shards:
             room -= self.files[shard].bytes
             if room < 0:
                 break
-            self._wanted.put(shard)
-        while len(self._fetchers) < _FETCHERS:
-            self._fetchers.append(threading.Thread(target=self._fetch_wanted, daemon=True))
-            self._fetchers[-1].start()
+            _fetchers.want(self, shard)
 
     def require_room(self, count: int) -> None:
         """Raise InputError unless the ``count`` largest tar files fit into half of what may be kept."""
@@ -176,12 +171,6 @@ class StreamStore(Store):
                 f"all, and {in_units(self.limit)} may be kept; lower it with --set sampling.window, or raise the "
                 f"variable {LIMIT_VARIABLE}, in GB"
             )
-
-    def _fetch_wanted(self) -> None:
-        while True:
-            shard = self._wanted.get()
-            with suppress(Exception):  # whoever reads the shard meets the same failure, and tells it
-                self.whole(shard)
 
     def _make_room(self, file: StoredFile) -> None:
         """Remove what was not used for longest, until ``file`` fits."""
@@ -212,6 +201,35 @@ class StreamStore(Store):
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > _ABANDONED:
                     path.unlink()
+
+
+class _Fetchers:
+    """A few threads of the process that fetch what any store expects; they keep no store alive."""
+
+    def __init__(self) -> None:
+        self._wanted: queue.SimpleQueue[tuple[weakref.ref[StreamStore], int, int]] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def want(self, store: StreamStore, shard: int) -> None:
+        """Fetch a tar file when there is time, unless the store expects others by then."""
+        self._wanted.put((weakref.ref(store), shard, store.calls))
+        while len(self._threads) < _THREADS:
+            self._threads.append(threading.Thread(target=self._work, daemon=True))
+            self._threads[-1].start()
+
+    def _work(self) -> None:
+        while True:
+            self._fetch(*self._wanted.get())
+
+    @staticmethod
+    def _fetch(reference: "weakref.ref[StreamStore]", shard: int, call: int) -> None:
+        store = reference()
+        if store is not None and store.calls == call:
+            with suppress(Exception):  # whoever reads the shard meets the same failure, and tells it
+                store.whole(shard)
+
+
+_fetchers = _Fetchers()
 
 
 def limit_of_streams() -> int:
