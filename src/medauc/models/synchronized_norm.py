@@ -24,7 +24,7 @@ def synchronize_norm(network: nn.Module, device: str) -> nn.Module:
     ('GlobalBatchNorm', True)
     """
     if device != "cpu":
-        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return converted
     for name, child in network.named_children():
         if isinstance(child, nn.modules.batchnorm._BatchNorm):
@@ -131,7 +131,7 @@ def _statistics(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     own = torch.cat([mean, variance, mean.new_tensor([count])])
     everyone = own.new_empty(distributed.get_world_size(), len(own))
     distributed.all_gather(list(everyone.unbind()), own)
-    means, variances, counts = everyone.split([len(mean), len(mean), 1], dim=1)
+    means, variances, counts = torch.split(everyone, [len(mean), len(mean), 1], dim=1)
     total = counts.sum()
     shares = counts / total
     mean = (shares * means).sum(0)

@@ -13,6 +13,7 @@ from medauc.data import Dataset
 from medauc.data.folds import assign_folds
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation, Predictions
+from medauc.training import ranks
 from medauc.training.combination import Combination
 from medauc.training.ensemble_folder import EnsembleFolder
 from medauc.training.executor import Executor
@@ -67,7 +68,7 @@ def train_ensemble(
         device: as in :func:`medauc.training.train`.
         resume: go on with an interrupted ensemble; finished networks are kept.
         progress: say which network is trained, and show a bar for it, on standard error.
-        executor: trains several networks at a time; one after the other in this process if None.
+        executor: trains several networks at a time; if None one after the other here, by all processes together.
 
     Returns:
         The ensemble as a run; ``recipe.yaml``, ``folds.csv``, ``ensemble.json``, ``members.csv``,
@@ -79,24 +80,12 @@ def train_ensemble(
         Interrupted: Ctrl-C; ``resume`` continues.
     """
     run = EnsembleFolder(folder)
-    require_usable(folder, resume)
-    weights = recipe.model.weights
-    provenance = Provenance.of(dataset, seed, choose_device(device), weights)
-    if weights is not None and recipe.ensemble.folds is not None:
-        require_unseen(Path(weights), dataset.name, dataset.md5)
-    if resume:
-        run.require_same(recipe, provenance)
-        if run.evaluation.exists():
-            return Run(run, Evaluation.read(run.evaluation))
-        run.remove_leftovers()
-    assignment = _folds(run, dataset, recipe, seed)
+    provenance = Provenance.of(dataset, seed, choose_device(device), recipe.model.weights)
+    finished = ranks.decided(lambda: _found(run, dataset, recipe, provenance, resume))
+    if finished is not None:
+        return Run(run, finished)
     members, refits = members_of(recipe.ensemble, seed), refits_of(recipe.ensemble, seed)
-    if not resume:  # what does not fit together leaves nothing behind
-        build_stages(data_of(members[0], dataset, assignment), recipe_of(members[0], recipe, None), seed)
-        run.create(recipe, provenance)
-        run.write_splits(dataset)
-    if assignment is not None:
-        run.write_folds(dataset, assignment)
+    assignment = ranks.decided(lambda: _begin(run, dataset, recipe, provenance, members[0], resume))
 
     def part_of(member: Member) -> Part:
         return Part(member, assignment, recipe.ensemble.folds_by)
@@ -113,12 +102,48 @@ def train_ensemble(
 
     try:
         train_all(members)
-        refit_epochs = epochs_of_refit([run.member(member.name) for member in members]) if refits else None
+        refit_epochs = ranks.decided(
+            lambda: epochs_of_refit([run.member(member.name) for member in members]) if refits else None
+        )
         train_all(refits, refit_epochs)
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(f"interrupted; continue with: {resume_command(dataset, folder)}") from None
-    _finish(run, members, refits, refit_epochs)
-    return Run(run, Evaluation.read(run.evaluation))
+    return Run(run, ranks.decided(lambda: _finish(run, members, refits, refit_epochs)))
+
+
+def _found(
+    run: EnsembleFolder, dataset: Dataset, recipe: Recipe, provenance: Provenance, resume: bool
+) -> Evaluation | None:
+    """Check that folder and weights can be used; the evaluation if the ensemble is finished."""
+    require_usable(run.path, resume)
+    weights = recipe.model.weights
+    if weights is not None and recipe.ensemble.folds is not None:
+        require_unseen(Path(weights), dataset.name, dataset.md5)
+    if not resume:
+        return None
+    run.require_same(recipe, provenance)
+    return Evaluation.read(run.evaluation) if run.evaluation.exists() else None
+
+
+def _begin(
+    run: EnsembleFolder,
+    dataset: Dataset,
+    recipe: Recipe,
+    provenance: Provenance,
+    first: Member,
+    resume: bool,
+) -> NDArray[np.int64] | None:
+    """Make the folder, or clear it of what a killed process left; the fold of each sample where there are folds."""
+    if resume:
+        run.remove_leftovers()
+    assignment = _folds(run, dataset, recipe, provenance.seed)
+    if not resume:  # what does not fit together leaves nothing behind
+        build_stages(data_of(first, dataset, assignment), recipe_of(first, recipe, None), provenance.seed)
+        run.create(recipe, provenance)
+        run.write_splits(dataset)
+    if assignment is not None:
+        run.write_folds(dataset, assignment)
+    return assignment
 
 
 def _unit(run: EnsembleFolder, part: Part, recipe: Recipe, dataset: Dataset, device: Device) -> Unit:
@@ -141,7 +166,7 @@ def _finish(
     members: Sequence[Member],
     refits: Sequence[Member],
     refit_epochs: tuple[int, ...] | None,
-) -> None:
+) -> Evaluation:
     """Write what makes the networks one model; the evaluation comes last, by which an ensemble is finished."""
     tables = {
         member: Predictions.read(run.member(member.name).predictions, allow_leakage=True)
@@ -152,21 +177,23 @@ def _finish(
     combination.write(run.combination)
     run.write_singles(named)
     combination.predictions(named).write(run.predictions)
-    evaluate_path(run.path, allow_leakage=True)[1].write(run.evaluation)
+    evaluation = evaluate_path(run.path, allow_leakage=True)[1]
+    evaluation.write(run.evaluation)
+    return evaluation
 
 
 def _folds(run: EnsembleFolder, dataset: Dataset, recipe: Recipe, seed: int) -> NDArray[np.int64] | None:
-    if recipe.ensemble.folds is None:
+    section = recipe.ensemble
+    if section.folds is None:
         return None
     if run.folds.exists():
         return run.read_folds(dataset)
-    section = recipe.ensemble
     return assign_folds(dataset, section.folds, seed, by=section.folds_by, order_by=section.folds_order_by)
 
 
 def _one_by_one(units: Sequence[Unit], dataset: Dataset, progress: bool) -> None:
     """Train in this process, whose data set is at hand."""
-    tell = _announcer(units, progress)
+    tell = _announcer(units, progress and ranks.is_first())
     for number, unit in enumerate(units):
         tell(number)
         assert unit.part is not None
@@ -176,7 +203,7 @@ def _one_by_one(units: Sequence[Unit], dataset: Dataset, progress: bool) -> None
             unit.folder,
             seed=unit.seed,
             device=unit.device,
-            resume=RunFolder(unit.folder).recipe.exists(),
+            resume=ranks.decided(RunFolder(unit.folder).recipe.exists),
             progress=progress,
         )
 

@@ -79,7 +79,7 @@ def tells(message: str) -> bool:
 def _is_first_to_fail() -> bool:
     from datetime import timedelta
 
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     try:
         place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
@@ -94,7 +94,11 @@ def _config(devices: int, nodes: int, folder: str) -> Any:
     from torch.distributed.launcher.api import LaunchConfig
 
     if nodes == 1:
-        place = {"rdzv_endpoint": "localhost:0", "local_addr": "localhost", "run_id": Path(folder).name}
+        place: dict[str, Any] = {
+            "rdzv_endpoint": "localhost:0",
+            "local_addr": "localhost",
+            "run_id": Path(folder).name,
+        }
     else:
         address = os.environ.get("MASTER_ADDR")
         if not address:

@@ -23,6 +23,7 @@ T = TypeVar("T")
 STEP_LIMIT = timedelta(minutes=30)
 WORK_LIMIT = timedelta(hours=12)
 
+
 class _Group:
     """Of processes that wait for each other's work; None until they have met."""
 
@@ -63,8 +64,7 @@ def joined(device: str) -> Iterator[None]:
     """Meet the other processes, unless it was done before.
 
     Args:
-        device: "cpu", "cuda", of which each process takes the GPU of its number, or "auto", which takes GPUs if there are
-            any.
+        device: "cpu", "cuda", of which each process takes the GPU of its number, or "auto", GPUs if there are any.
 
     Raises:
         InputError: the host has fewer GPUs than processes.
