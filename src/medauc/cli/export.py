@@ -2,11 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from medauc.cli.options import AllowModified, DataDir
+
+if TYPE_CHECKING:
+    from medauc.data.export import Format
 
 
 class FormatOption(StrEnum):
@@ -52,7 +55,7 @@ def export(
 
         manifest = write_shards(loaded, folder, shard_bytes=shard_size * 2**20)
     else:
-        manifest = export_dataset(loaded, folder, None if kind is None else kind.value)
+        manifest = export_dataset(loaded, folder, cast("Format | None", kind and kind.value))
     counts = " / ".join(str(len(split)) for split in loaded)
     typer.echo(f"written: {manifest} ({counts} train/val/test)")
     positive_class = (

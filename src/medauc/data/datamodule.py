@@ -115,7 +115,7 @@ class ImageDataModule(pl.LightningDataModule):
     @property
     def prevalence(self) -> float | tuple[float, ...] | None:
         """Share of positives in what training batches are drawn from, one a label; None where it is the data's own."""
-        if self._sampler_name == "shuffled":
+        if not isinstance(self.sampler, ClassBalancedBatchSampler | LabelBalancedBatchSampler):
             return None
         if self.dataset.multi_label:
             return self.sampler.prevalence
@@ -208,13 +208,13 @@ class ImageDataModule(pl.LightningDataModule):
         groups = train.groups.tolist() if self.keep_groups else None
         shards = self._windows()
         if shards is not None and (groups is not None or self._sampler_name == "label_balanced"):
-            count = len(shards.of_sample.unique())
+            count = shards.count()
             raise ValueError(
                 f"label-balanced batches and whole groups are drawn from all {count} shards at a time; take "
                 f"sampling.window={count}, or sampling.name=shuffled and sampling.keep_groups=false"
             )
         if self._sampler_name != "shuffled":
-            options = {"groups": groups, "epoch_batches": length, **place}
+            options: dict[str, Any] = {"groups": groups, "epoch_batches": length, **place}
             targets = torch.from_numpy(train.targets)
             if self.dataset.multi_label:
                 return LabelBalancedBatchSampler(targets, size, self.positive_share, seed, **options)

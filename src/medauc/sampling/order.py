@@ -26,6 +26,11 @@ class Stretch(NamedTuple):
     start: int
     members: list[int]
 
+    def at(self, position: int) -> int | None:
+        """The member at a position of the turn; None where it is not among these neighbours."""
+        place = position - self.start
+        return self.members[place] if 0 <= place < len(self.members) else None
+
 
 class Order(ABC):
     """Turns through a number of members, each member once a turn."""
@@ -100,6 +105,11 @@ class Shards:
         if self.of_sample.ndim != 1:
             raise ValueError(f"of_sample must be (N,), got {tuple(self.of_sample.shape)}")
 
+    def count(self, members: Tensor | None = None) -> int:
+        """In how many shards the members lie; None asks for all samples."""
+        found = self.of_sample if members is None else self.of_sample[members]
+        return int(torch.bincount(found.long()).count_nonzero())
+
 
 class WindowedOrder(Order):
     """Shards in random order, a window of them at a time, the members of a window shuffled.
@@ -171,7 +181,7 @@ class WindowedOrder(Order):
 
 def order_of(members: Tensor, stream: str, shards: Shards | None = None) -> Order:
     """Windows where members lie in more shards than one window holds, else one shuffle of all."""
-    if shards is None or len(shards.of_sample[members].unique()) <= shards.window:
+    if shards is None or shards.count(members) <= shards.window:
         return WholeOrder(members, stream)
     return WindowedOrder(members, stream, shards)
 

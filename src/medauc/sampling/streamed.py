@@ -67,7 +67,7 @@ class ShardShuffledBatchSampler(ResumableBatchSampler):
         self._length = require_length(epoch_batches) or self._batches
         self._orders: list[Order] = [
             order_of((classes == kind).nonzero().flatten(), f"{seed}/class {kind}", shards)
-            for kind in classes.unique().tolist()
+            for kind in torch.bincount(classes.long()).nonzero().flatten().tolist()
         ]
         self._ends = torch.tensor([len(order) for order in self._orders]).cumsum(0)
         self._drawn = 0
@@ -108,7 +108,7 @@ class ShardShuffledBatchSampler(ResumableBatchSampler):
         self._turn, self._drawn = turn, 0
         order = permutation(int(self._ends[-1]), f"{self.seed}/{turn}/classes")
         self._kinds = torch.bucketize(order, self._ends, right=True).to(torch.int8)
-        self._positions = [0] * len(self._orders)  # of the next sample of each class
+        self._positions: list[int] = [0] * len(self._orders)  # of the next sample of each class
         self._stretches = [Stretch(0, []) for _ in self._orders]
 
     def _next_part(self) -> Part:
@@ -120,8 +120,10 @@ class ShardShuffledBatchSampler(ResumableBatchSampler):
         return Part(batch, range(self.rank, len(batch), self.num_replicas))
 
     def _take(self, kind: int) -> int:
-        position, stretch = self._positions[kind], self._stretches[kind]
-        if not 0 <= position - stretch.start < len(stretch.members):
-            stretch = self._stretches[kind] = self._orders[kind].stretch(self._turn, position)
+        position = self._positions[kind]
         self._positions[kind] += 1
-        return stretch.members[position - stretch.start]
+        member = self._stretches[kind].at(position)
+        if member is None:
+            stretch = self._stretches[kind] = self._orders[kind].stretch(self._turn, position)
+            member = stretch.members[position - stretch.start]
+        return member

@@ -19,6 +19,7 @@ class Walk:
 
     def __init__(self, order: Order) -> None:
         self._order = order
+        self._held: list[int] = []
         self._turn(0)
 
     def __len__(self) -> int:
@@ -68,14 +69,13 @@ class Walk:
         self._offset, self._held = state_dict["offset"], list(state_dict["held"])
 
     def _turn(self, cycle: int) -> None:
-        self._cycle, self._offset = cycle, 0
-        self._held: list[int] = []
+        self._cycle, self._offset, self._held = cycle, 0, []
         self._stretch = Stretch(0, [])
 
     def _at(self, position: int) -> int:
         """The member at a position of this turn."""
-        place = position - self._stretch.start
-        if not 0 <= place < len(self._stretch.members):
+        member = self._stretch.at(position)
+        if member is None:
             self._stretch = self._order.stretch(self._cycle, position)
-            place = position - self._stretch.start
-        return self._stretch.members[place]
+            member = self._stretch.members[position - self._stretch.start]
+        return member

@@ -106,7 +106,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], tuple[st
     """Serve a folder; gives its address and the faults that can be set."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(fetch, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(fetch, "FIRST_PAUSE", 0.002)
     servers = []
 
     def start(folder: Path) -> tuple[str, Faults]:

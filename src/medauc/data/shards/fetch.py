@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ATTEMPTS = 6
+ATTEMPTS = 8
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between attempts, doubling
 _TIMEOUTS = (10, 30)  # seconds to connect, and without a byte
 _CHUNK = 1 << 16  # of a transfer that breaks off less than this is lost

@@ -138,7 +138,7 @@ class ShardedImages(MappedImages):
     def __init__(
         self, base: ShardArray, rows: Rows, ahead: Callable[[], Sequence[int]] | None = None
     ) -> None:
-        self.base = base  # type: ignore[assignment]
+        self.base = base
         self.rows = rows
         self._ahead = ahead
 

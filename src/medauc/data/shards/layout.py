@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from medauc.data.dataset import SPLIT_NAMES
 from medauc.errors import InputError
 
-FORMAT = "medauc shards 1"
 # One array a file, one row a sample, the splits behind each other; loaded as they are, never unpickled.
 IDS, GROUPS, TARGETS, COLUMN = "ids.npy", "groups.npy", "targets.npy", "column-{}.npy"
 SHARD, OFFSET, CHECKSUM, COUNTS = "shard.npy", "offset.npy", "crc32.npy", "pixel-counts.npy"
@@ -57,10 +56,10 @@ class Description(_Strict):
         md5: digest of the data set that was written.
     """
 
-    format: Literal["medauc shards 1"] = FORMAT
+    format: Literal["medauc shards 1"] = "medauc shards 1"
     name: str
     image_shape: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=2, max_length=3)
-    counts: dict[Literal["train", "val", "test"], Annotated[int, Field(ge=0)]]
+    counts: dict[str, Annotated[int, Field(ge=0)]]
     class_names: tuple[str, str]
     label_names: tuple[str, ...]
     multi_label: bool
