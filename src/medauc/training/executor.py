@@ -5,6 +5,7 @@ them all.
 """
 
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterable, Iterator
@@ -12,12 +13,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection, get_context
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from medauc.errors import InputError
 from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
 from medauc.training.memory import oom_kills
+from medauc.training.scratch import make_scratch
 from medauc.training.unit import Outcome, Unit
 from medauc.training.worker import serve
 
@@ -75,8 +78,9 @@ def open_executor(
 class LocalExecutor:
     """Worker processes on this machine, started when first needed and used again until the executor is closed.
 
-    A worker loads a data set once and keeps it. One that dies (killed, out of memory) is replaced, and its unit
-    continued from its last checkpoint, once. With this process, however it ends, the workers end.
+    A worker loads a data set once and keeps it; several workers map the pixels of one copy. One that dies (killed, out
+    of memory) is replaced, and its unit continued from its last checkpoint, once. With this process, however it ends,
+    the workers end.
 
     Args:
         jobs: trainings at a time, 1 or more.
@@ -98,6 +102,7 @@ class LocalExecutor:
         self.threads = threads or threads_for(jobs)
         self._idle: list[_Worker] = []
         self._busy: dict[connection.Connection, _Task] = {}
+        self._shared: Path | None = None
 
     def __enter__(self) -> Self:
         """Nothing starts before there is work."""
@@ -114,6 +119,9 @@ class LocalExecutor:
         for worker in [*self._idle, *(task.worker for task in self._busy.values())]:
             worker.kill()
         self._idle, self._busy = [], {}
+        if self._shared is not None:
+            shutil.rmtree(self._shared, ignore_errors=True)
+            self._shared = None
 
     def run(self, units: Iterable[Unit]) -> Iterator[Outcome]:
         """See :meth:`Executor.run`."""
@@ -137,14 +145,19 @@ class LocalExecutor:
         return bool(self._busy)
 
     def _start(self, unit: Unit, attempt: int) -> None:
-        worker = self._idle.pop() if self._idle else _Worker(self.threads)
+        worker = self._idle.pop() if self._idle else self._new_worker()
         try:
             worker.connection.send(unit)
         except OSError:  # it died while it was idle
             worker.kill()
-            worker = _Worker(self.threads)
+            worker = self._new_worker()
             worker.connection.send(unit)
         self._busy[worker.connection] = _Task(worker, unit, attempt)
+
+    def _new_worker(self) -> "_Worker":
+        if self.jobs > 1 and self._shared is None:
+            self._shared = make_scratch()
+        return _Worker(self.threads, self._shared)
 
     def _collect(self, ready: connection.Connection) -> Outcome | None:
         """Take a worker's answer, or replace the worker; None while its unit is tried again."""
@@ -172,11 +185,11 @@ def threads_for(jobs: int) -> int:
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, shared: Path | None) -> None:
         context = get_context("spawn")  # a forked torch may hang
         self.connection, theirs = context.Pipe()
         self._oom_kills = oom_kills()
-        self.process: BaseProcess = context.Process(target=serve, args=(theirs, threads), daemon=True)
+        self.process: BaseProcess = context.Process(target=serve, args=(theirs, threads, shared), daemon=True)
         with _environment(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads)), _interrupts_ignored():
             self.process.start()
         theirs.close()  # else the pipe would not end with the process

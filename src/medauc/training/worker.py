@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from medauc.data import Dataset, load_dataset
+from medauc.training.shared_data import SharedData
 from medauc.training.unit import Outcome, Unit, run_unit
 
 
-def serve(pipe: "connection.Connection[Any, Unit]", threads: int) -> None:
+def serve(pipe: "connection.Connection[Any, Unit]", threads: int, shared: Path | None = None) -> None:
     """Train units until the pipe ends.
 
     Args:
         pipe: gives units, takes outcomes.
         threads: threads of torch.
+        shared: folder through which workers share data sets; None where there is but one.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -30,7 +32,7 @@ def serve(pipe: "connection.Connection[Any, Unit]", threads: int) -> None:
     import medauc.training.fit  # noqa: F401  so that the first unit's seconds are its own
 
     torch.set_num_threads(threads)
-    load = lru_cache(maxsize=1)(load_dataset)
+    load = lru_cache(maxsize=1)(load_dataset if shared is None else SharedData(shared))
     while True:
         try:
             unit = pipe.recv()

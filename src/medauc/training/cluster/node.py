@@ -2,25 +2,24 @@
 
 import os
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from medauc.data import CATALOG, Dataset, load_dataset, parse_name
-from medauc.data.load import folder_of_data, is_path
+from medauc.data import Dataset, load_dataset, parse_name
+from medauc.data.load import is_path
+from medauc.data.phantom import PHANTOM_DIMS
 from medauc.errors import InputError
 from medauc.training.claim import claimed
 from medauc.training.cluster.freight import Answer, Lack, Order, marker, pack, unpack, versions
 from medauc.training.run_folder import RunFolder
+from medauc.training.scratch import make_scratch
 from medauc.training.unit import Outcome, Unit
 from medauc.training.worker import log_of, run_logged
 
 _ENDING = 30.0  # seconds that the processes of a lost node may need to end
-_PREFIX = "medauc-node-"
 
 _load = lru_cache(maxsize=1)(load_dataset)  # kept from one unit to the next
 
@@ -85,19 +84,22 @@ def _sees_files_of(order: Order) -> bool:
 
 def _lacks(order: Order, data: Dataset | None, shared: bool) -> frozenset[Lack]:
     lacks: set[Lack] = set()
-    if data is None and not _has_data(order.unit):
+    if data is None and not _reads_itself(order.unit):
         lacks.add("data")
     if not shared and order.files is None:
         lacks.add("files")
     return frozenset(lacks)
 
 
-def _has_data(unit: Unit) -> bool:
-    """Whether this node can read the unit's data without a download: one from the driver is enough for all."""
+def _reads_itself(unit: Unit) -> bool:
+    """Whether each process here should read the unit's data: own files that are here, which are memory-mapped then.
+
+    Of an ``.npz`` file or a set of the catalog every process would hold a copy, while all processes of a node map what
+    the driver sends; phantoms are made where they are needed.
+    """
     if is_path(unit.dataset):
-        return Path(unit.dataset).expanduser().exists()
-    flag, size = parse_name(unit.dataset, unit.recipe.data.size)
-    return flag not in CATALOG or (folder_of_data(unit.data_dir) / CATALOG[flag].file_name(size)).is_file()
+        return not unit.dataset.lower().endswith(".npz") and Path(unit.dataset).expanduser().exists()
+    return parse_name(unit.dataset, unit.recipe.data.size)[0] in PHANTOM_DIMS
 
 
 def _await_claim(folder: Path) -> None:
@@ -113,7 +115,8 @@ def _await_claim(folder: Path) -> None:
 
 def _train_apart(order: Order, load: Callable[..., Dataset]) -> Answer:
     """Train in a folder of this node's own, and send it all back."""
-    with _own_folder() as own:
+    own = make_scratch()
+    try:
         folder = own / order.unit.folder.name
         if order.files:
             unpack(order.files, folder)
@@ -126,14 +129,5 @@ def _train_apart(order: Order, load: Callable[..., Dataset]) -> Answer:
             files=pack(folder) if RunFolder(folder).recipe.exists() else {},
             log=log.read_bytes() if log.exists() else b"",
         )
-
-
-@contextmanager
-def _own_folder() -> Iterator[Path]:
-    """A temporary folder; those that killed processes left are removed."""
-    parent = Path(tempfile.gettempdir())
-    for left in parent.glob(f"{_PREFIX}*"):
-        if not Path(f"/proc/{left.name.split('-')[2]}").exists():
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as folder:
-        yield Path(folder)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)

@@ -1,0 +1,79 @@
+"""Workers of one machine hold one copy of a data set, and train on equal pixels."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import pytest
+
+from medauc.data import PhantomSpec, load_dataset
+from medauc.data.mapped import MappedImages
+from medauc.training import shared_data
+from medauc.training.scratch import make_scratch
+from medauc.training.shared_data import SharedData
+
+SPEC = PhantomSpec(n_train=60, n_val=40, n_test=40)
+
+
+@pytest.fixture
+def small_ones_too(monkeypatch):
+    monkeypatch.setattr(shared_data, "_WORTH_IT", 1)
+
+
+@pytest.mark.usefixtures("small_ones_too")
+def test_the_second_process_maps_what_the_first_read(tmp_path, monkeypatch):
+    direct = load_dataset("phantom2d", 12, phantom=SPEC)
+    first = SharedData(tmp_path)("phantom2d", 12, phantom=SPEC)
+    monkeypatch.setattr(shared_data, "load_dataset", lambda *arguments, **options: pytest.fail("read again"))
+    second = SharedData(tmp_path)("phantom2d", 12, phantom=SPEC)
+    for found in (first, second):
+        assert (found.md5, found.class_names, found.ideal_auc) == (
+            direct.md5,
+            direct.class_names,
+            direct.ideal_auc,
+        )
+        for split, expected in zip(found, direct, strict=True):
+            assert isinstance(split.images, np.memmap)
+            np.testing.assert_array_equal(split.images, expected.images)
+            np.testing.assert_array_equal(split.targets, expected.targets)
+            assert split.ids.tolist() == expected.ids.tolist()
+            assert split.targets.flags.writeable
+            assert isinstance(split.take(np.array([3, 1])).images, MappedImages), "still on disk"
+
+
+@pytest.mark.usefixtures("small_ones_too")
+def test_other_options_are_other_data(tmp_path):
+    load = SharedData(tmp_path)
+    assert load("phantom2d", 12, phantom=SPEC).md5 != load("phantom2d", 16, phantom=SPEC).md5
+    assert len(list(tmp_path.glob("*.joblib"))) == 2
+
+
+def test_small_sets_are_read_by_each(tmp_path):
+    found = SharedData(tmp_path)("phantom2d", 12, phantom=SPEC)
+    assert not isinstance(found.train.images, np.memmap)
+    assert not list(tmp_path.glob("*.joblib"))
+
+
+@pytest.mark.usefixtures("small_ones_too")
+def test_without_room_each_has_its_own(tmp_path, monkeypatch):
+    def full(dataset: object, path: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("joblib.dump", full)
+    found = SharedData(tmp_path)("phantom2d", 12, phantom=SPEC)
+    assert not isinstance(found.train.images, np.memmap)
+    assert not list(tmp_path.glob("*joblib*"))
+
+
+def test_scratch_of_killed_processes_is_removed_and_that_of_others_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    stale, alive = tmp_path / f"medauc-{ended.pid}-abc", tmp_path / f"medauc-{os.getppid()}-abc"
+    for folder in (stale, alive):
+        (folder / "data").mkdir(parents=True)
+    own = make_scratch()
+    assert {path.name for path in tmp_path.iterdir()} == {own.name, alive.name}
+    assert own.stat().st_mode & 0o077 == 0, "nobody else may put data there"
