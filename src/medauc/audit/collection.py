@@ -25,7 +25,11 @@ class Images(Protocol):
         """Facts of all images; one that cannot be read is a row with an error."""
 
     def pixels(self, number: int) -> tuple[NDArray[np.generic], bool]:
-        """Pixels of one readable image, and whether they are colour."""
+        """Pixels of one readable image, and whether they are colour.
+
+        Raises:
+            InputError: Its file cannot be read any more.
+        """
 
     def path(self, number: int) -> Path | None:
         """Where the image lies; None for a row of an array."""

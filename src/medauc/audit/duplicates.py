@@ -1,6 +1,7 @@
 """The same picture more than once: exactly, by digest, and nearly, by likeness of details."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from medauc.audit.facts import ImageFacts
 from medauc.audit.grids import grey, shrink
+from medauc.audit.refetch import Gone
 from medauc.audit.similarity import Pairs, candidate_pairs, details, pair_likeness
 
 # Different images of the five measured sets stay below 0.95 at full size; docs/audit.md has the distributions.
@@ -60,7 +62,7 @@ def find_duplicates(
 
     Args:
         facts: of all images.
-        fetch: pixels by row number, asked for candidates only.
+        fetch: pixels by row number, asked for candidates only; raises Gone where they are no longer what was measured.
         near: likeness from which two images count as one picture, between 0 and 1.
         orientations: also find flipped copies.
     """
@@ -119,7 +121,8 @@ def _alike(
         final = likeness[above]
         for place, number in enumerate(above[:MOST_COMPARED]):
             first, second = pairs[number].tolist()
-            final[place] = full_likeness(fetch, first, second, orientations)
+            with suppress(Gone):  # what is known of it are its thumbnail and that it has changed
+                final[place] = full_likeness(fetch, first, second, orientations)
         told = (final >= near) | (likeness[above] >= near)
         kept.append(pairs[above][told])
         alike.append(final[told])

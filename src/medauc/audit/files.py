@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from medauc.audit.collection import Progress
 from medauc.audit.facts import ImageFacts, facts_of_images
+from medauc.errors import InputError
 
 if TYPE_CHECKING:
     from medauc.data.readers import MedicalImage
@@ -84,9 +85,12 @@ def facts_of_file(path: Path, salt: str = "") -> ImageFacts:
 def _facts_of_file(path: Path, salt: str) -> ImageFacts:
     from medauc.data.readers import read_image
 
+    before = _looks_of(path)
     image = read_image(path)
     facts = facts_of_images(*_looked_at(image))[0]
     about = _of_file(path, salt)
+    if _looks_of(path) != before:
+        raise InputError("changed or vanished while it was read; audit again when nobody writes to it")
     return replace(
         facts,
         bits=image.bits,
@@ -156,6 +160,17 @@ def _one_thread() -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
+
+
+def _looks_of(path: Path) -> list[tuple[int, int]] | None:
+    """Sizes and times of an image's files; None where it cannot be told what they are."""
+    from medauc.data.readers import files_of_image
+
+    try:
+        states = [member.stat() for member in files_of_image(path)]
+    except (OSError, ValueError):
+        return None
+    return [(state.st_size, state.st_mtime_ns) for state in states]
 
 
 def _of_file(path: Path, salt: str | None = None) -> ImageFacts:

@@ -20,6 +20,7 @@ from medauc.audit.facts import ImageFacts
 from medauc.audit.features import features_of
 from medauc.audit.findings import find_all
 from medauc.audit.material import Material, leaking_groups
+from medauc.audit.refetch import Refetch
 from medauc.audit.reporting import association_report, duplicate_report, shortcut_report
 from medauc.audit.shortcuts import find_shortcuts
 from medauc.audit.worth import effects_of_duplicates
@@ -72,9 +73,10 @@ def audit_collection(
     >>> audited.audit.n, audited.audit.duplicates.n_exact, audited.audit.exit_status
     (100, 0, 0)
     """
-    facts = _told(collection, collection.images.measure(progress))
+    fetch = Refetch(collection.images, collection.images.measure(progress))
+    duplicates = find_duplicates(fetch.told(), fetch, near, orientations)
+    facts = _told(collection, fetch.told())
     collection = with_patients(collection, facts)
-    duplicates = find_duplicates(facts, collection.images.pixels, near, orientations)
     features = features_of(facts, collection.columns)
     readable = np.array([fact.error is None for fact in facts], dtype=np.bool_)
     targets = np.where(readable[:, None], collection.targets, -1)

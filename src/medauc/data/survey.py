@@ -15,6 +15,7 @@ from medauc.data.manifest.folder import parts_of, said_of_others
 from medauc.data.preparation import holds_colour
 from medauc.data.readers import MedicalImage, hash_id, list_images, patient_id_of, read_image
 from medauc.data.readers.formats import format_of
+from medauc.data.readers.image import Refusal
 from medauc.errors import InputError
 
 _SAMPLE = 200  # images that are read
@@ -185,7 +186,10 @@ def _facts(folder: Path, paths: Sequence[Path]) -> Facts:
 
 def _format(path: Path) -> str:
     """Name of an image's format; a folder, or a name in it, is a series."""
-    return (format_of(path) or "") if path.is_file() else "DICOM series"
+    try:
+        return (format_of(path) or "") if path.is_file() else "DICOM series"
+    except (Refusal, OSError):  # it has gone since it was listed
+        return ""
 
 
 def _dims(image: MedicalImage) -> int:
