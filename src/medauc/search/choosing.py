@@ -1,6 +1,5 @@
 """What to train next: what a dead process left, a further seed of a leader, or a new trial."""
 
-import statistics
 import time
 from dataclasses import dataclass
 
@@ -9,9 +8,9 @@ from medauc.search.definition import Definition
 from medauc.search.job import Job
 from medauc.search.processes import Presence
 from medauc.search.race import leader_error, next_seed
-from medauc.search.stopping import FEWEST, expected_gain
+from medauc.search.stopping import FEWEST, expected_gain, known_values
 
-_EARLY = 10  # complete trials, after which the best three get a second seed: it tells how much seeds differ
+_EARLY = 10  # trials, after which the best three get a second seed: it tells how much seeds differ
 _EARLY_RACERS = 3
 _FOR_TRIALS = 0.75  # of the time; the rest is for the race
 _EVERY = 5  # trials between two looks at what is still to be gained
@@ -66,7 +65,7 @@ class Chooser:
 
     def _race(self, trials: list[Trial], early: bool) -> Job | None:
         complete = {trial.index: trial for trial in trials if trial.state == "complete"}
-        if early and len(complete) < _EARLY:
+        if early and sum(trial.state != "running" for trial in trials) < _EARLY:
             return None
         results = {index: trial.aucs for index, trial in complete.items()}
         taken = {index: len(trial.seeds) for index, trial in complete.items()}
@@ -91,7 +90,7 @@ class Chooser:
     def _gain_is_noise(self, trials: list[Trial]) -> bool:
         """Whether what a further trial may gain is below the standard error of the leader's mean AUC over seeds."""
         complete = {trial.index: trial.aucs for trial in trials if trial.state == "complete"}
-        known = [(trial.values, value) for trial in trials if (value := _value(trial)) is not None]
+        known = known_values(trials)
         error = leader_error(complete)
         if error is None or len(known) < max(FEWEST, self._looked_at + _EVERY):
             return False
@@ -109,11 +108,3 @@ class Chooser:
         minutes = self._limits.minutes
         return minutes is not None and time.monotonic() - self._start >= 60 * share * minutes
 
-
-def _value(trial: Trial) -> float | None:
-    """What a trial says about its setting: its mean, or the last AUC of one that was given up."""
-    if trial.state == "complete":
-        return statistics.fmean(trial.aucs)
-    if trial.state == "pruned" and trial.curve:
-        return trial.curve[max(trial.curve)]
-    return None

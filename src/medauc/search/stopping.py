@@ -1,5 +1,6 @@
 """When to stop: as soon as what another trial may gain is less than what seeds make of the leader."""
 
+import statistics
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from medauc.search.book import Trial
 from medauc.search.parameters import Range
 from medauc.search.space import Space, Values
 
@@ -24,7 +26,7 @@ def expected_gain(space: Space, trials: Sequence[tuple[Values, float]], seed: in
 
     Args:
         space: what the trials are drawn from.
-        trials: values and AUC of each; of one that was given up, its last AUC.
+        trials: values and AUC of each (:func:`known_values`).
         seed: decides the settings.
 
     Source:
@@ -52,6 +54,23 @@ def expected_gain(space: Space, trials: Sequence[tuple[Values, float]], seed: in
     spread = np.sqrt(np.maximum(total**2 - noise, 1e-18))
     ahead = (mean - best) / spread
     return float((spread * (ahead * norm.cdf(ahead) + norm.pdf(ahead))).max())
+
+
+def known_values(trials: Sequence[Trial]) -> list[tuple[Values, float]]:
+    """Values and AUC of each trial; one that was given up is taken to gain what complete ones gained from its epoch on.
+
+    Args:
+        trials: of any state; those that tell nothing are left out.
+    """
+    complete = [trial for trial in trials if trial.state == "complete"]
+    means = {trial.index: statistics.fmean(trial.aucs) for trial in complete}
+    known = [(trial.values, means[trial.index]) for trial in complete]
+    for trial in trials:
+        if trial.state == "pruned" and trial.curve:
+            epoch = max(trial.curve)
+            later = [means[other.index] - other.curve[epoch] for other in complete if epoch in other.curve]
+            known.append((trial.values, trial.curve[epoch] + (statistics.fmean(later) if later else 0.0)))
+    return known
 
 
 def _coordinates(space: Space, values: Mapping[str, Any]) -> list[float]:
