@@ -10,6 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from medauc.data import Dataset, load_dataset
+from medauc.data.load import is_path
+from medauc.data.shards import is_shards
+from medauc.errors import InputError
 from medauc.files import write_bytes_atomically
 from medauc.training.plan import load_for
 from medauc.training.run_folder import RunFolder
@@ -113,8 +116,13 @@ def portable_data(unit: Unit) -> Dataset:
     """Read what ``load_dataset`` gives for a unit, its images as arrays that other machines can map.
 
     Raises:
-        InputError: as :func:`medauc.data.load_dataset`.
+        InputError: as :func:`medauc.data.load_dataset`, or the data lie in shards.
     """
+    if is_path(unit.dataset) and is_shards(unit.dataset):
+        raise InputError(
+            f"{unit.dataset}: a node of the cluster does not see these shards; give a folder that all nodes see, or "
+            "an address of a web server"
+        )
     found: list[Dataset] = []
 
     def load(*arguments: Any, **options: Any) -> Dataset:

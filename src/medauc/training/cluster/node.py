@@ -11,6 +11,7 @@ from pathlib import Path
 from medauc.data import Dataset, load_dataset, parse_name
 from medauc.data.load import is_path
 from medauc.data.phantom import PHANTOM_DIMS
+from medauc.data.shards import is_url
 from medauc.errors import InputError
 from medauc.training.claim import claimed
 from medauc.training.cluster.freight import Answer, Lack, Order, marker, pack, unpack, versions
@@ -95,8 +96,10 @@ def _reads_itself(unit: Unit) -> bool:
     """Whether each process here should read the unit's data: own files that are here, which are memory-mapped then.
 
     Of an ``.npz`` file or a set of the catalog every process would hold a copy, while all processes of a node map what
-    the driver sends; phantoms are made where they are needed.
+    the driver sends; phantoms are made where they are needed, and addresses are there for everybody.
     """
+    if is_url(unit.dataset):
+        return True
     if is_path(unit.dataset):
         return not unit.dataset.lower().endswith(".npz") and Path(unit.dataset).expanduser().exists()
     return parse_name(unit.dataset, unit.recipe.data.size)[0] in PHANTOM_DIMS
