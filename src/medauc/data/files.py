@@ -262,6 +262,6 @@ def _digest(manifest: Manifest, prepared: PreparedImages) -> str:
     """MD5 over what the files hold and what the manifest says about them; where it lies does not matter."""
     whole = hashlib.md5(prepared.digest.encode(), usedforsecurity=False)
     for name in ("id", "group", "split"):
-        whole.update("\n".join(manifest.table[name]).encode(errors="surrogateescape"))
+        whole.update("\n".join(manifest.table[name].tolist()).encode(errors="surrogateescape"))
     whole.update(np.ascontiguousarray(manifest.targets).tobytes())
     return whole.hexdigest()

@@ -6,6 +6,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from medauc.data.ahead import read_ahead
+
 Rows = npt.NDArray[np.int64]
 
 
@@ -85,7 +87,9 @@ class MappedImages:
 
     def __getitem__(self, key: int | slice | npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Read one image, or those that a slice, indices or a mask name."""
-        return np.asarray(self._pixels[self.rows[key]])
+        rows = self.rows[key]
+        read_ahead(self.base, rows)
+        return np.asarray(self._pixels[rows])
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None

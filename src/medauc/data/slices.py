@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from medauc.data.ahead import read_ahead
 from medauc.data.mapped import ImageArray, MappedImages, Rows
 
 
@@ -45,6 +46,7 @@ class SlicedImages(MappedImages):
     def __getitem__(self, key: int | slice | npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Read one slice, or those that a slice, indices or a mask name."""
         volume, number = np.divmod(self.rows[key], self.base.shape[1 + self.axis])
+        read_ahead(self.base, np.unique(volume))
         place: tuple[Any, ...] = (volume, *[slice(None)] * self.axis, number)
         return np.asarray(self.base[place])
 

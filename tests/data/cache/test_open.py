@@ -13,6 +13,7 @@ import pytest
 from medauc.data.cache import PreparedImages, list_cache, open_cache
 from medauc.data.preparation import PreparationSpec, prepare_file
 from medauc.errors import InputError
+from medauc.files import DiskFull
 
 Writer = Callable[[Path, int], Path]
 
@@ -281,7 +282,7 @@ def test_a_full_disk_is_told_and_what_is_done_is_kept(
     )
     for jobs in (0, 1, 2):
         monkeypatch.setattr(build_module, "_CHUNK_ROWS", 4)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(DiskFull, match="No space left"):
             opened(images, tmp_path, jobs=jobs)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from medauc.data.cache.rows import RowJob
 from medauc.files import telling_full, write_all, write_bytes_atomically, write_text_atomically
 
 _DONE = "done"  # one byte a row: 1 where its pixels are safe on disk
+_HEAD = 4096  # bytes before the first row: an image of 64 x 64 pixels is then one page of the disk, not parts of two
 _CHUNK_BYTES = 2 << 20  # of pixels handed out at a time
 _CHUNK_ROWS = 32
 _SAVE_EVERY = 5.0  # seconds of work that a kill may cost
@@ -46,7 +48,7 @@ class Plan:
 
 def bytes_of(rows: int, shape: Sequence[int]) -> int:
     """Bytes of the finished array and what lies beside it."""
-    return rows * (prod(shape) + 64) + 4096
+    return rows * (prod(shape) + 64) + 2 * _HEAD
 
 
 def build(
@@ -125,10 +127,11 @@ def _begin(plan: Plan, part: Path) -> tuple[RowJob, NDArray[np.uint8]]:
 
 def _empty_array(path: Path, shape: tuple[int, ...]) -> None:
     """Write the head of a ``.npy`` file of zeros; the rest is a hole that fills as rows are written."""
-    head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    text = repr({"descr": "|u1", "fortran_order": False, "shape": shape}).encode("ascii")
+    head = npy.magic(1, 0) + struct.pack("<H", _HEAD - 10)
     with path.open("wb") as file:
-        npy.write_array_header_2_0(file, head)
-        file.truncate(file.tell() + prod(shape))
+        file.write(head + text.ljust(_HEAD - len(head) - 1) + b"\n")
+        file.truncate(_HEAD + prod(shape))
 
 
 def _chunks(rows: NDArray[np.int64], shape: Sequence[int]) -> Iterator[NDArray[np.int64]]:
