@@ -14,6 +14,10 @@ def summary_lines(run: Run, dataset: Dataset) -> list[str]:
     auroc = run.evaluation.test.auroc
     assert auroc is not None  # an evaluation without a test AUC is refused
     lines = [f"test AUC {auroc.value:.3f} [95% {auroc.low:.3f} to {auroc.high:.3f}, {auroc.method}]"]
+    recipe, made_of = run.folder.read_recipe()
+    if made_of.asked is not None:
+        size, asked = recipe.sampling.batch_size, made_of.asked["sampling"]
+        lines.append(f"trained with batches of {size}, since {asked} did not fit into memory")
     lines += [_single_line(found) for found in run.evaluation.runs]
     if dataset.ideal_auc is not None:
         expected = "on average over test sets; this one may lie above or below"
