@@ -284,10 +284,18 @@ def test_patients_of_headers_count_beside_files_that_have_none(tmp_path: Path) -
 
 
 def test_one_patient_id_in_all_headers_is_no_patient(tmp_path: Path) -> None:
-    audit = audit_of(dicoms(tmp_path, ["ANON"] * 6), tmp_path)
+    audit = audit_of(dicoms(tmp_path, ["Trial 12"] * 6), tmp_path)
     assert not audit.groups_known
     assert [finding.severity for finding in audit.findings if finding.check == "one PatientID"] == ["note"]
     assert audit.exit_status == 0
+
+
+def test_a_placeholder_beside_patients_does_not_leak(tmp_path: Path) -> None:
+    audit = audit_of(dicoms(tmp_path, ["a", "b", "ANON", "ANON", "0", "0"]), tmp_path)
+    found = {finding.check: finding for finding in audit.findings}
+    assert "patients across splits" not in found
+    assert found["patients in part"].count == 4
+    assert "without a PatientID, or with a placeholder" in found["patients in part"].text
 
 
 def test_hashed_ids_leave_no_name_of_a_file(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_volumes_of_several_spacings_and_orientations(tmp_path: Path, invoke):
     assert "target 'target' is blank in rows 2, 3, 4, ... (9 rows)" in trained.err
 
 
-def write_dicom(path: Path, modality: str, low: int) -> None:
+def write_dicom(path: Path, modality: str, low: int, patient: str | None = None) -> None:
     pixels = np.linspace(low, 300, 256).round().astype(np.int16).reshape(16, 16)
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -97,7 +97,7 @@ def write_dicom(path: Path, modality: str, low: int) -> None:
     image.file_meta = meta
     image.SOPClassUID, image.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
     image.SeriesInstanceUID, image.Modality = generate_uid(), modality
-    image.PatientID = path.stem
+    image.PatientID = path.stem if patient is None else patient
     image.Rows, image.Columns, image.SamplesPerPixel = 16, 16, 1
     image.PhotometricInterpretation, image.PixelRepresentation = "MONOCHROME2", 1
     image.BitsAllocated, image.BitsStored, image.HighBit = 16, 16, 15
@@ -157,6 +157,30 @@ def test_dicom_patients_are_hashed_and_never_shown(tmp_path: Path, invoke):
     table = pd.read_csv(tmp_path / "out" / "manifest.csv")
     assert table["group"].str.fullmatch("[0-9a-f]{16}").all()
     assert "train-00003" not in written.replace("images/train-00003.dcm", "")
+
+
+@pytest.mark.parametrize("placeholder", ["ANON", "0", "Unknown", "", "DE-IDENTIFIED"])
+def test_a_placeholder_is_no_patient(tmp_path: Path, invoke, placeholder: str):
+    patients = ["a", "a", "b", "c", "c", "d"]
+    for row, patient in enumerate([*patients, placeholder, placeholder]):
+        write_dicom(tmp_path / "scans" / f"s{row}.dcm", "CT", -1000, patient)
+    found = invoke("init", tmp_path / "scans")
+    assert found.status == 0, found.err
+    assert "patients: 6, told from DICOM's PatientID, hashed; CHECK the column group" in found.out
+    assert "DOUBT: 2 of 8 images have no PatientID or a placeholder such as ANON" in found.out
+    groups = pd.read_csv(tmp_path / "scans" / "manifest.csv")["group"]
+    assert groups.nunique() == 6
+    assert groups[0] == groups[1] != groups[6] != groups[7]
+
+
+def test_one_placeholder_in_all_headers_is_told(tmp_path: Path, invoke):
+    for row in range(4):
+        write_dicom(tmp_path / "scans" / f"s{row}.dcm", "CT", -1000, "Trial 12")
+    found = invoke("init", tmp_path / "scans")
+    assert found.status == 0, found.err
+    assert "patients: not told" in found.out
+    assert "DOUBT: all 4 DICOM headers that have a PatientID have the same" in found.out
+    assert "group" not in pd.read_csv(tmp_path / "scans" / "manifest.csv")
 
 
 def test_a_folder_without_images(tmp_path: Path, invoke):

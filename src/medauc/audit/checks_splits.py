@@ -100,7 +100,8 @@ def patients_in_headers(material: Material) -> Iterator[Finding]:
         yield make(
             "note",
             "patients in part",
-            f"{count((~named).sum(), 'image')} without a PatientID; each counts as a patient of its own",
+            f"{count((~named).sum(), 'image')} without a PatientID, or with a placeholder such as ANON; each counts as "
+            "a patient of its own",
             "add a column that names the patient",
             int((~named).sum()),
             material.ids(~named),

@@ -1,7 +1,5 @@
 """What a folder of images holds: the table that a manifest begins with, and facts for a first recipe."""
 
-import re
-import secrets
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from medauc.data.grouping import Grouping, told_patients
 from medauc.data.manifest.folder import parts_of, said_of_others
 from medauc.data.preparation import holds_colour
-from medauc.data.readers import MedicalImage, hash_id, list_images, patient_id_of, read_image
+from medauc.data.readers import MedicalImage, list_images, read_image
 from medauc.data.readers.formats import format_of
 from medauc.data.readers.image import Refusal
 from medauc.errors import InputError
@@ -66,14 +65,14 @@ class Survey:
         table: One row an image: ``path`` (relative), ``target`` (the class's folder, "" where there are no such
             folders), ``group`` where patients can be told, ``split`` where there are folders of splits.
         facts: What the images are like.
-        patients: In words how patients were told; None where they were not.
+        patients: From what patients were told, and what speaks against it.
         left_out: In words which files are named like images and hold none; None where there are none.
     """
 
     folder: Path
     table: pd.DataFrame
     facts: Facts
-    patients: str | None
+    patients: Grouping
     left_out: str | None = None
 
     @property
@@ -85,8 +84,8 @@ class Survey:
 def survey_folder(folder: Path) -> Survey:
     """Look at a folder of images.
 
-    All images are listed, by content; two hundred, spread evenly, are read. Patients are told from DICOM headers (as
-    hashes with a salt that is forgotten), from folders below those of the classes, or from what names have in common.
+    All images are listed, by content; two hundred, spread evenly, are read. Patients are told from DICOM headers, from
+    folders below those of the classes, or from what names have in common.
 
     Raises:
         InputError: No such folder, or no image in it that can be read.
@@ -98,7 +97,9 @@ def survey_folder(folder: Path) -> Survey:
             + ("" if left_out is None else f"; {left_out}")
         )
     table = _table([path.relative_to(folder) for path in paths])
-    patients = _add_patients(table, paths)
+    patients = told_patients(paths, table["below"].tolist(), [Path(path).name for path in table["path"]])
+    if patients.groups is not None:
+        table["group"] = patients.groups
     if (table["split"] == "").all():
         table = table.drop(columns="split")
     return Survey(folder, table.drop(columns="below"), _facts(folder, paths), patients, left_out)
@@ -116,34 +117,6 @@ def _table(paths: Sequence[Path]) -> pd.DataFrame:
         table["below"] = (table["target"] + "/" + table["below"]).str.strip("/")
         table["target"] = ""
     return table[["path", "target", "split", "below"]]
-
-
-def _add_patients(table: pd.DataFrame, paths: Sequence[Path]) -> str | None:
-    """Add a column of patients where there is one to be told; say in words from what."""
-    salt = secrets.token_hex(16)
-    found = [patient_id_of(path) for path in paths]
-    if all(found):
-        table["group"] = [hash_id(patient or "", salt) for patient in found]
-        return "DICOM's PatientID, hashed"
-    if (table["below"] != "").all() and table["below"].nunique() > 1:
-        table["group"] = table["below"]
-        return "the folder that an image lies in"
-    stems = pd.Series([_beginning(Path(path).name) for path in table["path"]])
-    if 2 <= stems.nunique() < len(stems):
-        table["group"] = stems.to_numpy()
-        return "the beginning of the file's name"
-    return None
-
-
-def _beginning(name: str) -> str:
-    """What a file's name begins with, up to the first underscore after a digit.
-
-    >>> _beginning("00000231_013.png"), _beginning("case_012_slice_3.nii.gz"), _beginning("scan.png")
-    ('00000231', 'case_012', 'scan')
-    """
-    stem = name.split(".")[0]
-    found = re.match(r"[^_]*(?:_[^_\d]*)*?_?[^_]*\d[^_]*(?=_)", stem)
-    return found[0] if found else stem
 
 
 def _facts(folder: Path, paths: Sequence[Path]) -> Facts:

@@ -100,10 +100,12 @@ def seen(survey: Survey) -> list[str]:
         f"classes, told from folders: {classes}" if classes else "no classes told: fill in the column target"
     )
     patients = survey.table["group"].nunique() if "group" in survey.table else 0
-    if survey.patients is not None:
-        found.append(f"patients: {patients}, told from {survey.patients}; CHECK the column group")
+    if survey.patients.source is not None:
+        found.append(f"patients: {patients}, told from {survey.patients.source}; CHECK the column group")
     else:
         found.append("patients: not told; if one has several images, add a column group")
+    if survey.patients.doubt is not None:
+        found.append(f"DOUBT: {survey.patients.doubt}")
     if "split" in survey.table:
         found.append("splits told from folders")
     return found

@@ -11,12 +11,13 @@ from medauc.errors import InputError
 if TYPE_CHECKING:
     from medauc.data.readers import MedicalImage
 
-# Low and high in Hounsfield units: level -+ width / 2 as Radiopaedia, "Windowing (CT)", rID 52108, gives them.
+# Low and high in Hounsfield units, level -+ width / 2: the typical values of D. J. Bell, A. Murphy et al., "Windowing
+# (CT)", radiopaedia.org/articles/windowing-ct. Presets of viewers differ; OHIF has liver at 150, 90 and bone at 2500, 480.
 CT_WINDOWS: dict[str, tuple[float, float]] = {
     "lung": (-1350, 150),  # width 1500, level -600
     "soft_tissue": (-150, 250),  # 400, 50 (abdomen)
     "mediastinum": (-125, 225),  # 350, 50
-    "bone": (-500, 1300),  # 1800, 400
+    "bone": (-500, 1300),  # 1800, 400 (spine)
     "brain": (0, 80),  # 80, 40
     "liver": (-45, 105),  # 150, 30
 }

@@ -10,7 +10,8 @@ from medauc.data.readers.limits import Limits
 from medauc.data.readers.listing import list_images, named_like_images
 from medauc.data.readers.names import without_names
 from medauc.data.readers.parts import files_of_image
-from medauc.data.readers.privacy import hash_id, hash_ids, patient_id_of, phi_in
+from medauc.data.readers.patients import patient_id_of
+from medauc.data.readers.privacy import hash_id, hash_ids, phi_in
 from medauc.data.readers.read import read_image
 
 __all__ = [

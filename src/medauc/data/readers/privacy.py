@@ -89,27 +89,6 @@ def phi_in(path: Path | str) -> tuple[str, ...]:
     return tuple(sorted(found.difference(_PSEUDONYMS if removed else ())))
 
 
-def patient_id_of(path: Path | str) -> str | None:
-    """PatientID of a DICOM file, or of the first file of a series, for grouping images; ``None`` elsewhere.
-
-    It is an identifying value: hash it with :func:`hash_id` before it is written anywhere.
-    """
-    from medauc.data.readers.dicom import series_of_path
-    from medauc.data.readers.dicom.elements import text
-    from medauc.data.readers.dicom.source import opened
-
-    try:
-        series = series_of_path(Path(path), Limits())
-        first = series.files[0] if series else Path(path)
-        regular_file(first)
-        if format_of(first) != "DICOM":
-            return None
-        with quiet(), opened(first, Limits(), ("PatientID",)) as source:
-            return text(source.header, "PatientID")
-    except Exception:  # whoever reads the image says what is wrong with it
-        return None
-
-
 def _filled(header: Any, depth: int) -> list[str]:
     """Identifying keywords that have a value, also inside sequences."""
     from medauc.data.readers.dicom.sequences import items_of
