@@ -5,7 +5,8 @@
 
 A cell's overhead is the processor time of the whole command, start of both processes and tables included, less what
 the same trainings take in a process that has everything imported, over the number of trainings. Processor time, since
-the machine may be busy; the ratio of several jobs to one is of wall-clock time and needs a quiet one.
+the machine may be busy; the ratio of several jobs to one is of wall-clock time and needs a quiet one. Every training
+has one thread.
 """
 
 import argparse
@@ -18,6 +19,8 @@ import tempfile
 import time
 from functools import lru_cache
 from pathlib import Path
+
+import torch
 
 from medauc.data import load_dataset
 from medauc.training import Unit, resolve_recipe, run_unit
@@ -60,7 +63,7 @@ def measure(out: Path, jobs: int, seeds: int) -> dict[str, float]:
         "--jobs",
         str(jobs),
     ]
-    command += ["--out", str(out), "--device", "cpu"]
+    command += ["--out", str(out), "--device", "cpu", "--threads", "1"]
     command += [part for setting in SETTINGS for part in ("--set", setting)]
     (wall, processor), (_, again) = seconds_of(command), seconds_of(command)
     alone = seconds_of_trainings(out.with_name(f"{out.name}-alone"), seeds)
@@ -86,6 +89,7 @@ def seconds_of_trainings(out: Path, seeds: int) -> float:
     """Processor seconds of the same trainings in this process, after a first one that warms everything up."""
     recipe = resolve_recipe("phantom2d", overrides=SETTINGS).recipe
     load = lru_cache(maxsize=1)(load_dataset)
+    torch.set_num_threads(1)
     for seed in range(-1, seeds):
         if seed == 0:
             start = time.process_time()
