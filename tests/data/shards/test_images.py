@@ -101,6 +101,8 @@ def test_a_file_that_is_missing_or_short_is_named(copy, name, how):
         (lambda told: told["shards"][0].update(name="../outside.tar"), "shards.0.name"),
         (lambda told: told["shards"][0].update(name="/etc/passwd"), "shards.0.name"),
         (lambda told: told["index"][0].update(name="a/b.npy"), "index.0.name"),
+        (lambda told: told.update(name="../run"), "name"),
+        (lambda told: told.update(image_shape=[2**32, 2**32]), "image_shape"),
         (lambda told: told.update(format="medauc shards 2"), "format"),
         (lambda told: told["counts"].pop("val"), "a split is missing"),
         (lambda told: told["index"].pop(0), "the index lacks"),

@@ -16,6 +16,7 @@ SHARD, OFFSET, CHECKSUM, COUNTS = "shard.npy", "offset.npy", "crc32.npy", "pixel
 _Name = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 ]  # a plain one: nothing outside the folder
+_Title = Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,199}$")]  # it names run folders
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -57,8 +58,8 @@ class Description(_Strict):
     """
 
     format: Literal["medauc shards 1"] = "medauc shards 1"
-    name: str
-    image_shape: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=2, max_length=3)
+    name: _Title
+    image_shape: tuple[Annotated[int, Field(ge=1, le=65536)], ...] = Field(min_length=2, max_length=3)
     counts: dict[str, Annotated[int, Field(ge=0)]]
     class_names: tuple[str, str]
     label_names: tuple[str, ...]
