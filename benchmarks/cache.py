@@ -1,20 +1,24 @@
-"""Own files into training: medauc's cache against MONAI's PersistentDataset and CacheDataset, and how its cost grows.
+"""Own files into training: medauc's cache against MONAI's PersistentDataset and CacheDataset.
+
+How its cost grows is measured by ``scale.py``.
 
 Generated files: 8-bit PNGs of 64 pixels a side, and 16-bit ``.nii.gz`` volumes of 96 voxels a side, the latter kept
-on their grid and resampled to another spacing. Every contender works in a process of its own with one thread and no
-helpers; rates are samples per second of processor time, memory is the process's own peak. MONAI's side is the lean
-one: uint8 without metadata. "read" is two passes in random batches. Rounds alternate; figures are means.
-Run: python benchmarks/cache.py [--only monai|growth|training]
+on their grid and resampled to another spacing. Every contender builds in a process of its own with one thread (ours
+with its one worker, whose start counts), and reads in another where what it built is on disk; rates are samples per
+second of processor time. Memory is the peak of the process or of its worker, the larger, pages of files included; its
+own (what no file backs, at the end) and its share (proportional set size) are told beside it. MONAI's side is the
+lean one: uint8 without metadata. "read" is two passes in random batches. Rounds alternate; figures are means.
+Run: python benchmarks/cache.py [--only monai|training]
 """
 
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -27,12 +31,10 @@ ROUNDS = 2
 PASSES = 2
 CASES: dict[str, dict[str, Any]] = {
     "64x64 PNG": {"kind": "png", "count": 1500, "batch": 64},
-    "96^3 NIfTI": {"kind": "volume", "count": 32, "batch": 4},
-    "96^3 NIfTI to 1.5 mm, 64^3": {"kind": "spacing", "count": 32, "batch": 4},
+    "96^3 NIfTI": {"kind": "volume", "count": 64, "batch": 4},
+    "96^3 NIfTI to 1.5 mm, 64^3": {"kind": "spacing", "count": 64, "batch": 4},
 }
 CONTENDERS = ("medauc", "PersistentDataset", "CacheDataset")
-GROWTH = {"64x64 PNG": (1000, 4000, 12000), "96^3 NIfTI": (8, 16, 32, 64)}
-PROMISED = {"64x64 PNG": 1_000_000, "96^3 NIfTI": 10_000}
 Batches = Callable[[], Iterator[Any]]
 
 
@@ -137,66 +139,57 @@ def monai_side(name: str, paths: list[Path], case: dict[str, Any], cache: Path) 
     return lambda: iter(DataLoader(dataset, batch_size=case["batch"], shuffle=True, num_workers=0))
 
 
-def work(name: str, case: dict[str, Any], paths: list[Path], cache: Path) -> dict[str, float]:
-    """One contender in this process: build, then read."""
-    import torch
-
-    torch.set_num_threads(1)
+def work(name: str, case: dict[str, Any], paths: list[Path], cache: Path, phases: str) -> dict[str, float]:
+    """One contender in this process: "build", "read" what is built, or both where it cannot be taken apart."""
     side: Callable[[list[Path]], Batches]
     if name == "medauc":
         side = lambda files: medauc_side(files, case, cache)  # noqa: E731
     else:
         import monai.data
         import monai.transforms  # noqa: F401
+        import torch
 
+        torch.set_num_threads(1)
         side = lambda files: monai_side(name, files, case, cache)  # noqa: E731
-    next(side(paths[:2])())  # what is imported when first needed counts for nobody
-    before = memory()
-    began = time.process_time()
-    batches = side(paths)
-    built = time.process_time() - began
-    began = time.process_time()
-    pixels = 0
-    for _ in range(PASSES):
-        for batch in batches():
-            pixels += batch[0].numel()
-    read = time.process_time() - began
-    after = memory()
-    return {
-        "build_samples_per_second": len(paths) / built,
-        "read_samples_per_second": PASSES * len(paths) / read,
-        "peak_mib": after["VmHWM"],
-        "peak_above_start_mib": after["VmHWM"] - before["VmRSS"],
-        "own_above_start_mib": after["RssAnon"] - before["RssAnon"],
-    }
+    found = {}
+    if "build" in phases:
+        side(paths[:2])  # what is imported when first needed counts for nobody
+        began = processor_seconds()
+        batches = side(paths)
+        found["build_samples_per_second"] = len(paths) / (processor_seconds() - began)
+        found |= {f"build_{key}": value for key, value in memory().items()}
+    if "read" in phases:
+        import torch
+
+        torch.set_num_threads(1)
+        batches = batches if "build" in phases else side(paths)
+        next(batches())
+        began = processor_seconds()
+        pixels = sum(batch[0].numel() for _ in range(PASSES) for batch in batches())
+        assert pixels
+        found["read_samples_per_second"] = PASSES * len(paths) / (processor_seconds() - began)
+        found |= {f"read_{key}": value for key, value in memory().items()}
+    return found
+
+
+def processor_seconds() -> float:
+    """Of this process and of the workers that it ended."""
+    return sum(os.times()[:4])
 
 
 def memory() -> dict[str, float]:
-    """MiB of this process: now, its own part without mapped files, and the peak."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return {name: int(lines[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon", "VmHWM")}
-
-
-def grow(kind: str, paths: list[Path], cache: Path) -> dict[str, float]:
-    """Build with medauc in this process, without torch: seconds of processor time, peak memory, bytes on disk."""
-    from medauc.data.cache import list_cache, open_cache
-    from medauc.data.preparation import PreparationSpec
-
-    spec, size, dims = (
-        (PreparationSpec(), 64, 2) if kind == "png" else (PreparationSpec(intensity=(-1000, 1000)), 96, 3)
+    """MiB: the peak of this process and of a worker together; of this process now, its own and its share of files."""
+    status, rollup = (
+        dict(
+            line.split(":", 1) for line in Path(f"/proc/self/{file}").read_text().splitlines() if ":" in line
+        )
+        for file in ("status", "smaps_rollup")
     )
-    open_cache(paths[:2], spec, size, dims, folder=cache, jobs=1)
-    began = time.process_time()
-    images = open_cache(paths, spec, size, dims, folder=cache, jobs=1).images
-    seconds, peak = time.process_time() - began, memory()["VmHWM"]
-    began = time.process_time()
-    open_cache(paths, spec, size, dims, folder=cache, jobs=1)
+    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return {
-        "files": len(images),
-        "seconds": seconds,
-        "seconds_to_open_again": time.process_time() - began,
-        "peak_mib": peak,
-        "disk_mb": list_cache(cache)[-1].bytes / 1e6,
+        "peak_mib": (int(status["VmHWM"].split()[0]) + worker) / 1024,
+        "own_mib": int(status["RssAnon"].split()[0]) / 1024,
+        "share_mib": int(rollup["Pss"].split()[0]) / 1024,
     }
 
 
@@ -222,9 +215,9 @@ def training(paths: list[Path], cache: Path) -> dict[str, Any]:
     rates: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(41):
         for name, batches in sorted(sides.items(), reverse=turn % 2 == 0):  # going first or second matters
-            began = time.process_time()
+            began = processor_seconds()
             count = sum(1 for _ in batches)
-            rates[name].append(count / (time.process_time() - began))
+            rates[name].append(count / (processor_seconds() - began))
     found = {name: statistics.median(values[1:]) for name, values in rates.items()}
     ratios = [ours / theirs for ours, theirs in zip(rates["cache"][1:], rates["memory"][1:], strict=True)]
     low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
@@ -256,16 +249,8 @@ def child(what: str, arguments: list[Any]) -> dict[str, Any]:
     paths = sorted(Path(folder).glob(pattern))[:count]
     with tempfile.TemporaryDirectory() as cache:
         if what == "work":
-            return work(rest[0], rest[1], paths, Path(cache))
-        if what == "grow":
-            return grow(rest[0], paths, Path(cache))
+            return work(rest[0], rest[1], paths, Path(rest[2]), rest[3])
         return training(paths, Path(cache))
-
-
-def line(points: list[dict[str, float]], name: str) -> tuple[float, float]:
-    """Slope a file and value at no files of a straight line, and so what a larger set would take."""
-    slope, start = np.polyfit([point["files"] for point in points], [point[name] for point in points], 1)
-    return float(slope), float(start)
 
 
 def compare(folder: Path) -> dict[str, Any]:
@@ -276,7 +261,11 @@ def compare(folder: Path) -> dict[str, Any]:
         rounds: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
         for _ in range(ROUNDS):
             for name in CONTENDERS:
-                rounds[name].append(in_process("work", str(folder), pattern, case["count"], name, case))
+                phases = ("build read",) if name == "CacheDataset" else ("build", "read")
+                with tempfile.TemporaryDirectory() as cache:
+                    arguments = (str(folder), pattern, case["count"], name, case, cache)
+                    parts = [in_process("work", *arguments, phase) for phase in phases]
+                rounds[name].append({key: value for part in parts for key, value in part.items()})
         means = {
             name: {key: round(statistics.mean(one[key] for one in runs), 1) for key in runs[0]}
             for name, runs in rounds.items()
@@ -285,31 +274,13 @@ def compare(folder: Path) -> dict[str, Any]:
         ratios = {
             f"{key} against {name}": round(ours[key] / means[name][key], 3)
             for name in CONTENDERS[1:]
-            for key in ("build_samples_per_second", "read_samples_per_second", "peak_mib")
+            for key in (
+                *("build_samples_per_second", "read_samples_per_second"),
+                *("build_peak_mib", "read_peak_mib", "read_own_mib", "read_share_mib"),
+            )
         }
         found[title] = {"samples": case["count"], **means, "ratios": ratios}
         print(title, json.dumps(ratios, indent=1), flush=True)
-    return found
-
-
-def growth(folder: Path) -> dict[str, Any]:
-    """How medauc's cost grows, and what the promised sizes would take."""
-    found = {}
-    for title, counts in GROWTH.items():
-        kind, pattern = ("png", "*.png") if "PNG" in title else ("volume", "*.nii.gz")
-        points = [in_process("grow", str(folder), pattern, count, kind) for count in counts]
-        promised = PROMISED[title]
-        per_file = {
-            name: line(points, name) for name in ("seconds", "seconds_to_open_again", "peak_mib", "disk_mb")
-        }
-        found[title] = {
-            "points": [{name: round(value, 3) for name, value in point.items()} for point in points],
-            "microseconds_a_file": [round(point["seconds"] / point["files"] * 1e6) for point in points],
-            f"extrapolated to {promised:,}": {
-                name: round(slope * promised + start, 1) for name, (slope, start) in per_file.items()
-            },
-        }
-        print(title, json.dumps(found[title], indent=1), flush=True)
     return found
 
 
@@ -320,13 +291,13 @@ def main(only: str | None) -> None:
     result = json.loads(RESULT.read_text()) if only else {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_files(folder, "png", 4096 if only == "training" else max(GROWTH["64x64 PNG"]))
+        make_files(folder, "png", 4096)
         if only != "training":
-            make_files(folder, "volume", max(GROWTH["96^3 NIfTI"]))
+            make_files(
+                folder, "volume", max(case["count"] for case in CASES.values() if case["kind"] != "png")
+            )
         if only in (None, "monai"):
             result["against MONAI"] = compare(folder)
-        if only in (None, "growth"):
-            result["growth"] = growth(folder)
         if only in (None, "training"):
             result["training"] = in_process("training", str(folder), "*.png", 4096)
             print(json.dumps(result["training"], indent=1))
