@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from medauc.data import FilesSpec, load_dataset, load_files
-from medauc.data.export import export_dataset
 from medauc.data.manifest import ColumnsSpec
 from medauc.evaluation import Evaluation, Predictions
 
@@ -21,57 +20,6 @@ QUICK = (*TINY, "--set", "model.stem=imagenet", "--set", "augment=none")
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prepared images of a test go nowhere else."""
     monkeypatch.setenv("MEDAUC_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
-def part_of(data, per_split: int = 40):
-    """The first samples of each split, so that a test takes seconds."""
-    from dataclasses import replace
-
-    splits = {name: split.take(slice(per_split)) for name, split in data.splits.items()}
-    return replace(data, **splits)
-
-
-def write_npz(data, path: Path) -> Path:
-    """The same data set as one file of the user's own."""
-    arrays = {}
-    for name, split in data.splits.items():
-        arrays |= {f"{name}_images": np.asarray(split.images), f"{name}_labels": split.targets}
-        arrays |= {f"{name}_ids": split.ids, f"{name}_groups": split.groups}
-    np.savez_compressed(path, **arrays)
-    return path
-
-
-def assert_equal_scores(tmp_path: Path, first: str, second: str) -> None:
-    tables = [Predictions.read(tmp_path / run / "predictions.csv").frame for run in (first, second)]
-    pd.testing.assert_frame_equal(*(table.drop(columns="score") for table in tables))
-    np.testing.assert_allclose(tables[0]["score"], tables[1]["score"], rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("kind", [pytest.param("dicom", marks=pytest.mark.slow), "png"])
-def test_files_reach_the_scores_of_the_catalog_exactly(
-    medmnist_dir: Path, tmp_path: Path, invoke: Callable, kind: str
-):
-    """Same pixels, same seed, same scores; with augmentation and all else that the recipe does."""
-    exported = invoke("export", "breastmnist", "files", "--format", kind, "--data-dir", medmnist_dir)
-    assert exported.status == 0, exported.err
-    short = ["--set", "training.max_epochs=1", "--set", "model.stem=imagenet"]
-    recipe = ["--recipe", "default/breastmnist", *TINY, *short]
-    for source, run in (("breastmnist", "catalog"), ("files/manifest.csv", "files-run")):
-        done = invoke("train", source, *recipe, "--data-dir", medmnist_dir, "--out", run)
-        assert done.status == 0, done.err
-        assert "positive: malignant" in done.out
-    assert_equal_scores(tmp_path, "catalog", "files-run")
-
-
-def test_volumes_in_files_reach_the_scores_of_the_array_exactly(
-    medmnist_dir: Path, tmp_path: Path, invoke: Callable
-):
-    data = part_of(load_dataset("adrenalmnist3d", data_dir=medmnist_dir), 24)
-    manifest = export_dataset(data, tmp_path / "files", "nifti")
-    for source, run in ((write_npz(data, tmp_path / "arrays.npz"), "arrays"), (manifest, "files-run")):
-        done = invoke("train", source, "--recipe", "default/adrenalmnist3d", *TINY, "--out", run)
-        assert done.status == 0, done.err
-    assert_equal_scores(tmp_path, "arrays", "files-run")
 
 
 @pytest.fixture

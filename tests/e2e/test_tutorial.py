@@ -16,28 +16,52 @@ TUTORIAL = (Path(__file__).parents[2] / "docs" / "tutorial-own-files.md").read_t
 BREAST, ADRENAL = TUTORIAL.split("\n## ")[1:]
 SHORT = [
     *("--set", "model.width=4", "--set", "model.stem=imagenet", "--set", "training.max_epochs=1"),
-    *("--set", "data.subset.samples=96", "--device", "cpu"),
+    *("--set", "data.subset.samples=48", "--device", "cpu"),
 ]
+FEW = 64  # images of each split
 
 
-@pytest.mark.parametrize(
-    "section", [BREAST, pytest.param(ADRENAL, marks=pytest.mark.slow)], ids=["breast", "adrenal"]
-)
+@pytest.fixture
+def few_images(medmnist_dir: Path, tmp_path: Path) -> Path:
+    """A folder with the beginning of each split of the official files."""
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for name in ("breastmnist", "adrenalmnist3d"):
+        with np.load(medmnist_dir / f"{name}.npz") as arrays:
+            np.savez(folder / f"{name}.npz", **{key: values[:FEW] for key, values in arrays.items()})
+    return folder
+
+
+@pytest.mark.parametrize("section", [BREAST, ADRENAL], ids=["breast", "adrenal"])
 def test_every_command_runs_and_files_score_as_the_catalog(
-    section: str,
-    medmnist_dir: Path,
-    invoke: Callable,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    section: str, few_images: Path, invoke: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The commands as they stand, on few of the official images."""
+    monkeypatch.setenv("MEDAUC_DATA", str(few_images))
+    run_the_commands(section, invoke, tmp_path, monkeypatch, ["--allow-modified"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", [BREAST, ADRENAL], ids=["breast", "adrenal"])
+def test_every_command_runs_on_the_whole_sets(
+    section: str, medmnist_dir: Path, invoke: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("MEDAUC_DATA", str(medmnist_dir))
+    run_the_commands(section, invoke, tmp_path, monkeypatch, [])
+
+
+def run_the_commands(
+    section: str, invoke: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_catalog: list[str]
+) -> None:
+    """Run every command of a section; ``of_catalog`` goes to those that read a file of the catalog."""
     monkeypatch.setenv("MEDAUC_CACHE", str(tmp_path / "cache"))
     blocks = re.findall(r"```bash\n(.*?)```", section, flags=re.DOTALL)
     commands = [shlex.split(line) for line in "".join(blocks).splitlines()]
     assert len(commands) >= 4
     for program, verb, *arguments in commands:
         assert program == "medauc"
-        done = invoke(verb, *arguments, *(SHORT if verb == "train" else []))
+        own = [*(SHORT if verb == "train" else []), *(of_catalog if verb in ("train", "export") else [])]
+        done = invoke(verb, *arguments, *own)
         assert done.status == 0, (verb, arguments, done.err)
         if verb == "init":
             assert "no classes told: fill in the column target" in done.out
@@ -50,11 +74,12 @@ def test_every_command_runs_and_files_score_as_the_catalog(
 
 
 def test_the_table_that_is_shown_is_the_one_that_is_written(
-    medmnist_dir: Path, invoke: Callable, tmp_path: Path
+    few_images: Path, invoke: Callable, tmp_path: Path
 ):
     shown = re.search(r"```\n(path,id.*?)```", BREAST, flags=re.DOTALL)
     assert shown is not None
-    assert invoke("export", "breastmnist", "out", "--data-dir", medmnist_dir).status == 0
+    few = ["--data-dir", few_images, "--allow-modified"]
+    assert invoke("export", "breastmnist", "out", *few).status == 0
     assert (tmp_path / "out" / "manifest.csv").read_text().startswith(shown[1])
 
 
