@@ -17,20 +17,17 @@ def synchronize_norm(network: nn.Module, device: str) -> nn.Module:
         device: where it will be trained. torch's own layers know GPUs only, the CPU gets :class:`GlobalBatchNorm`.
 
     Returns:
-        The network, whose layers were replaced in place.
+        The network itself, changed in place.
 
     >>> network = synchronize_norm(nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)), "cpu")
     >>> type(network[1]).__name__, list(network[1].state_dict()) == list(nn.BatchNorm2d(4).state_dict())
     ('GlobalBatchNorm', True)
     """
-    if device != "cpu":
-        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-        return converted
-    for name, child in network.named_children():
-        if isinstance(child, nn.modules.batchnorm._BatchNorm):
-            setattr(network, name, GlobalBatchNorm.like(child))
-        else:
-            synchronize_norm(child, device)
+    for layer in network.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            # In place, since branches that are left out at random hang on these layers by hooks.
+            layer.__class__ = GlobalBatchNorm if device == "cpu" else nn.SyncBatchNorm
+            layer.process_group = None  # all processes, for torch's
     return network
 
 
@@ -38,7 +35,7 @@ class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation whose mean and variance are those of all processes' batches together, in training mode.
 
     Equal to one process with the global batch, in values, gradients and running statistics; batches may differ in
-    size. Gradients of weight and bias are of the process's own samples, as DistributedDataParallel expects. In
+    size, and none is empty. Gradients of weight and bias are of the process's own samples, as DistributedDataParallel expects. In
     evaluation mode, and in one process alone, it is torch's layer.
 
     Args:
@@ -49,13 +46,6 @@ class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
     Shape:
         Input and output (N, C, ...).
     """
-
-    @classmethod
-    def like(cls, layer: nn.modules.batchnorm._BatchNorm) -> "GlobalBatchNorm":
-        """Take the place of ``layer``, with its own parameters and buffers."""
-        made = cls(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
-        made._parameters, made._buffers = layer._parameters, layer._buffers
-        return made.train(layer.training)
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalise ``features``."""
@@ -124,10 +114,7 @@ def _statistics(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     axes = [axis for axis in range(features.dim()) if axis != 1]
     count = features.numel() // features.shape[1]
-    if count:
-        variance, mean = torch.var_mean(features, axes, correction=0)
-    else:
-        variance = mean = features.new_zeros(features.shape[1])
+    variance, mean = torch.var_mean(features, axes, correction=0)
     own = torch.cat([mean, variance, mean.new_tensor([count])])
     everyone = own.new_empty(distributed.get_world_size(), len(own))
     distributed.all_gather(list(everyone.unbind()), own)

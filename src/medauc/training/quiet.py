@@ -14,6 +14,8 @@ def quiet_lightning() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")
         warnings.filterwarnings("ignore", module="lightning_fabric")
+        # Of kernels one voxel wide, whose memory layout is both of two.
+        warnings.filterwarnings("ignore", message="Grad strides do not match")
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         try:

@@ -185,23 +185,14 @@ def _raise_any(own: Exception | None, found: list[tuple[bool, str] | None]) -> N
             raise InputError(message) if users_fault else RuntimeError(message)
 
 
-def trainer_options(*, phases: bool) -> dict[str, Any]:
-    """What Lightning's Trainer has to know of the processes.
-
-    Args:
-        phases: whether the loss leaves some of its variables out of some steps.
-    """
+def trainer_options() -> dict[str, Any]:
+    """What Lightning's Trainer has to know of the processes."""
     if not several():
         return {"devices": 1}
     from pytorch_lightning.strategies import DDPStrategy
 
     # Buffers are equal without being sent: normalisations and losses see the global batch.
-    strategy = DDPStrategy(
-        broadcast_buffers=False,
-        find_unused_parameters=phases,
-        gradient_as_bucket_view=True,
-        timeout=STEP_LIMIT,
-    )
+    strategy = DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True, timeout=STEP_LIMIT)
     hosts = int(os.environ["GROUP_WORLD_SIZE"])
     return {"devices": int(os.environ["LOCAL_WORLD_SIZE"]), "num_nodes": hosts, "strategy": strategy}
 

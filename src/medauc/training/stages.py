@@ -103,11 +103,11 @@ def _fit(
     if progress and ranks.is_first():
         callbacks.append(TrainingProgress(best))
     if ranks.several():
-        stage.module.network = synchronize_norm(stage.module.network, accelerator)
+        synchronize_norm(stage.module.network, accelerator)
         callbacks.append(EndWhenTold())
     callbacks += [SaveLast(last), TellWatch(history)]
     trainer = pl.Trainer(
-        **ranks.trainer_options(phases=hasattr(stage.module.loss, "phase")),
+        **ranks.trainer_options(),
         accelerator=accelerator,
         precision=training.precision,
         max_epochs=training.max_epochs,
