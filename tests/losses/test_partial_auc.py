@@ -10,6 +10,7 @@ from fixtures.pair_reference import (
     SURROGATES,
     Pairs,
     Problem,
+    assert_labels_are_independent,
     evaluate,
     largest_of_each,
     largest_share,
@@ -138,21 +139,10 @@ def test_gradients_agree_with_finite_differences(min_tpr):
 
 @pytest.mark.parametrize("min_tpr", [None, 0.25])
 def test_labels_are_independent_problems_with_their_own_states(min_tpr):
-    generator = torch.Generator().manual_seed(2)
     options = {"max_fpr": 0.2, "min_tpr": min_tpr}
     many = PartialAUCLoss(30, num_labels=3, **options)
     single = [PartialAUCLoss(30, **options) for _ in range(3)]
-    for _ in range(4):
-        scores = torch.randn(20, 3, generator=generator, dtype=torch.float64, requires_grad=True)
-        targets = torch.randint(-1, 2, (20, 3), generator=generator)
-        targets[:, 2] = targets[:, 2].clamp(max=0)  # a label without positives
-        index = torch.randperm(30, generator=generator)[:20]
-        value = many(scores, targets, index)
-        alone = [loss(scores[:, i], targets[:, i], index) for i, loss in enumerate(single)]
-        torch.testing.assert_close(value, torch.stack(alone).mean())
-        torch.testing.assert_close(
-            *(torch.autograd.grad(found, scores)[0] for found in (value, torch.stack(alone).mean()))
-        )
+    assert_labels_are_independent(many, single)
     for i, loss in enumerate(single):
         assert torch.equal(many.threshold[:, i], loss.threshold[:, 0])
     assert (many.threshold[:, 2] == -1).all()

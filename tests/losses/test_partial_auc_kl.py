@@ -9,6 +9,7 @@ from fixtures.pair_reference import (
     SURROGATES,
     Pairs,
     Problem,
+    assert_labels_are_independent,
     evaluate,
     largest_of_each,
     mean,
@@ -148,20 +149,9 @@ def test_nothing_overflows(temperature, positive_temperature, surrogate):
 
 @pytest.mark.parametrize("positive_temperature", [None, 0.5])
 def test_labels_are_independent_problems_with_their_own_states(positive_temperature):
-    generator = torch.Generator().manual_seed(2)
     many = PartialAUCKLLoss(30, 0.4, positive_temperature, num_labels=3)
     single = [PartialAUCKLLoss(30, 0.4, positive_temperature) for _ in range(3)]
-    for _ in range(4):
-        scores = torch.randn(20, 3, generator=generator, dtype=torch.float64, requires_grad=True)
-        targets = torch.randint(-1, 2, (20, 3), generator=generator)
-        targets[:, 2] = targets[:, 2].clamp(max=0)  # a label without positives
-        index = torch.randperm(30, generator=generator)[:20]
-        value = many(scores, targets, index)
-        alone = [loss(scores[:, i], targets[:, i], index) for i, loss in enumerate(single)]
-        torch.testing.assert_close(value, torch.stack(alone).mean())
-        torch.testing.assert_close(
-            *(torch.autograd.grad(found, scores)[0] for found in (value, torch.stack(alone).mean()))
-        )
+    assert_labels_are_independent(many, single)
     for i, loss in enumerate(single):
         torch.testing.assert_close(many.log_u[:, i], loss.log_u[:, 0])
         if positive_temperature is not None:

@@ -40,7 +40,7 @@ def download(url: str, path: Path, md5: str) -> None:
                 _fetch(url, file)
             _check_md5(temporary, md5, url, path)
     except requests.RequestException as error:  # an OSError too, so it comes first
-        raise InputError(f"cannot download {url} ({_reason(error)}); {_advice(path)}") from error
+        raise InputError(f"cannot download {url} ({reason_of(error)}); {_advice(path)}") from error
     except OSError as error:
         raise InputError(
             f"cannot write {path} ({error.strerror}); name another folder with --data-dir"
@@ -88,7 +88,7 @@ def _check_md5(temporary: Path, md5: str, url: str, path: Path) -> None:
         )
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Why a transfer failed, in few words."""
     import requests
 
@@ -101,7 +101,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout) or "Read timed out" in str(error):
         return "no answer in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the transfer broke off again and again"
+        return "the transfer broke off"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
     return type(error).__name__

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from medauc.data.download import reason_of
 from medauc.data.shards.layout import StoredFile
 from medauc.errors import InputError
 from medauc.files import atomic_path
@@ -109,7 +110,7 @@ def _chunks(answer: "requests.Response"):  # type: ignore[no-untyped-def]
     try:
         yield from answer.iter_content(_CHUNK)
     except requests.RequestException as error:
-        raise _Again(_reason(error)) from None
+        raise _Again(reason_of(error)) from None
 
 
 def _get(url: str, headers: dict[str, str] | None = None, *, stream: bool = False) -> "requests.Response":
@@ -125,7 +126,7 @@ def _get(url: str, headers: dict[str, str] | None = None, *, stream: bool = Fals
     except requests.exceptions.InvalidURL as error:
         raise InputError(f"{url} is no address ({error})") from None
     except requests.RequestException as error:
-        raise _Again(_reason(error)) from None
+        raise _Again(reason_of(error)) from None
     code = answer.status_code
     if code == 429 or code >= 500:
         answer.close()
@@ -134,17 +135,3 @@ def _get(url: str, headers: dict[str, str] | None = None, *, stream: bool = Fals
         answer.close()
         raise InputError(f"{url}: the server answers {code} {answer.reason}; check the address")
     return answer
-
-
-def _reason(error: Exception) -> str:
-    import requests
-
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy cannot be reached or refuses"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the server's certificate is not trusted"
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the transfer broke off"
-    return "no connection"
