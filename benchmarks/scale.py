@@ -367,13 +367,14 @@ def main() -> None:
     parser.add_argument("--only", choices=("growth", "limit", "rows"))
     parser.add_argument("--small", action="store_true", help="leave out the largest numbers of files")
     asked = parser.parse_args()
-    result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    result = {}
     if asked.only in (None, "growth"):
         result["growth"] = growth(3 if asked.small else 4)
     if asked.only in (None, "limit"):
         result["limit"] = limit()
     if asked.only in (None, "rows"):
         result["rows"] = manifests()
+    result = (json.loads(RESULT.read_text()) if RESULT.exists() else {}) | result
     result["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, one used"
     write_text_atomically(RESULT, json.dumps(result, indent=2) + "\n")
 

@@ -225,7 +225,8 @@ def test_a_file_that_kills_its_process_is_a_failure_and_the_rest_goes_on(
     assert int(total) == sum(int(np.load(path).sum(dtype=int)) for path in images if path.name != "07.npy")
 
 
-def test_an_interrupt_ends_the_workers_and_keeps_what_is_done(images: list[Path], tmp_path: Path) -> None:
+def start_slow_workers(tmp_path: Path) -> "subprocess.Popen[str]":
+    """Build with two workers that name each file on standard error and take their time; wait for eight of them."""
     (tmp_path / "sitecustomize.py").write_text(
         _DEADLY_READER.replace('if path.name == os.environ.get("DEADLY"):', "print(path.name, flush=True)")
         .replace("        os.kill(os.getpid(), signal.SIGSEGV)", "    time.sleep(0.3)")
@@ -243,11 +244,25 @@ def test_an_interrupt_ends_the_workers_and_keeps_what_is_done(images: list[Path]
     assert process.stderr is not None
     for _ in range(8):  # two chunks of three are done, or one and parts of two
         process.stderr.readline()
+    return process
+
+
+def test_an_interrupt_ends_the_workers_and_keeps_what_is_done(images: list[Path], tmp_path: Path) -> None:
+    process = start_slow_workers(tmp_path)
+    assert process.stderr is not None
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
     rest, _ = process.stderr.read(), process.wait(timeout=60)
     assert "KeyboardInterrupt" in rest
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+    found = opened(images, tmp_path, PreparationSpec(colour="grey"))
+    np.testing.assert_array_equal(found.images, [np.load(path) for path in images])
+
+
+def test_workers_end_with_a_parent_that_is_killed(images: list[Path], tmp_path: Path) -> None:
+    process = start_slow_workers(tmp_path)
+    process.kill()
+    process.communicate(timeout=60)  # comes back when the last worker has closed standard error, its end
     found = opened(images, tmp_path, PreparationSpec(colour="grey"))
     np.testing.assert_array_equal(found.images, [np.load(path) for path in images])
 

@@ -116,7 +116,7 @@ def open_cache(
 
     Raises:
         InputError: No paths, a preparation that does not fit the dimensions, or no room.
-        OSError: The disk filled up meanwhile; what is done is kept.
+        DiskFull: There is no room on the disk; what is done is kept.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
