@@ -35,8 +35,8 @@ class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation whose mean and variance are those of all processes' batches together, in training mode.
 
     Equal to one process with the global batch, in values, gradients and running statistics; batches may differ in
-    size, and none is empty. Gradients of weight and bias are of the process's own samples, as DistributedDataParallel expects. In
-    evaluation mode, and in one process alone, it is torch's layer.
+    size, and none is empty. Gradients of weight and bias are of the process's own samples, as DistributedDataParallel
+    expects. In evaluation mode, and in one process alone, it is torch's layer.
 
     Args:
         num_features: channels C.

@@ -1,0 +1,103 @@
+"""Throughput of one training in several processes of one thread each, against one process with as many threads.
+
+    python benchmarks/ddp.py                        two processes; write results/ddp.json; on a quiet machine
+    python benchmarks/ddp.py --epochs 2 --tries 1 --small    whether it works
+
+Both train the same batches by ``medauc train``, on the CPU, in turn. Counted are the seconds of the epochs after the
+first one (validation included) as ``metrics.csv`` tells them; start, loading and the final evaluation are left out.
+A ratio is the median over the tries of one process's seconds over those of several: 1 means that nothing is lost.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+RESULT = Path(__file__).parent / "results" / "ddp.json"
+DATA = [
+    "data.phantom.n_train=1024",
+    "data.phantom.n_val=64",
+    "data.phantom.n_test=64",
+    "training.patience=null",
+]
+CASES = {
+    "2D, ResNet-18 of width 32, 28 pixels": ["phantom2d", "model.width=32", "data.size=28"],
+    "2D, ResNet-18 of width 64, 64 pixels": [
+        "phantom2d",
+        "model.width=64",
+        "data.size=64",
+        "model.stem=imagenet",
+    ],
+    "3D, ResNet-18 of width 16, 28 pixels": [
+        "phantom3d",
+        "model.name=resnet18",
+        "model.width=16",
+        "data.size=28",
+    ],
+}
+SMALL = ["data.phantom.n_train=64", "model.width=4", "data.size=12", "model.stem=half"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--tries", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--small", action="store_true", help="tiny data, nothing written")
+    options = parser.parse_args()
+    cores = len(os.sched_getaffinity(0))
+    if cores < options.processes and not options.small:
+        parser.error(f"{options.processes} processes need as many cores, here are {cores}")
+    common = [
+        *DATA, f"training.max_epochs={options.epochs}", f"sampling.batch_size={options.batch_size}",
+        *(SMALL if options.small else []),
+    ]  # fmt: skip
+    found = {}
+    for name, (dataset, *settings) in CASES.items():
+        seconds: dict[int, list[float]] = {1: [], options.processes: []}
+        for _ in range(options.tries):
+            for processes, taken in seconds.items():
+                taken.append(
+                    measure(dataset, [*settings, *common], processes, options.processes // processes)
+                )
+        one, several = seconds.values()
+        ratios = [alone / together for alone, together in zip(one, several, strict=True)]
+        found[name] = {
+            "seconds an epoch, one process": [round(taken, 3) for taken in one],
+            f"seconds an epoch, {options.processes} processes": [round(taken, 3) for taken in several],
+            "ratio of throughput": round(statistics.median(ratios), 3),
+        }
+        print(name, found[name], flush=True)
+    if not options.small:
+        RESULT.write_text(
+            json.dumps({"cores": cores, "batch_size": options.batch_size} | found, indent=2) + "\n"
+        )
+
+
+def measure(dataset: str, settings: list[str], processes: int, threads: int) -> float:
+    """Median seconds of the epochs after the first."""
+    options = [part for setting in settings for part in ("--set", setting)]
+    several = ["--devices", str(processes)] if processes > 1 else []
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        command = [sys.executable, "-m", "medauc", "train", dataset, *options, *several, "--device", "cpu"]
+        subprocess.run(
+            [*command, "--out", str(out)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"OMP_NUM_THREADS": str(threads)},
+        )
+        return float(pd.read_csv(out / "metrics.csv")["seconds"][1:].median())
+
+
+if __name__ == "__main__":
+    main()
