@@ -31,9 +31,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "64x64 PNG": {"counts": (2000, 4000, 8000, 16000), "planned": 1_000_000, "shape": (64, 64), "batch": 64},
     "96^3 NIfTI": {"counts": (25, 50, 100, 200), "planned": 10_000, "shape": (96, 96, 96), "batch": 4},
 }
-LIMIT_MIB = 256  # beside what the process has taken before: Python and torch, about 220 MiB
+# MiB beside what the process has taken before (Python and torch, about 220), and batches that read more than that.
+LIMITS = {"64x64 PNG": (64, 400), "96^3 NIfTI": (128, 100)}
 TIMES_THE_LIMIT = 3
-LIMITED_BATCHES = {"64x64 PNG": 150, "96^3 NIfTI": 60}
 ROWS = (100_000, 1_000_000)
 
 
@@ -156,7 +156,7 @@ def limited(path: str, kind: str, limit_mib: int) -> dict[str, float]:
     images = MappedImages(base, np.arange(len(base)))
     step(images[:2])
     rng = np.random.default_rng(0)
-    draws = [rng.integers(0, len(base), size) for _ in range(LIMITED_BATCHES[kind])]
+    draws = [rng.integers(0, len(base), size) for _ in range(LIMITS[kind][1])]
     with group_of(limit_mib) as group:
         read, began, wall = bytes_read(), time.process_time(), time.monotonic()
         for rows in draws:
@@ -301,35 +301,27 @@ def growth(counts: int) -> dict[str, Any]:
 
 
 def limit() -> dict[str, Any]:
-    """Rates from an array that is larger than memory and from the same array without a limit, in turns."""
+    """Rates from an array that is larger than memory and from the same array without a limit."""
     found = {}
-    for title, kind in KINDS.items():
+    for title, (mib, _) in LIMITS.items():
+        shape = KINDS[title]["shape"]
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / "images.npy"
-            count = TIMES_THE_LIMIT * (LIMIT_MIB << 20) // int(np.prod(kind["shape"]))
-            write_array(path, (count, *kind["shape"]))
-            runs: dict[str, list[dict[str, float]]] = {"limited": [], "from disk": [], "from memory": []}
-            for _ in range(2):
-                for how, mib in (("limited", LIMIT_MIB), ("from disk", 0), ("from memory", 0)):
-                    if how == "from memory":
-                        path.read_bytes()
-                    else:
-                        forget(path)
-                    runs[how].append(in_process("limited", str(path), title, mib))
-        means = {
-            how: {key: round(float(np.mean([one[key] for one in each])), 2) for key in each[0]}
-            for how, each in runs.items()
-        }
-        found[title] = {
-            "samples": count,
-            "array_mib": TIMES_THE_LIMIT * LIMIT_MIB,
-            "limit_mib": LIMIT_MIB,
-            **means,
-        }
+            count = TIMES_THE_LIMIT * (mib << 20) // int(np.prod(shape))
+            write_array(path, (count, *shape))
+            runs = {}
+            for how, bound in (("limited", mib), ("from disk", 0), ("from memory", 0)):
+                if how == "from memory":
+                    path.read_bytes()
+                else:
+                    forget(path)
+                one = in_process("limited", str(path), title, bound)
+                runs[how] = {key: round(value, 2) for key, value in one.items()}
+        found[title] = {"samples": count, "array_mib": TIMES_THE_LIMIT * mib, "limit_mib": mib, **runs}
         for rate in ("samples_per_second", "samples_per_processor_second"):
-            found[title][f"{rate}, limited to memory"] = round(
-                means["limited"][rate] / means["from memory"][rate], 3
-            )
+            for other in ("from disk", "from memory"):
+                ratio = runs["limited"][rate] / runs[other][rate]
+                found[title][f"{rate}, limited to {other}"] = round(ratio, 3)
         print(title, json.dumps(found[title], indent=1), flush=True)
     return found
 
@@ -359,6 +351,30 @@ def manifests() -> dict[str, Any]:
     return {"points": points}
 
 
+def page(result: dict[str, Any]) -> str:
+    """The result for people."""
+    lines = ["# Data sets that grow", "", f"Processor seconds of one core ({result['machine']}).", ""]
+    for title, found in result.get("growth", {}).items():
+        lines += [f"## {title}", "", *table(found["points"]), ""]
+        planned = next(name for name in found if name.startswith("extrapolated"))
+        rows = [{"figure": name} | found[planned][name] for name in found[planned]]
+        lines += [f"A straight line, {planned}; residual: of the largest point.", "", *table(rows), ""]
+    for title, found in result.get("limit", {}).items():
+        runs = [{"run": how} | one for how, one in found.items() if isinstance(one, dict)]
+        size = f"{found['array_mib']} MiB of images, {found['limit_mib']} MiB allowed"
+        lines += [f"## {title}: {size}", "", *table(runs), ""]
+    if "rows" in result:
+        lines += ["## Manifests until the first batch", "", *table(result["rows"]["points"]), ""]
+    return "\n".join(lines)
+
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """Rows as a table of Markdown."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    head = [f"| {' | '.join(name.replace('_', ' ') for name in names)} |", "|---" * len(names) + "|"]
+    return head + [f"| {' | '.join(str(row.get(name, '')) for name in names)} |" for row in rows]
+
+
 def main() -> None:
     """Measure everything, or one part of it anew, and write the result."""
     from medauc.files import write_text_atomically
@@ -377,6 +393,7 @@ def main() -> None:
     result = (json.loads(RESULT.read_text()) if RESULT.exists() else {}) | result
     result["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, one used"
     write_text_atomically(RESULT, json.dumps(result, indent=2) + "\n")
+    write_text_atomically(RESULT.with_suffix(".md"), page(result))
 
 
 if __name__ == "__main__":
