@@ -70,7 +70,7 @@ class ShardShuffledBatchSampler(ResumableBatchSampler):
             for kind in torch.bincount(classes.long()).nonzero().flatten().tolist()
         ]
         self._ends = torch.tensor([len(order) for order in self._orders]).cumsum(0)
-        self._drawn = 0
+        self._positions: list[int] = []  # of the next sample of each class
         self._begin(0)
 
     def __len__(self) -> int:
@@ -108,7 +108,7 @@ class ShardShuffledBatchSampler(ResumableBatchSampler):
         self._turn, self._drawn = turn, 0
         order = permutation(int(self._ends[-1]), f"{self.seed}/{turn}/classes")
         self._kinds = torch.bucketize(order, self._ends, right=True).to(torch.int8)
-        self._positions: list[int] = [0] * len(self._orders)  # of the next sample of each class
+        self._positions = [0] * len(self._orders)
         self._stretches = [Stretch(0, []) for _ in self._orders]
 
     def _next_part(self) -> Part:

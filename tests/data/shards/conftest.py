@@ -43,6 +43,7 @@ class Faults:
     ranges: bool = True  # whether parts are sent
     seconds: float = 0.0  # before an answer
     gone: bool = False  # no tar file is to be had
+    lost_after: int | None = None  # tar files, after which the line is dead
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # path and range
 
     def fetched(self, ending: str = ".tar", *, parts: bool = False) -> list[str]:
@@ -64,6 +65,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not path.is_file() or (is_tar and faults.gone):
             self.send_error(404)
             return
+        if is_tar and faults.lost_after is not None:
+            faults.lost_after -= 1
+            if faults.lost_after < 0:
+                self.close_connection = True
+                return
         if is_tar and faults.errors:
             faults.errors -= 1
             self.send_error(503)

@@ -140,6 +140,26 @@ def test_patients_that_stay_together_need_all_shards(shards):
     ImageDataModule(found, 16, 0.5, seed=0, keep_groups=True, window=100)
 
 
+def test_a_training_whose_line_dies_is_resumed_to_the_same_result(shards, serve, tmp_path, monkeypatch):
+    """The line dies in the second epoch; what was kept was too little to go on."""
+    largest = max(path.stat().st_size for path in shards.glob("*.tar"))
+    monkeypatch.setenv("MEDAUC_STREAM_LIMIT", str(12 * largest / 1e9))
+    recipe = _recipe(training={"max_epochs": 3, "patience": None}, sampling={"batch_size": 16, "window": 2})
+    train(load_shards(shards), recipe, tmp_path / "undisturbed")
+    address, faults = serve(shards)
+    found = load_shards(address)
+    faults.lost_after = 32  # of 17 training shards and 5 of validation an epoch
+    with pytest.raises(InputError, match=r"no connection; 8 attempts.*--resume") as caught:
+        train(found, recipe, tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    epochs = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[1:]
+    assert len(epochs) == 1
+    faults.lost_after = None
+    train(load_shards(address), recipe, tmp_path / "run", resume=True)
+    for name in ("predictions.csv", "checkpoints/best.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
+
+
 def test_short_epochs_go_through_the_whole_set(source, tmp_path):
     """Scored and saved after 4 batches each; together the batches of the long epoch."""
     for share in (0.5, None):
