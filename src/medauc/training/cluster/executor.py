@@ -1,10 +1,8 @@
 """An executor on a Ray cluster: units become tasks, those of a node that died are begun again elsewhere."""
 
-import logging
 import os
 import re
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +13,7 @@ from typing import Any, Self
 
 from medauc.errors import InputError
 from medauc.files import write_bytes_atomically, write_text_atomically
+from medauc.training.cluster.connection import connect, last_line
 from medauc.training.cluster.freight import (
     Answer,
     Order,
@@ -72,7 +71,7 @@ class RayExecutor:
             raise ValueError(
                 f"an executor needs 1 or more jobs and threads, got {jobs}, {threads}, GPUs {gpus}"
             )
-        self._ray, self._is_ours = _connect(address)
+        self._ray, self._is_ours = connect(address)
         has_gpus = self._ray.cluster_resources().get("GPU", 0) > 0
         self.threads = threads
         self.gpus = float(has_gpus) if gpus is None else gpus
@@ -175,7 +174,7 @@ class RayExecutor:
         except errors.WorkerCrashedError:
             return self._after_death(task, KILLED)
         except errors.RayError as error:
-            return self._end(task, Outcome(task.unit, _last_line(error), str(error)))
+            return self._end(task, Outcome(task.unit, last_line(error), str(error)))
         return self._take(task, answer)
 
     def _take(self, task: "_Task", answer: Answer) -> Outcome | None:
@@ -255,48 +254,6 @@ class _Task:
     attempt: int = 1
     lost: int = 0
     sends_files: bool = False
-
-
-def _connect(address: str) -> tuple[Any, bool]:
-    """Join a cluster; the module of Ray, and whether this call joined it."""
-    url = f"--executor ray://{address}"
-    try:
-        import ray
-    except ModuleNotFoundError:
-        raise InputError(f"{url}: Ray is not installed; pip install 'medauc[ray]'") from None
-    if ray.is_initialized():
-        return ray, False
-    if address != "auto":
-        _require_answer(address, url)
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # Ray raises of every kind
-        raise InputError(
-            f"{url}: {_last_line(error)}; this machine must be a node of the cluster: "
-            f"ray start {'--head' if address == 'auto' else f'--address={address} --num-cpus=0'}"
-        ) from error
-    # Without this Ray prints the last lines of a dead node's log on standard output.
-    ray._private.worker._worker_logs_enabled = False
-    return ray, True
-
-
-def _require_answer(address: str, url: str) -> None:
-    """Ray itself would try for a minute, and end the process."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 2**16:
-        raise InputError(f"{url}: write ray://HOST:PORT, as `ray start --head` tells it, or ray://auto")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except OSError as error:
-        raise InputError(
-            f"{url}: nobody answers there ({error.strerror or error}); is the head running?"
-        ) from None
-
-
-def _last_line(error: BaseException) -> str:
-    """What an exception of Ray says, less the traceback that it carries along."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
 
 
 def _await(path: Path) -> None:
