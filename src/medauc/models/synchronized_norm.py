@@ -27,7 +27,7 @@ def synchronize_norm(network: nn.Module, device: str) -> nn.Module:
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             # In place, since branches that are left out at random hang on these layers by hooks.
             layer.__class__ = GlobalBatchNorm if device == "cpu" else nn.SyncBatchNorm
-            layer.process_group = None  # all processes, for torch's
+            layer.process_group = None  # type: ignore[assignment]  # all processes, for torch's
     return network
 
 

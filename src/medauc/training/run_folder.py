@@ -12,6 +12,7 @@ from medauc.data import Dataset
 from medauc.data.npz import file_md5
 from medauc.errors import InputError
 from medauc.files import require_writable, telling_full, write_text_atomically
+from medauc.training import ranks
 from medauc.training.inputs import Inputs
 from medauc.training.recipe import Recipe, differing_keys, parse_recipe, read_recipe
 
@@ -37,6 +38,7 @@ class Provenance:
     data_notes: tuple[str, ...] = ()  # what was decided in loading own files
     ids_hashed: str | None = None  # mark of the salt (mark_of_salt); None: plain ids
     asked: dict[str, int] | None = None  # batch sizes of the recipe that did not fit into memory
+    processes: int = 1  # that trained together when it was begun
     inputs: Inputs | None = None  # None for an ensemble: each of its networks has its own
 
     @classmethod
@@ -57,6 +59,7 @@ class Provenance:
             platform=f"{platform.system()} {platform.machine()}",
             device=device,
             threads=torch.get_num_threads(),
+            processes=ranks.world_size(),
             part=dataset.part,
             data_notes=dataset.notes,
             ids_hashed=None if dataset.salt is None else mark_of_salt(dataset.salt),
