@@ -2,6 +2,7 @@
 
 import mmap
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ def read_ahead(base: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> None:
     advice = getattr(mmap, "MADV_WILLNEED", None)  # Windows has none
     if advice is None or getattr(base, "_mmap", None) is None or rows.size * base[:1].nbytes > _MOST:
         return
-    for start, length in places(base, rows):
-        base._mmap.madvise(advice, start, length)  # type: ignore[attr-defined]
+    with suppress(OSError):  # it is advice: a file system may refuse it
+        for start, length in places(base, rows):
+            base._mmap.madvise(advice, start, length)  # type: ignore[attr-defined]
 
 
 def places(base: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
