@@ -94,7 +94,7 @@ def _packed(sizes: Ints, folds: int) -> Ints:
     ([0, 1, 2], [1, 0, 1, 1])
     """
     if len(sizes) == folds:
-        return np.arange(folds)
+        return np.arange(folds, dtype=np.int64)
     filled, found = np.zeros(folds, np.int64), np.empty(len(sizes), np.int64)
     for value in np.argsort(-sizes, kind="stable"):
         found[value] = np.argmin(filled)

@@ -68,7 +68,8 @@ def _fetch(url: str, file: BinaryIO) -> None:
             progressbar=sys.stderr.isatty(), chunk_size=_CHUNK, headers=headers, hooks={"response": begin}
         )
         try:
-            return fetch(url, file, None)
+            fetch(url, file, None)
+            return
         except (requests.exceptions.ChunkedEncodingError, requests.ConnectionError, requests.Timeout):
             if not file.tell():  # nothing ever came: nobody is there
                 raise
