@@ -4,6 +4,7 @@ They are started by torchrun or by ``medauc train --devices`` (:mod:`medauc.trai
 function here does its work and nothing else.
 """
 
+import atexit
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ def is_first() -> bool:
 
 @contextmanager
 def joined(device: str) -> Iterator[None]:
-    """Meet the other processes, unless it was done before.
+    """Meet the other processes, unless they have met before; they stay together until they end.
 
     Args:
         device: "cpu", "cuda", of which each process takes the GPU of its number, or "auto", GPUs if there are any.
@@ -70,22 +71,25 @@ def joined(device: str) -> Iterator[None]:
         InputError: the host has fewer GPUs than processes.
         LostProcess: another process ended or could not be reached.
     """
-    if not several() or _Group.waiting is not None:
+    if not several():
         yield
         return
-    # Stopping is always a kill: whatever a process waits for, it ends at once.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with _telling_loss():
-        _meet(device)
-        yield
-        # Not after an error: the others may wait in any collective, and are ended by the launcher.
-        _part()
+        if _Group.waiting is None:
+            _meet(device)
+        try:
+            yield
+        except BaseException:
+            _leave_the_end_to_the_launcher()
+            raise
 
 
 def _meet(device: str) -> None:
     import torch
     from torch import distributed
 
+    # Stopping is always a kill: whatever a process waits for, it ends at once.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     on_gpu = device != "cpu" and torch.cuda.is_available()
     if on_gpu:
         if local_rank() >= torch.cuda.device_count():
@@ -97,14 +101,15 @@ def _meet(device: str) -> None:
     backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
     distributed.init_process_group(backend, timeout=STEP_LIMIT)
     _Group.waiting = distributed.new_group(timeout=WORK_LIMIT, backend="gloo")
+    # Not before: processes that parted cannot meet a second time by the same store.
+    atexit.register(distributed.destroy_process_group)
 
 
-def _part() -> None:
+def _leave_the_end_to_the_launcher() -> None:
+    """After an error the others may wait in any collective: nothing is to be agreed with them."""
     from torch import distributed
 
-    distributed.barrier(_Group.waiting)
-    _Group.waiting = None
-    distributed.destroy_process_group()
+    atexit.unregister(distributed.destroy_process_group)
 
 
 def decided(work: Callable[[], T]) -> T:
