@@ -63,6 +63,9 @@ def train(
 ) -> Run:
     """Train, restore the best weights by validation AUC, score validation and test once, evaluate.
 
+    In processes that torchrun started all of them call it alike and train one network together: ``batch_size`` is that
+    of all, the result that of one process, and the first one writes the folder (docs/scale.md).
+
     Args:
         dataset: data with train, val and test splits; with ``training.selection: last`` the validation split may
             be empty: exactly ``max_epochs`` are trained and the last weights kept. The test split of a search is
