@@ -135,14 +135,16 @@ def memory_group(request):
 def test_a_worker_that_the_kernel_kills(tmp_path, settings, memory_group):
     """The worker enters a group whose memory ends above what half the batch needs."""
     large = [*settings, "data.size=48", "data.phantom.n_train=300", "model.width=24", "training.max_epochs=1"]
-    whole = recipe_of(large, "sampling.batch_size=256", HALVE)
-    half = Unit(tmp_path / "half", "phantom2d", recipe_of(large, "sampling.batch_size=128"))
-    unit = Unit(tmp_path / "run", "phantom2d", whole, part=Confined(memory_group))
+    confined = Confined(memory_group)
+    half = Unit(tmp_path / "half", "phantom2d", recipe_of(large, "sampling.batch_size=128"), part=confined)
+    unit = Unit(
+        tmp_path / "run", "phantom2d", recipe_of(large, "sampling.batch_size=256", HALVE), part=confined
+    )
     with LocalExecutor(1, threads=1) as executor:
         (measured,) = executor.run([half])
     assert measured.error is None
-    assert measured.peak_mib is not None
-    (memory_group / "memory.limit_in_bytes").write_text(str(int(measured.peak_mib + 50) * 2**20))
+    needed = int((memory_group / "memory.max_usage_in_bytes").read_text())
+    (memory_group / "memory.limit_in_bytes").write_text(str(int(1.3 * needed)))
     with LocalExecutor(1, threads=1) as executor:
         (outcome,) = executor.run([unit])
     assert outcome.error is None

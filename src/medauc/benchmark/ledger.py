@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
@@ -122,7 +123,7 @@ def add_rows(path: Path, rows: Iterable[Row]) -> list[Row]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock")):
+        with writing(path):
             old = read_ledger(path)
             known = {row.identity for row in old}
             new = []
@@ -136,6 +137,15 @@ def add_rows(path: Path, rows: Iterable[Row]) -> list[Row]:
     except OSError as error:
         raise InputError(f"{path}: cannot write the ledger ({error.strerror or error})") from None
     return new
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Be the only process that writes a ledger, or tables beside it, and remove what a killed one left half-written."""
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        for leftover in path.parent.glob(".*.tmp"):
+            leftover.unlink()
+        yield
 
 
 def _text(rows: Iterable[Row]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from medauc.benchmark.ledger import LEDGER, read_ledger
+from medauc.benchmark.ledger import LEDGER, read_ledger, writing
 from medauc.benchmark.measured import Measured
 from medauc.benchmark.paired import Pair
 from medauc.benchmark.summary import Standing, Summary, published, ranks_within, summarize
@@ -81,8 +81,11 @@ def write_summary(folder: Path) -> Summary | None:
         return None
     summary = summarize(rows, folder)
     try:
-        write_text_atomically(folder / "table.md", markdown(summary))
-        write_text_atomically(folder / "table.csv", frame(summary).to_csv(index=False, lineterminator="\n"))
+        with writing(folder / LEDGER):
+            write_text_atomically(folder / "table.md", markdown(summary))
+            write_text_atomically(
+                folder / "table.csv", frame(summary).to_csv(index=False, lineterminator="\n")
+            )
     except OSError as error:
         raise InputError(f"{folder}: cannot write the tables ({error.strerror or error})") from None
     return summary

@@ -122,6 +122,7 @@ def _found(
     if not resume:
         return None
     run.require_same(recipe, provenance)
+    run.remove_leftovers()
     return Evaluation.read(run.evaluation) if run.evaluation.exists() else None
 
 

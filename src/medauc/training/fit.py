@@ -157,6 +157,7 @@ def _found(
     if not resume:
         return recipe, None
     recipe = run.require_same(recipe, provenance)
+    run.remove_leftovers()  # of a finished run too: its report may have been half-written
     return recipe, Evaluation.read(run.evaluation) if run.evaluation.exists() else None
 
 

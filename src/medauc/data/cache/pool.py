@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from medauc.data.cache.rows import RowJob, write_rows
 
+_KILLED = f"signal {int(signal.SIGKILL)}"
 Rows = NDArray[np.int64]
 Failed = list[tuple[int, str]]  # rows and reasons
 _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1") | {
@@ -70,8 +72,11 @@ class _Workers:
         self._closed = False
         self._lock = threading.Lock()
 
-    def run(self, rows: list[tuple[int, str]]) -> Failed:
-        """Have rows prepared; where that kills the worker, each by itself, to find the one."""
+    def run(self, rows: list[tuple[int, str]], again: bool = True) -> Failed:
+        """Have rows prepared; where that ends the worker, each by itself, to find the one.
+
+        A file is not to blame for a worker that was killed from outside: it is tried ``again``.
+        """
         try:
             return self._worker().run(rows)
         except _Died as death:
@@ -79,6 +84,8 @@ class _Workers:
                 raise
             self._mine.worker = None
             if len(rows) == 1:
+                if again and str(death) == _KILLED:
+                    return self.run(rows, again=False)
                 return [(rows[0][0], f"reading it ended the process ({death})")]
             return [failure for row in rows for failure in self.run([row])]
 
@@ -95,10 +102,20 @@ class _Workers:
             with self._lock:
                 if self._closed:
                     raise _Died("closed")
-                worker = _Worker(self._job)
+                worker = self._start()
                 self._all.append(worker)
             self._mine.worker = worker
         return worker
+
+    def _start(self) -> "_Worker":
+        """Start one, once more if it is killed from outside."""
+        try:
+            return _Worker(self._job)
+        except _Died as death:
+            if str(death) == _KILLED:
+                return _Worker(self._job)
+            # Else every file would be blamed for it.
+            raise RuntimeError(f"a worker process of the cache does not start ({death})") from None
 
 
 class _Died(Exception):
@@ -116,21 +133,13 @@ class _Worker:
             text=True,
             env=os.environ | _ENVIRONMENT,
         )
-        try:
-            self._send(job.to_json())
-            started = bool(self._answer())
-        except _Died:
-            started = False
-        if not started:  # else every file would be blamed for it
-            raise RuntimeError(f"a worker process of the cache does not start ({self._end()})")
+        self._send(job.to_json())
+        self._answer()
 
     def run(self, rows: list[tuple[int, str]]) -> Failed:
         """Have rows prepared."""
         self._send(json.dumps(rows))
-        line = self._answer()
-        if not line:
-            raise _Died(self._end())
-        answer: Any = json.loads(line)
+        answer: Any = json.loads(self._answer())
         if isinstance(answer, dict):
             raise OSError(answer["errno"], answer["strerror"])
         return [(int(row), str(reason)) for row, reason in answer]
@@ -150,7 +159,10 @@ class _Worker:
 
     def _answer(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        line = self._process.stdout.readline()
+        if not line.endswith("\n"):
+            raise _Died(self._end())
+        return line
 
     def _end(self) -> str:
         code = self._process.wait()
