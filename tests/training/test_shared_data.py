@@ -4,15 +4,20 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from fixtures.few import Few
 from medauc.data import PhantomSpec, load_dataset
 from medauc.data.mapped import MappedImages
 from medauc.training import shared_data
+from medauc.training.executor import LocalExecutor
+from medauc.training.plan import resolve_recipe
 from medauc.training.scratch import make_scratch
 from medauc.training.shared_data import SharedData
+from medauc.training.unit import Unit
 
 SPEC = PhantomSpec(n_train=60, n_val=40, n_test=40)
 
@@ -77,3 +82,31 @@ def test_scratch_of_killed_processes_is_removed_and_that_of_others_kept(tmp_path
     own = make_scratch()
     assert {path.name for path in tmp_path.iterdir()} == {own.name, alive.name}
     assert own.stat().st_mode & 0o077 == 0, "nobody else may put data there"
+
+
+@pytest.mark.slow
+def test_two_workers_map_one_file_and_train_as_one_process_would(tmp_path):
+    counts = ["data.phantom.n_train=5000", "data.phantom.n_val=50", "data.phantom.n_test=50"]
+    small = ["data.size=64", "model.width=4", "model.stem=imagenet", "training.max_epochs=1"]
+    recipe = resolve_recipe("phantom2d", overrides=[*counts, *small, "data.phantom.prevalence=0.3"]).recipe
+    notes = tmp_path / "notes"
+    units = [
+        Unit(tmp_path / str(seed), "phantom2d", recipe, seed, part=Few(notes, 40), device="cpu")
+        for seed in range(2)
+    ]
+    with LocalExecutor(jobs=2, threads=1) as executor:
+        assert [outcome.error for outcome in executor.run(units)] == [None, None]
+        assert executor._shared is not None
+        lines = notes.read_text().splitlines()
+        assert len(lines) == 2
+        assert len(set(lines)) == 1
+        assert lines[0].startswith(str(executor._shared))
+        left = executor._shared
+    assert not left.exists()
+    with LocalExecutor(jobs=1, threads=1) as alone:
+        (outcome,) = alone.run([replace(units[1], folder=tmp_path / "alone")])
+    assert outcome.error is None
+    assert notes.read_text().splitlines()[2] == "memory"
+    assert (tmp_path / "alone" / "predictions.csv").read_bytes() == (
+        tmp_path / "1" / "predictions.csv"
+    ).read_bytes()
