@@ -228,7 +228,9 @@ def _finish(search: "Search", plan: "Plan") -> None:
     found = write_result(search)
     folder = search.place.folder
     write_search_page(folder.page, found)
-    typer.echo(found.counts + (f"; stopped {found.ending}" if found.ending else ""))
+    typer.echo(
+        found.counts + (f"; stopped {found.ending}" if found.ending and len(found.rows) < search.most else "")
+    )
     if search.elsewhere:
         typer.echo(
             f"{search.elsewhere} trainings go on in other processes, whose end will write the result anew"

@@ -44,11 +44,11 @@ class Chooser:
     def choose(self) -> Job | None:
         """The next job, made this process's own; None when there is none to begin, for now or for good."""
         with self._presence.deciding():
+            if self._time_is_up():
+                return None
             trials = self._book.trials()
             if (left := self._left_behind(trials)) is not None:
                 return left
-            if self._time_is_up():
-                return None
             new = self._wants_trial(trials)
             further = self._race(trials, early=new)
             if further is not None:
@@ -99,7 +99,7 @@ class Chooser:
         if gain >= error:
             return False
         self._book.ending = (
-            f"after {len(known)} trials, a further one is expected to gain {gain:.4f} at most, less than the standard "
+            f"after {len(known)} trials: the next is expected to gain {gain:.4f} at most, less than the standard "
             f"error {error:.4f} of the leader's mean over seeds"
         )
         return True
@@ -107,4 +107,3 @@ class Chooser:
     def _time_is_up(self, share: float = 1.0) -> bool:
         minutes = self._limits.minutes
         return minutes is not None and time.monotonic() - self._start >= 60 * share * minutes
-

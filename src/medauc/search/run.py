@@ -22,6 +22,7 @@ from medauc.search.processes import Presence, wait_until_free
 from medauc.search.storage import open_storage, open_study
 from medauc.training.ensemble_folder import EnsembleFolder
 from medauc.training.executor import Executor
+from medauc.training.origin import require_unseen
 from medauc.training.plan import Plan
 from medauc.training.run_folder import RunFolder
 from medauc.training.unit import Outcome, Unit
@@ -83,8 +84,10 @@ class Search:
 
     @property
     def elsewhere(self) -> int:
-        """How many trainings other processes are at, once this one has ended its own."""
-        return sum(len(trial.unfinished) for trial in self.book.trials())
+        """How many trainings other processes are at."""
+        trials, here = self.book.trials(), self._presence
+        owners = [trial.seeds[seed].owner for trial in trials for seed in trial.unfinished]
+        return sum(owner != here.token and here.is_alive(owner) for owner in owners)
 
     def run(
         self, executor: Executor, limits: Limits, tell: Tell = lambda job, result, given_up: None
@@ -209,9 +212,12 @@ def open_search(
         **options: of :class:`~medauc.search.job.Workplace`.
 
     Raises:
-        InputError: the folder holds another search or cannot be written, the storage cannot be reached, or a class
-            is too rare for the folds.
+        InputError: the folder holds another search or cannot be written, the storage cannot be reached, a class is too
+            rare for the folds, or the weights to start from have seen what the folds hold out.
     """
+    weights = plan.recipe.model.weights
+    if weights is not None and definition.folds is not None:
+        require_unseen(Path(weights), plan.dataset.name, plan.dataset.md5)
     folder = SearchFolder(out)
     if out.is_dir() and any(out.iterdir()) and not folder.definition.exists() and not folder.lock.exists():
         raise InputError(f"{out}: not empty and not a search; name another folder with --out")
