@@ -88,7 +88,7 @@ def test_a_node_killed_in_mid_run_loses_nothing(tmp_path, tiny_settings, trained
         begun = (hurt / "metrics.csv").read_bytes()
         cluster.kill(other)
         assert not (hurt / "evaluation.json").exists()
-        output, errors = process.communicate(timeout=600)
+        output, errors = process.communicate(timeout=1200)
     assert process.returncode == 0, errors
     assert errors.count(f"node {other} of the cluster is lost; what it trained goes on elsewhere") == 1
     assert sum("test AUC 0." in line or "test AUC 1." in line for line in output.splitlines()) == 3
@@ -133,7 +133,7 @@ def test_a_node_that_shares_no_files_gets_the_data_and_gives_the_run_back(
             return bool(own) or process.poll() is not None
 
         wait_for(trains_elsewhere, process)
-        output, errors = process.communicate(timeout=600)
+        output, errors = process.communicate(timeout=1200)
     assert process.returncode == 0, (output, errors)
     assert not own[0].is_relative_to(tmp_path)
     assert not own[0].parent.exists(), "the node keeps nothing"
@@ -186,7 +186,7 @@ def test_a_dead_process_is_tried_once_more(tmp_path, tiny_settings, cluster):
     for name in ("once", "always"):
         (tmp_path / name).mkdir()
     process = cluster.drive([sys.executable, "-c", DYING, cluster.url, *tiny_settings], tmp_path)
-    output, errors = process.communicate(timeout=600)
+    output, errors = process.communicate(timeout=1200)
     assert process.returncode == 0, errors
     lines = output.splitlines()
     assert lines[0] == "places 2"
@@ -199,6 +199,6 @@ def test_a_dead_process_is_tried_once_more(tmp_path, tiny_settings, cluster):
 def test_networks_of_an_ensemble_are_trained_on_the_nodes(tmp_path, tiny_settings, cluster):
     train = command(cluster, "train", "phantom2d", "--members", 2, *settings(*tiny_settings), "--out", "both")
     process = cluster.drive(train, tmp_path)
-    _, errors = process.communicate(timeout=600)
+    _, errors = process.communicate(timeout=1200)
     assert process.returncode == 0, errors
     assert len(list((tmp_path / "both" / "members").glob("seed*/evaluation.json"))) == 2
