@@ -1,23 +1,19 @@
 """Files made to harm: bombs, lies, traps and secrets. Each is refused, quickly, in one line."""
 
-import bz2
 import gzip
 import io
 import os
-import pickle
 import shutil
 import threading
 import zipfile
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pydicom
 import pytest
 from PIL import Image
 
+from fuzz.fuzz_bombs import BOMBS, NIFTI, PAIRED_BOMBS, meta_image_of, nifti_of, tiff_of
 from fuzz.fuzz_corpus import dicom_bytes, dicom_object, every_seed
 from fuzz.fuzz_victim import Victim
 from medauc.data.readers import (
@@ -30,8 +26,6 @@ from medauc.data.readers import (
     read_image,
 )
 
-NIFTI = nibabel.Nifti1Image(np.zeros((4, 4, 4), np.int16), np.eye(4)).to_bytes()
-
 
 def refused(path: Path, limits: Limits | None = None) -> str:
     with pytest.raises(UnreadableImage) as caught:
@@ -40,111 +34,6 @@ def refused(path: Path, limits: Limits | None = None) -> str:
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
     return message
-
-
-def nifti_of(sides: tuple[int, ...], dtype: int = 4) -> bytearray:
-    """A NIfTI header that declares a shape, with few values."""
-    data = bytearray(NIFTI)
-    data[40:56] = np.array([len(sides), *sides, *[1] * (7 - len(sides))], "<i2").tobytes()
-    data[70:72] = np.array([dtype], "<i2").tobytes()
-    return data
-
-
-def zeros(count: int, pack: Callable[[], "zlib._Compress"]) -> bytes:
-    """``count`` zero bytes, packed; one piece repeated, so that the checksum at the end is that of another file."""
-    machine = pack()
-    first, again = (machine.compress(bytes(2**20)) + machine.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
-    return first + again * (count // 2**20 - 1) + machine.flush()
-
-
-def png_of(width: int, height: int) -> bytes:
-    """A PNG that declares a size and holds one row's worth of nothing."""
-    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x00\x00\x00\x00"
-    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
-        for kind, body in chunks
-    )
-
-
-def nrrd_of(size: int, encoding: str, values: bytes) -> bytes:
-    return (
-        f"NRRD0004\ntype: uchar\ndimension: 3\nsizes: {size} {size} {size}\nencoding: {encoding}\n\n".encode()
-        + values
-    )
-
-
-def meta_image_of(size: int, packed: bool, values: bytes, place: str = "LOCAL") -> bytes:
-    return (
-        f"ObjectType = Image\nNDims = 3\nBinaryData = True\nCompressedData = {packed}\nDimSize = {size} {size} {size}\n"
-        f"ElementType = MET_UCHAR\nElementDataFile = {place}\n".encode()
-        + values
-    )
-
-
-def deflated_dicom() -> bytes:
-    """A deflated file of a kilobyte a megabyte, 2 GiB in all."""
-    header = dicom_object(np.zeros((4, 4), np.uint8))
-    header.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
-    whole = dicom_bytes(header)
-    start = 144 + int.from_bytes(whole[140:144], "little")
-    return whole[:start] + zeros(2**31, lambda: zlib.compressobj(9, zlib.DEFLATED, -15))
-
-
-def lying_npy(shape: str, dtype: str = "<f8") -> bytes:
-    """A .npy whose header declares a shape that is not there."""
-    head = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
-    return b"\x93NUMPY\x02\x00" + len(head).to_bytes(4, "little") + head.encode() + bytes(64)
-
-
-def packed_npz() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.npy", "w") as member:
-        head = lying_npy("(40000, 40000)", "|u1")
-        member.write(head[:-64])
-        member.write(bytes(2**22))
-    return buffer.getvalue()
-
-
-BOMBS: dict[str, Callable[[], bytes]] = {
-    "png 60000 x 60000": lambda: png_of(60_000, 60_000),
-    "png of 2 billion columns": lambda: png_of(2**31 - 1, 1),
-    "nifti that lies": lambda: bytes(nifti_of((32767, 32767, 32767))),
-    "nifti of no size": lambda: bytes(nifti_of((4, 0, 4))),
-    "nifti of negative size": lambda: bytes(nifti_of((4, -4, 4))),
-    "nifti gz that lies": lambda: gzip.compress(bytes(nifti_of((30000, 30000, 2)))),
-    "nifti gz bomb": lambda: (
-        gzip.compress(bytes(nifti_of((2000, 2000, 500))))
-        + zeros(2**31, lambda: zlib.compressobj(9, zlib.DEFLATED, 31))
-    ),
-    "nifti with values at 2e9": lambda: bytes(NIFTI[:108] + np.array([2e9], "<f4").tobytes() + NIFTI[112:]),
-    "mgh that lies": lambda: np.array([1, 30000, 30000, 30000, 1, 3], ">i4").tobytes().ljust(400, b"\0"),
-    "nrrd that lies": lambda: nrrd_of(60_000, "raw", b""),
-    "nrrd gzip bomb": lambda: nrrd_of(
-        1100, "gzip", zeros(2**31, lambda: zlib.compressobj(9, zlib.DEFLATED, 31))
-    ),
-    "nrrd bzip2 bomb": lambda: nrrd_of(1100, "bzip2", bz2.compress(bytes(2**24))),
-    "nrrd text that lies": lambda: nrrd_of(600, "ascii", b"1 2 3"),
-    "nrrd of one long line": lambda: b"NRRD0004\n" + b"a" * 2**25,
-    "mha zlib bomb": lambda: meta_image_of(1100, True, zeros(2**31, lambda: zlib.compressobj(9))),
-    "mha of 1e30": lambda: meta_image_of(10**30, False, b""),
-    "deflated dicom bomb": deflated_dicom,
-    "dicom of 65535 x 65535": lambda: dicom_bytes(
-        dicom_object(np.zeros((4, 4), np.uint8), Rows=65535, Columns=65535)
-    ),
-    "dicom of many frames": lambda: dicom_bytes(
-        dicom_object(np.zeros((4, 4), np.uint8), NumberOfFrames=2**31 - 1)
-    ),
-    "npy that lies": lambda: lying_npy("(1000000, 1000000)"),
-    "npy with a huge header": lambda: lying_npy("(" + "1," * 40_000 + ")"),
-    "npy of objects": lambda: lying_npy("(2, 2)", "|O"),
-    "npz bomb": packed_npz,
-    "pickle": lambda: pickle.dumps({"images": [1]}),
-    "zip": lambda: b"PK\x03\x04" + bytes(50),
-    "text": lambda: b"no image\n" * 100,
-    "one byte": lambda: b"\0",
-    "html": lambda: b"<!DOCTYPE html><html>please log in</html>",
-}
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +49,81 @@ def test_bombs_and_lies(tmp_path: Path, victim: Victim, name: str) -> None:
     assert answer["outcome"] == "refused", answer
     assert answer["peak_mib"] < 1024, answer
     assert answer["seconds"] < 5, answer
+
+
+@pytest.mark.parametrize("name", PAIRED_BOMBS)
+def test_bombs_and_lies_of_two_files(tmp_path: Path, victim: Victim, name: str) -> None:
+    files = PAIRED_BOMBS[name]()
+    for file, content in files.items():
+        (tmp_path / file).write_bytes(content)
+    answer = victim.read(tmp_path / next(iter(files)))
+    assert answer["outcome"] == "refused", answer
+    assert answer["peak_mib"] < 1024, answer
+    assert answer["seconds"] < 5, answer
+
+
+def test_pages_in_a_circle_are_one_page(tmp_path: Path, victim: Victim) -> None:
+    (tmp_path / "a.tif").write_bytes(tiff_of({}, bytes(16), following=8))
+    answer = victim.read(tmp_path / "a.tif")
+    assert (answer["outcome"], answer["seconds"] < 5) == ("read", True), answer
+    assert read_image(tmp_path / "a.tif").shape == (4, 4)
+
+
+def test_an_archive_is_read_in_place_whatever_its_members_are_called(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(folder / "a.npz", "w") as archive, archive.open("../../evil.npy", "w") as member:
+        np.save(member, np.ones((3, 4), np.uint8))
+    assert read_image(folder / "a.npz").shape == (3, 4)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [folder / "a.npz"]
+
+
+@pytest.mark.parametrize("kind", [seed.name for seed in every_seed()])
+@pytest.mark.parametrize("harm", ["half", "empty", "text", "zeros"])
+def test_every_format_cut_emptied_or_replaced_is_refused(tmp_path: Path, kind: str, harm: str) -> None:
+    (seed,) = (seed for seed in every_seed() if seed.name == kind)
+    path = seed.write(tmp_path)
+    whole = path.read_bytes()
+    text = b"see the archive\n" * 50
+    path.write_bytes(
+        {"half": whole[: len(whole) // 2], "empty": b"", "text": text, "zeros": bytes(5000)}[harm]
+    )
+    message = refused(path)
+    if harm in ("text", "zeros"):
+        assert "is of no known image format" in message
+    if harm == "empty":
+        assert "is empty; copy it again or leave it out" in message
+
+
+@pytest.mark.parametrize("kind", [seed.name for seed in every_seed() if seed.beside])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
+def test_values_beside_a_header_that_are_cut_are_refused(tmp_path: Path, kind: str, share: float) -> None:
+    (seed,) = (seed for seed in every_seed() if seed.name == kind)
+    header = seed.write(tmp_path)
+    ending, content = seed.beside[0]
+    header.with_name(f"seed{ending}").write_bytes(content[: int(share * len(content))])
+    message = refused(header)
+    assert "is empty" in message or "ends after" in message
+
+
+def test_links_among_slices_are_no_slices(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    for folder in (inside, outside):
+        folder.mkdir()
+        for place in range(2):
+            header = dicom_object(
+                np.zeros((4, 4), np.int16),
+                SOPInstanceUID=pydicom.uid.generate_uid(entropy_srcs=[f"{folder}{place}"]),
+                ImagePositionPatient=[0, 0, place + 2 * (folder == outside)],
+                ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+                PixelSpacing=[1, 1],
+            )
+            (folder / f"{place}.dcm").write_bytes(dicom_bytes(header))
+    for place in range(2):
+        (inside / f"link{place}.dcm").symlink_to(outside / f"{place}.dcm")
+    image = read_image(inside)
+    assert image.pixels.shape[0] == 2
+    assert image.notes == ("2 files beside the series are no DICOM images",)
 
 
 def test_an_honest_bomb_is_read_within_the_limit(tmp_path: Path, victim: Victim) -> None:

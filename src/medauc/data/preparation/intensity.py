@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from medauc.data.readers import MedicalImage
 
 # Low and high in Hounsfield units, level -+ width / 2: the typical values of D. J. Bell, A. Murphy et al., "Windowing
-# (CT)", radiopaedia.org/articles/windowing-ct. Presets of viewers differ; OHIF has liver at 150, 90 and bone at 2500, 480.
+# (CT)", radiopaedia.org/articles/windowing-ct. Presets of viewers differ; OHIF: liver 150, 90, bone 2500, 480.
 CT_WINDOWS: dict[str, tuple[float, float]] = {
     "lung": (-1350, 150),  # width 1500, level -600
     "soft_tissue": (-150, 250),  # 400, 50 (abdomen)

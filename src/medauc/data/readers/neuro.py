@@ -18,6 +18,8 @@ from medauc.data.readers.values import Inflated, native, read_values, rescaled
 _MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 # Extensions of a header stand before the values; more than this is no header any more.
 _LARGEST_OFFSET = 64 * 2**20
+# Attributes of AFNI are text, of which nibabel takes a second for ten megabytes.
+_LARGEST_TEXT = 4 * 2**20
 _NO_POSITION = "its header does not say how it lies in the patient (qform and sform code 0)"
 
 
@@ -77,7 +79,12 @@ def _header(file: Any, kind: Format) -> Any:
 
     if kind == "AFNI":
         afni: Any = AFNIHeader
-        return afni.from_fileobj(io.StringIO(file.read(_LARGEST_OFFSET).decode("latin-1")))
+        attributes = file.read(_LARGEST_TEXT + 1)
+        if len(attributes) > _LARGEST_TEXT:
+            raise Refusal(
+                f"its header is longer than {_LARGEST_TEXT // 2**20} MiB: the file is damaged; leave it out"
+            )
+        return afni.from_fileobj(io.StringIO(attributes.decode("latin-1")))
     head = file.read(540)
     parse: Any
     if kind == "MGH":

@@ -11,7 +11,7 @@ from typing import Any
 
 _LOGGERS = ("pydicom", "nibabel", "nibabel.global", "PIL")
 # What stands after a colon or in quotes may be a value of the file, and values may name a patient.
-_FOREIGN_TEXT = re.compile(r"[:'\"`\n\[{<].*", re.DOTALL)
+_FOREIGN_TEXT = re.compile(r"(?:[:\"`\n\[{<]|(?<!n)'|'(?!t\b)).*", re.DOTALL)  # can't is a word
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 from medauc.data.readers.image import MedicalImage, Refusal
 from medauc.data.readers.limits import Limits
+from medauc.data.readers.tiff_pages import pages_of
 from medauc.data.readers.values import native
 
 _SIXTEEN = "16-bit colour was reduced to 8 bits a channel"
@@ -39,7 +40,9 @@ def read_raster(path: Path, kind: Literal["PNG", "JPEG", "TIFF"], limits: Limits
         ):
             # Pillow 13.0 reads rows of such a file with the length of its columns.
             raise Refusal("is an unpacked TIFF that lies on its side by its orientation tag; save it upright")
-        pages = getattr(image, "n_frames", 1)
+        pages = pages_of(path, limits.max_slices) if kind == "TIFF" else getattr(image, "n_frames", 1)
+        if pages > limits.max_slices:
+            raise Refusal(f"has more than {limits.max_slices} pages; save it as several files")
         if kind == "TIFF" and pages > 1:
             return _volume(image, pages, limits)
         notes = _notes_before_decoding(image, path, kind)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medauc.data.readers.dicom.elements import value, whole
+from medauc.data.readers.dicom.pixel_data import check_whole
 from medauc.data.readers.dicom.sequences import items_of
 from medauc.data.readers.dicom.source import Source
 from medauc.data.readers.image import Refusal
@@ -62,9 +63,10 @@ def decoded(source: Source, layout: Layout, limits: Limits) -> Iterator[npt.NDAr
     """Frames one after the other, ``(rows, columns)`` or ``(rows, columns, 3)`` in RGB.
 
     Raises:
-        Refusal: The transfer syntax needs a codec that is not installed, or frames are missing.
+        Refusal: The transfer syntax needs a codec that is not installed, or pixels are missing.
     """
     installed_decoder(source.syntax)
+    check_whole(source.stream, source.start, *source.header.original_encoding)
     count = 0
     for frame in described(_frames(source, layout, limits)):
         if frame.shape != layout.shape:
@@ -104,7 +106,8 @@ def described(frames: Iterator[npt.NDArray[Any]]) -> Iterator[npt.NDArray[Any]]:
         ) from None
     except RuntimeError:
         raise Refusal(
-            "its compressed pixels are damaged or of a kind that no installed codec decodes"
+            "its compressed pixels are damaged or of a kind that no installed codec decodes; save it uncompressed or "
+            "leave it out"
         ) from None
 
 

@@ -28,6 +28,8 @@ class Source:
         header: The elements needed for reading, without pixels (a pydicom data set).
         syntax: UID of the transfer syntax; guessed where the file does not say it.
         pixels: What pydicom decodes frames from: the file, its unpacked content, or a whole data set.
+        stream: The file or its unpacked content.
+        start: Where its pixels start.
         notes: What was repaired.
     """
 
@@ -35,6 +37,8 @@ class Source:
     header: Any
     syntax: str
     pixels: Any
+    stream: BinaryIO
+    start: int
     notes: tuple[str, ...] = ()
 
 
@@ -72,16 +76,19 @@ def _source(path: Path, file: MeteredFile, limits: Limits, keywords: Sequence[st
         header = pydicom.dcmread(
             stream, stop_before_pixels=True, force=True, specific_tags=tags, defer_size=_DEFER
         )
+    start = stream.tell()
     prepare_sequences(header, stream, stream.left)
     if syntax:
-        return Source(path, header, syntax, stream)
+        return Source(path, header, syntax, stream, stream, start)
     syntax = _guessed_syntax(header)
     limits.check_bytes(2 * path.stat().st_size, "the file")
     file.seek(0)
     with file.metered(MOST_READS):  # this time with pixels
         whole = pydicom.dcmread(file, force=True)
     whole.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
-    return Source(path, header, syntax, whole, ("its transfer syntax is not stated and was guessed",))
+    return Source(
+        path, header, syntax, whole, file, start, ("its transfer syntax is not stated and was guessed",)
+    )
 
 
 def _file_header(file: BinaryIO) -> tuple[Any, int]:
