@@ -138,6 +138,22 @@ def drawn(lengths: Numbers, most: int, stream: str) -> Numbers:
     return np.sort(order[place < most])
 
 
+class OneEmptyBatch:
+    """What a process has that shares a split with more processes than there are samples.
+
+    >>> list(OneEmptyBatch())
+    [[]]
+    """
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return 1
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the batch."""
+        yield []
+
+
 class BoundedBatches:
     """Bags in their order, in batches of at most ``size`` bags and ``images`` images; a larger bag stands alone.
 

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from medauc.data.bags import BagSplit
-from medauc.data.batches import ArrayDataset, BagDataset, Batch, BoundedBatches
+from medauc.data.batches import ArrayDataset, BagDataset, Batch, BoundedBatches, OneEmptyBatch
 from medauc.data.dataset import Dataset, Split
 from medauc.data.shards.images import ShardedImages
 from medauc.errors import InputError
@@ -182,7 +182,7 @@ class ImageDataModule(pl.LightningDataModule):
         size = -(-self.batch_size // num_replicas)
         if not len(shard) and len(split):  # Lightning would leave out the hooks of a process without batches
             empty = BagDataset(split) if isinstance(split, BagSplit) else ArrayDataset(split)
-            return DataLoader(empty, batch_sampler=[[]], collate_fn=_as_it_is)
+            return DataLoader(empty, batch_sampler=OneEmptyBatch(), collate_fn=_as_it_is)
         if isinstance(split, BagSplit):
             images = None if self.max_images is None else size * self.max_images
             batches = BoundedBatches(list(shard), split.lengths, size, images)

@@ -101,7 +101,8 @@ class _Normalize(torch.autograd.Function):
         factor = scale if weight is None else scale * weight
         slope, level = (factor / count) * sums * torch.stack([scale, torch.ones_like(scale)])
         shape = [1, -1] + [1] * (features.dim() - 2)
-        through = torch.addcmul((level - slope * mean).view(shape), features, slope.view(shape))
+        centred = features - mean.view(shape)
+        through = torch.addcmul(level.view(shape), centred, slope.view(shape))
         own = (None, None) if weight is None else (by_weight, by_bias)
         return direct.sub_(through), *own, None
 
