@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from medauc.data import PhantomSpec, load_dataset
+from medauc.training import resolve_recipe
 
 COUNTS = {"n_train": 40, "n_val": 40, "n_test": 40, "prevalence": 0.3}
 RECIPE = [f"data.phantom.{key}={value}" for key, value in COUNTS.items()] + [
@@ -47,7 +48,7 @@ def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.02)
 
 
-def test_a_killed_search_goes_on_as_if_nothing_had_been_and_its_best_recipe_trains(invoke, start, tmp_path):
+def test_a_killed_search_goes_on_as_if_nothing_had_been(invoke, start, tmp_path):
     whole = invoke("tune", "phantom2d", *TINY, "--trials", "4", "--out", "whole")
     assert whole.status == 0, whole.err
     killed = start("--trials", "4", "--out", "killed")
@@ -67,14 +68,14 @@ def test_a_killed_search_goes_on_as_if_nothing_had_been_and_its_best_recipe_trai
         assert set(pd.read_csv(predictions)["split"]) == {"val"}, "test is never scored"
     assert not list((tmp_path / "whole").rglob("*.ckpt")) + list((tmp_path / "whole").rglob("*.safetensors"))
 
-    trained = invoke("train", "phantom2d", "--recipe", "whole/best.yaml", "--out", "best", "--device", "cpu")
-    assert trained.status == 0, trained.err
-    rows = pd.read_csv(tmp_path / "best" / "metrics.csv")
+    best = resolve_recipe("phantom2d", recipe=str(tmp_path / "whole" / "best.yaml")).recipe
     found = table(tmp_path / "whole").sort_values("auc", ascending=False).iloc[0]
-    assert len(rows) == found["training.max_epochs"]
+    assert best.training.max_epochs == found["training.max_epochs"]
+    assert best.optim.lr == found["optim.lr"]
 
 
-def test_test_may_hold_anything(invoke, tmp_path):
+@pytest.mark.slow
+def test_test_may_hold_anything_and_the_best_recipe_trains(invoke, tmp_path):
     """Other images and targets in test change no figure of a search."""
     data = load_dataset("phantom2d", size=12, phantom=PhantomSpec(**COUNTS))
     arrays = {f"{name}_images": split.images for name, split in data.splits.items()}
@@ -101,16 +102,16 @@ def test_test_may_hold_anything(invoke, tmp_path):
         assert made.status == 0, made.err
         found.append(table(tmp_path / f"of {name}"))
     pd.testing.assert_frame_equal(*found)
+    trained = invoke("train", "one.npz", "--recipe", "of one/best.yaml", "--out", "best", "--device", "cpu")
+    assert trained.status == 0, trained.err
+    assert (tmp_path / "best" / "report.html").exists()
 
 
 def test_what_is_wrong_is_told_in_one_line(invoke, tmp_path):
     space = tmp_path / "space.yaml"
     space.write_text("optim.lr: {low: 1, high: 1000}\n")
     kept = {
-        (
-            "--space",
-            "space.yaml",
-        ): "space.yaml: optim.lr is 1000.0: Input should be less than or equal to 100",
+        ("--space", "space.yaml"): "space.yaml: optim.lr is 1000: Input should be less than or equal to 100",
         ("--space", "none.yaml"): "none.yaml: cannot read the search space",
         ("--folds", "3"): "--folds 3: the objective is the validation split; add --objective kfold",
         ("--storage", "nonsense"): "--storage nonsense: not a URL such as postgresql://user@host/database",
