@@ -87,6 +87,7 @@ def _parsed(raw: Any, data_set: Any) -> Any:
     content = MeteredBytes(raw.value)
     encoding = getattr(data_set, "original_character_set", None) or default_encoding
     how = (raw.is_implicit_VR, raw.is_little_endian, len(raw.value), encoding)
+    items: Any
     try:
         with content.metered(data_set.allowance.reads):
             items = read_sequence(content, *how)
