@@ -132,6 +132,7 @@ class WindowedOrder(Order):
         # Windows of about equal size: a last one of a single shard would be no mixture.
         self._count = -(-len(self._numbers) // shards.window)
         self._turn: tuple[int, list[list[int]], list[int]] | None = None
+        self._ahead: tuple[int, int, list[int]] = (-1, -1, [])
 
     def __len__(self) -> int:
         """Number of members."""
@@ -156,10 +157,13 @@ class WindowedOrder(Order):
             cycle, position = cycle + 1, 0
         windows, ends = self._windows(cycle)
         number = bisect_right(ends, position)
-        found = windows[number : number + 2]
-        if len(found) < 2:
-            found = [*found, self._windows_of(cycle + 1)[0]]
-        return list(dict.fromkeys(self._numbers[place] for window in found for place in window))
+        if self._ahead[:2] != (cycle, number):  # asked at every batch, another at every window
+            found = windows[number : number + 2]
+            if len(found) < 2:
+                found = [*found, self._windows_of(cycle + 1)[0]]
+            shards = dict.fromkeys(self._numbers[place] for window in found for place in window)
+            self._ahead = cycle, number, list(shards)
+        return self._ahead[2]
 
     def _start(self, place: int) -> int:
         return self._ends[place - 1] if place else 0

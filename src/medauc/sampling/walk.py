@@ -19,21 +19,22 @@ class Walk:
 
     def __init__(self, order: Order) -> None:
         self._order = order
+        self._size = len(order)
         self._held: list[int] = []
         self._turn(0)
 
     def __len__(self) -> int:
         """Number of members."""
-        return len(self._order)
+        return self._size
 
     def due(self, batch: Container[int]) -> int:
         """The next member that ``batch`` does not hold; the next one of all if it holds the rest of the turn."""
-        if not self._held and self._offset == len(self):
+        if not self._held and self._offset == self._size:
             self._turn(self._cycle + 1)
         for member in self._held:
             if member not in batch:
                 return member
-        for position in range(self._offset, len(self)):
+        for position in range(self._offset, self._size):
             member = self._at(position)
             if member not in batch:
                 return member

@@ -17,6 +17,7 @@ from medauc.errors import InputError
 
 LIMIT_VARIABLE = "MEDAUC_STREAM_LIMIT"
 DEFAULT_LIMIT = 20 * 10**9  # bytes
+_CLAIM = ".coming"
 _THREADS = 4  # shards fetched at a time
 _ABANDONED = 3600.0  # seconds without a byte
 
@@ -69,11 +70,11 @@ class FolderStore(Store):
 
     def __init__(self, folder: Path, files: Sequence[StoredFile]) -> None:
         super().__init__(files)
-        self.folder = folder
+        self._paths = [folder / file.name for file in files]
 
     def here(self, shard: int) -> Path:
         """The file."""
-        return self.folder / self.files[shard].name
+        return self._paths[shard]
 
     def whole(self, shard: int) -> Path:
         """The file."""
@@ -141,8 +142,11 @@ class StreamStore(Store):
         with FileLock(self.folder / f"{file.name}.lock"):
             found = self.here(shard)
             if found is None:
-                self._make_room(file)
-                fetch_file(f"{self.address}/{file.name}", path, file)
+                claim = self._make_room(file)
+                try:
+                    fetch_file(f"{self.address}/{file.name}", path, file)
+                finally:
+                    claim.unlink(missing_ok=True)
         return path
 
     def part(self, shard: int, start: int, length: int) -> bytes:
@@ -172,8 +176,8 @@ class StreamStore(Store):
                 f"variable {LIMIT_VARIABLE}, in GB"
             )
 
-    def _make_room(self, file: StoredFile) -> None:
-        """Remove what was not used for longest, until ``file`` fits."""
+    def _make_room(self, file: StoredFile) -> Path:
+        """Remove what was not used for longest, until ``file`` fits; return what holds its place until it is there."""
         from filelock import FileLock
 
         if file.bytes > self.limit:
@@ -182,22 +186,29 @@ class StreamStore(Store):
                 f"raise it with the variable {LIMIT_VARIABLE}, in GB"
             )
         with FileLock(self.folder / "room.lock"):
-            kept = []
             self._remove_leftovers()
+            coming, kept = 0, []  # what comes meanwhile is counted twice rather than not
+            for path in self.folder.glob(f"*{_CLAIM}"):
+                with suppress(OSError):  # it has come
+                    coming += path.stat().st_size
             for path in self.folder.glob("*.tar"):
                 with suppress(OSError):  # removed meanwhile
                     found = path.stat()
                     kept.append((found.st_mtime, found.st_size, path))
-            total = sum(size for _, size, _ in kept) + file.bytes
+            total = sum(size for _, size, _ in kept) + coming + file.bytes
             for _, size, path in sorted(kept):
                 if total <= self.limit:
                     break
                 path.unlink(missing_ok=True)
                 total -= size
+            claim = self.folder / f"{file.name}{_CLAIM}"
+            with claim.open("wb") as place:
+                place.truncate(file.bytes)  # a hole, which takes no disk
+        return claim
 
     def _remove_leftovers(self) -> None:
         """Remove what killed processes had begun to fetch."""
-        for path in self.folder.glob(".*.tmp"):
+        for path in (*self.folder.glob(".*.tmp"), *self.folder.glob(f"*{_CLAIM}")):
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > _ABANDONED:
                     path.unlink()
