@@ -102,6 +102,8 @@ def test_a_patient_at_two_sites_is_refused() -> None:
     dataset = made(np.arange(40) // 4, site=sites)
     with pytest.raises(InputError, match=r"10 patients have samples in two folds by site, '0' for one"):
         assign_folds(dataset, 2, seed=0, by="site")
+    with pytest.raises(InputError, match="two folds by site, named where --hash-ids is left out"):
+        assign_folds(dataset.with_hashed_ids("a secret"), 2, seed=0, by="site")
     alone = replace(dataset, train=replace(dataset.train, groups=dataset.train.ids))
     alone = replace(alone, val=replace(dataset.val, groups=dataset.val.ids))
     assert np.bincount(assign_folds(alone, 2, seed=0, by="site")).tolist() == [20, 20]

@@ -42,9 +42,12 @@ def folds_by_value(dataset: Dataset, folds: int, column: str) -> Ints:
     same = groups[order][1:] == groups[order][:-1]
     crossing = groups[order][1:][same & (found[order][1:] != found[order][:-1])]
     if len(crossing):
+        who = (
+            f"{str(crossing[0])!r} for one" if dataset.salt is None else "named where --hash-ids is left out"
+        )
         raise InputError(
-            f"{dataset.name}: {len(np.unique(crossing))} patients have samples in two folds by {column}, "
-            f"{str(crossing[0])!r} for one; give each patient one {column}, or leave those samples out"
+            f"{dataset.name}: {len(np.unique(crossing))} patients have samples in two folds by {column}, {who}; "
+            f"give each patient one {column}, or leave those samples out"
         )
     return found
 
