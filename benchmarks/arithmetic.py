@@ -32,8 +32,9 @@ class Assumptions:
     passes: float = 4  # times that each kept activation crosses that memory in a step
     gpu_memory: float = 80e9  # bytes
     batch_a_gpu: float = 64  # images
-    gpus_a_host: float = 8
-    cores_a_host: float = 64
+    step_overhead: float = 6e-3  # seconds that a step takes at least: some 400 kernels are launched from Python
+    gpus_a_host: float = 8  # GPUs
+    cores_a_host: float = 64  # cores
     host_network: float = 3e9  # bytes a second that a host reads from storage (25 Gbit/s)
     link_in_host: float = 2e11  # bytes a second between GPUs of a host
     link_between: float = 2.5e10  # bytes a second between hosts (200 Gbit/s)
@@ -78,7 +79,7 @@ def cost(kind: dict[str, Any], inputs: dict[str, Any], images: float, gpus: int,
     scored = images * given.share_validation
     auc = inputs["evaluation_seconds"]["auc"]["10000000"] * scored * log2(max(scored, 2)) / (1e7 * log2(1e7))
     return Cost(
-        network=images * image / gpus,
+        network=steps * max(given.batch_a_gpu * image, given.step_overhead),
         all_reduce=steps * reduced,
         reading=images * kind["stored_bytes"] / (hosts * given.host_network),
         feeding=images * kind["feeding_seconds"] / gpus,
@@ -87,7 +88,7 @@ def cost(kind: dict[str, Any], inputs: dict[str, Any], images: float, gpus: int,
 
 
 ADVICE = {
-    "network": "more GPUs; a smaller `model.width`; `training.precision`",
+    "network": "more GPUs; a larger batch; a smaller `model.width`; `training.precision`",
     "all_reduce": "a larger `sampling.batch_size`; GPUs of one host",
     "reading": "a faster or a local disk, more hosts; smaller `data.size`",
     "feeding": "one process a GPU is too few: smaller `data.size`, more hosts",

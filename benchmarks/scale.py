@@ -32,8 +32,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "96^3 NIfTI": {"counts": (25, 50, 100, 200), "planned": 10_000, "shape": (96, 96, 96), "batch": 4},
 }
 # MiB beside what the process has taken before (Python and torch, about 220), and batches that read more than that.
-LIMITS = {"64x64 PNG": (64, 400), "96^3 NIfTI": (128, 100)}
+LIMITS = {"64x64 PNG": (64, 400), "96^3 NIfTI": (256, 75)}
 TIMES_THE_LIMIT = 3
+FEW = (
+    5  # batches without reading ahead, each of which reads gigabytes where the disk's read-ahead is megabytes
+)
 ROWS = (100_000, 1_000_000)
 
 
@@ -144,19 +147,22 @@ def stepper(kind: str) -> Any:
     return step
 
 
-def limited(path: str, kind: str, limit_mib: int) -> dict[str, float]:
+def limited(path: str, kind: str, limit_mib: int, ahead: bool = True) -> dict[str, float]:
     """Random training batches of an array on disk, in a process that may use so much memory; 0 for any."""
     import torch
 
+    from medauc.data import mapped
     from medauc.data.mapped import MappedImages
 
+    if not ahead:
+        mapped.read_ahead = lambda base, rows: None
     torch.set_num_threads(1)
     step, size = stepper(kind), KINDS[kind]["batch"]
     base = np.load(path, mmap_mode="r")
     images = MappedImages(base, np.arange(len(base)))
     step(images[:2])
     rng = np.random.default_rng(0)
-    draws = [rng.integers(0, len(base), size) for _ in range(LIMITS[kind][1])]
+    draws = [rng.integers(0, len(base), size) for _ in range(LIMITS[kind][1] if ahead else FEW)]
     with group_of(limit_mib) as group:
         read, began, wall = bytes_read(), time.process_time(), time.monotonic()
         for rows in draws:
@@ -311,12 +317,13 @@ def limit() -> dict[str, Any]:
             count = TIMES_THE_LIMIT * (mib << 20) // int(np.prod(shape))
             write_array(path, (count, *shape))
             runs = {}
-            for how, bound in (("limited", mib), ("from disk", 0), ("from memory", 0)):
+            ways = (("limited", mib), ("from disk", 0), ("from memory", 0), ("limited, rows one by one", mib))
+            for how, bound in ways:
                 if how == "from memory":
                     path.read_bytes()
                 else:
                     forget(path)
-                one = in_process("limited", str(path), title, bound)
+                one = in_process("limited", str(path), title, bound, "one by one" not in how)
                 runs[how] = {key: round(value, 2) for key, value in one.items()}
         found[title] = {"samples": count, "array_mib": TIMES_THE_LIMIT * mib, "limit_mib": mib, **runs}
         for rate in ("samples_per_second", "samples_per_processor_second"):
