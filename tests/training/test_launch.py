@@ -36,6 +36,13 @@ def test_the_first_error_is_the_cause_and_not_those_that_were_ended_for_it() -> 
     assert (number, str(error), type(error)) == (1, "no such file", InputError)
 
 
+def test_the_launchers_own_end_of_the_others_is_not_the_cause() -> None:
+    """They may end within the second in which the first error was told."""
+    failures = {0: failure(-15, 100), 1: failure(2, 100, "no such file"), 2: failure(-15, 99)}
+    assert _cause(failures)[0] == 1
+    assert _cause({0: failure(-15, 100), 1: failure(-9, 100)})[0] == 1
+
+
 def test_a_process_without_a_message() -> None:
     assert "process 3 ended without a message" in str(_told(3, failure(1, 0), []))
 

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -132,10 +133,15 @@ def _cores() -> int:
 
 def _cause(failures: "dict[int, ProcessFailure]") -> "tuple[int, ProcessFailure]":
     """Rank and failure of the process that ended first, which the others followed."""
-    killed = {number for number, failure in failures.items() if failure.exitcode < 0}
+    # By SIGTERM the launcher itself ends those that are left.
+    own = -signal.SIGTERM
+    killed = {
+        number for number, failure in failures.items() if failure.exitcode < 0 and failure.exitcode != own
+    }
 
-    def when(number: int) -> tuple[int, bool]:
-        return failures[number].timestamp - _NOTICED_LATE * (number in killed), number not in killed
+    def when(number: int) -> tuple[bool, int]:
+        failure = failures[number]
+        return failure.exitcode == own, failure.timestamp - _NOTICED_LATE * (number in killed)
 
     number = min(failures, key=when)
     return number, failures[number]
