@@ -74,7 +74,8 @@ def _slice(found: Found, key: str) -> Spec:
             shown, kept = zip(*chosen, strict=True)
             traces.append(_dots(shown, kept, name, colour, symbol))
     spec = _spec(traces, x=_axis(key), y=_axis("validation AUC"))
-    spec["layout"]["xaxis"] |= {"type": "log" if is_log else "linear" if numeric else "category"}
+    kind = "log" if is_log else "linear" if numeric else "category"
+    spec["layout"]["xaxis"] |= {"type": kind, "exponentformat": "power"}
     spec["layout"]["height"] = 280
     return spec
 

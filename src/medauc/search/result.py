@@ -2,6 +2,7 @@
 
 import statistics
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
@@ -63,7 +64,7 @@ def summarize(place: Workplace, book: Book) -> Found:
     )
     return Found(
         name=book.name,
-        dataset=definition.dataset,
+        dataset=Path(definition.dataset).name,
         objective=f"AUC, {folds}",
         sampler=definition.sampler,
         pruner=definition.pruner,
