@@ -75,6 +75,7 @@ def trained_here(tmp_path) -> Callable[[str, Recipe, int], list[bytes]]:
     return train
 
 
+@pytest.mark.slow
 def test_a_node_killed_in_mid_run_loses_nothing(tmp_path, tiny_settings, trained_here):
     recipe = [*tiny_settings, "training.max_epochs=16", "data.phantom.n_train=60"]
     with RayCluster() as cluster:
