@@ -9,6 +9,7 @@ import pytest
 
 from conftest import REPOSITORY, medauc_environment
 from fixtures.confined import Confined
+from medauc.benchmark.finished import row_of
 from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
 from medauc.training.executor import LocalExecutor
 from medauc.training.memory import OutOfMemory, lower_batch, telling_out_of_memory
@@ -85,7 +86,12 @@ def test_half_the_batch_is_tried_once_and_resumed_as_what_was_asked_for(tmp_path
     assert not lower_batch(tmp_path / "run", recipe), "once"
     (tmp_path / "run" / "evaluation.json").unlink()
     assert run_unit(Unit(tmp_path / "run", "phantom2d", recipe)).error is None
-    assert invoke("train", "phantom2d", "--resume", "--out", "run").status == 0
+    resumed = invoke("train", "phantom2d", "--resume", "--out", "run")
+    assert resumed.status == 0
+    assert "trained with batches of 8, since 16 did not fit into memory" in resumed.out
+    row = row_of(tmp_path / "run", name="mine", commit="", predictions="")
+    assert row.name == "mine (half the batch)", "it is not averaged with the others"
+    assert "sampling.batch_size" in row.changes
     other = recipe_of(settings, HALVE, "first_stage={max_epochs: 1}", "sampling.batch_size=32")
     assert "sampling.batch_size (16 -> 32)" in (
         run_unit(Unit(tmp_path / "run", "phantom2d", other)).error or ""

@@ -25,7 +25,8 @@ def row_of(
 
     Args:
         folder: the run folder, of one network or of an ensemble.
-        name: what the grid calls the recipe.
+        name: what the grid calls the recipe; " (half the batch)" is added where its batches did not fit into memory,
+            so that it is not averaged with trainings of whole ones.
         commit: the code that it was trained with.
         predictions: where the ledger finds the scores.
         wall_seconds: the whole time, data and prediction included, where it was measured.
@@ -64,7 +65,13 @@ def row_of(
         threads=provenance.threads,
         device=provenance.device,
         machine=provenance.platform.split()[-1],
-        name=name,
+        name=f"{name} (half the batch)" if name and _was_halved(folder) else name,
         fingerprint=fingerprint(recipe),
         predictions=predictions,
     )
+
+
+def _was_halved(folder: Path) -> bool:
+    """Whether the training, or one of an ensemble's, was begun anew with half the batch."""
+    runs = (RunFolder(path.parent) for path in folder.rglob("recipe.yaml"))
+    return any(run.read_recipe()[1].asked is not None for run in runs)
