@@ -147,54 +147,51 @@ def stepper(kind: str) -> Any:
     return step
 
 
-def limited(path: str, kind: str, limit_mib: int, ahead: bool = True) -> dict[str, float]:
-    """Random training batches of an array on disk, in a process that may use so much memory; 0 for any."""
+def limited(path: str, kind: str, group: str, ahead: bool) -> dict[str, float]:
+    """Random training batches of an array on disk, in a process that enters a control group once it has started."""
     import torch
 
     from medauc.data import mapped
-    from medauc.data.mapped import MappedImages
 
     if not ahead:
         mapped.read_ahead = lambda base, rows: None
     torch.set_num_threads(1)
     step, size = stepper(kind), KINDS[kind]["batch"]
     base = np.load(path, mmap_mode="r")
-    images = MappedImages(base, np.arange(len(base)))
+    images = mapped.MappedImages(base, np.arange(len(base)))
     step(images[:2])
     rng = np.random.default_rng(0)
     draws = [rng.integers(0, len(base), size) for _ in range(LIMITS[kind][1] if ahead else FEW)]
-    with group_of(limit_mib) as group:
-        read, began, wall = bytes_read(), time.process_time(), time.monotonic()
-        for rows in draws:
-            step(images[rows])
-        used = {"group_peak_mib": group()} if limit_mib else {}
-        return used | {
-            "samples_per_processor_second": size * len(draws) / (time.process_time() - began),
-            "samples_per_second": size * len(draws) / (time.monotonic() - wall),
-            "read_from_disk_per_pixel": (bytes_read() - read) / (size * len(draws) * base[0].nbytes),
-        }
+    if group:
+        (Path(group) / "cgroup.procs").write_text(str(os.getpid()))
+    read, began, wall = bytes_read(), processor_seconds(), time.monotonic()
+    for rows in draws:
+        step(images[rows])
+    return {
+        "samples_per_processor_second": size * len(draws) / (processor_seconds() - began),
+        "samples_per_second": size * len(draws) / (time.monotonic() - wall),
+        "read_from_disk_per_pixel": (bytes_read() - read) / (size * len(draws) * base[0].nbytes),
+    }
 
 
 @contextmanager
-def group_of(limit_mib: int) -> Iterator[Any]:
-    """Put this process into a control group below its own with a limit of memory; yields what tells its peak in MiB."""
+def group_of(limit_mib: int) -> Iterator[str]:
+    """A control group below this process's own that may use so much memory; "" for no limit."""
     if not limit_mib:
-        yield lambda: 0
+        yield ""
         return
     own = dict(line.split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().splitlines())
-    root, bound, peak = (
-        (Path("/sys/fs/cgroup/memory" + own["memory"]), "memory.limit_in_bytes", "memory.max_usage_in_bytes")
+    root, bound = (
+        (Path("/sys/fs/cgroup/memory" + own["memory"]), "memory.limit_in_bytes")
         if "memory" in own
-        else (Path("/sys/fs/cgroup" + own[""]), "memory.max", "memory.peak")
+        else (Path("/sys/fs/cgroup" + own[""]), "memory.max")
     )
     group = root / f"medauc_scale_{os.getpid()}"
     group.mkdir()
     try:
         (group / bound).write_text(str(limit_mib << 20))
-        (group / "cgroup.procs").write_text(str(os.getpid()))
-        yield lambda: int((group / peak).read_text()) / 2**20
+        yield str(group)
     finally:
-        (root / "cgroup.procs").write_text(str(os.getpid()))
         group.rmdir()
 
 
@@ -323,7 +320,8 @@ def limit() -> dict[str, Any]:
                     path.read_bytes()
                 else:
                     forget(path)
-                one = in_process("limited", str(path), title, bound, "one by one" not in how)
+                with group_of(bound) as group:
+                    one = in_process("limited", str(path), title, group, "one by one" not in how)
                 runs[how] = {key: round(value, 2) for key, value in one.items()}
         found[title] = {"samples": count, "array_mib": TIMES_THE_LIMIT * mib, "limit_mib": mib, **runs}
         for rate in ("samples_per_second", "samples_per_processor_second"):
