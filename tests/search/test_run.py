@@ -12,7 +12,10 @@ from fixtures.made_up_search import LR, MadeUp
 from medauc.data.folds import without_test
 from medauc.errors import InputError
 from medauc.search import Found, Limits, Stopped, TrialsFailed, write_result
+from medauc.search.job import Job
 from medauc.search.processes import Presence
+from medauc.search.pruning import GIVEN_UP, Pruning
+from medauc.search.storage import open_storage
 from medauc.training.recipe import parse_recipe, read_recipe
 
 
@@ -177,6 +180,23 @@ def test_what_a_living_process_is_at_is_left_to_it_and_a_dead_ones_is_taken_up(s
     executor = MadeUp()
     assert stage.search(definition, executor, Limits(trials=1, seeds=1))[0][1] == "complete"
     assert [unit.folder.parent.name for unit in executor.done] == ["0000"]
+
+
+def test_what_was_given_up_stays_so_when_its_process_dies_before_it_is_written_down(stage):
+    definition = stage.definition(LR)
+    with stage.open(definition) as search:
+        trial = search.book.begin()
+        unit = search.place.unit(Job(trial, 0), None)
+        unit.folder.mkdir(parents=True)
+        (unit.folder / "metrics.csv").write_text("stage,epoch\n1,0\n1,1\n")
+        pruning = unit.watch
+        assert isinstance(pruning, Pruning)
+        assert pruning(1, 0.1)
+        open_storage(None, stage.out).set_trial_user_attr(trial.optuna, GIVEN_UP, True)
+    executor = MadeUp()
+    found = stage.search(definition, executor, Limits(trials=2, seeds=1))
+    assert [state for _, state, *_ in found] == ["pruned", "complete"]
+    assert [unit.folder.parent.name for unit in executor.done] == ["0001"]
 
 
 def test_a_trial_that_a_process_died_over_before_it_had_values_leaves_no_gap(stages):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from medauc.search.definition import Definition
 from medauc.search.parameters import label
+from medauc.search.pruning import GIVEN_UP
 from medauc.search.samplers import make_pruner, make_sampler
 from medauc.search.space import Values
 from medauc.search.storage import open_study
@@ -49,6 +50,7 @@ class Trial:
         values: by ``key.path``.
         seeds: by number, the first being 0.
         curve: validation AUC by epoch, as the pruner saw it.
+        given_up: whether the pruner has spoken against it.
     """
 
     index: int
@@ -57,6 +59,7 @@ class Trial:
     values: Values
     seeds: Mapping[int, Seed]
     curve: Mapping[int, float]
+    given_up: bool = False
 
     @property
     def unfinished(self) -> list[int]:
@@ -179,6 +182,7 @@ def _trial(one: "FrozenTrial", further: Mapping[str, Any]) -> Trial:
         one.user_attrs["values"],
         dict(sorted(seeds.items())),
         one.intermediate_values,
+        GIVEN_UP in one.user_attrs,
     )
 
 

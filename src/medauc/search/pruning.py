@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.storages import BaseStorage
 
+GIVEN_UP = "given up"
+
 
 @dataclass(frozen=True)
 class Pruning:
@@ -44,7 +46,10 @@ class Pruning:
         known = storage.get_trial(self.trial).intermediate_values
         earlier = [value for step, value in known.items() if step < epochs]
         storage.set_trial_intermediate_value(self.trial, epochs, max([auc, *earlier]) if self.best else auc)
-        return not make_pruner(self.pruner, self.epochs).prune(study, storage.get_trial(self.trial))
+        if not make_pruner(self.pruner, self.epochs).prune(study, storage.get_trial(self.trial)):
+            return True
+        storage.set_trial_user_attr(self.trial, GIVEN_UP, True)  # a pruner asked twice may say another thing
+        return False
 
 
 @lru_cache(maxsize=1)

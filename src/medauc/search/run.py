@@ -20,6 +20,7 @@ from medauc.search.definition import Definition, SearchFolder
 from medauc.search.job import Job, Options, Workplace
 from medauc.search.processes import Presence, wait_until_free
 from medauc.search.storage import open_storage, open_study
+from medauc.training.elapsed import epochs_of
 from medauc.training.ensemble_folder import EnsembleFolder
 from medauc.training.executor import Executor
 from medauc.training.origin import require_unseen
@@ -134,6 +135,11 @@ class Search:
                 job = chooser.choose()
                 if job is None:
                     return
+                first, *_ = self.place.definition.parts
+                if job.seed == 0 and job.trial.given_up:  # its process died before it was written down
+                    job.epochs = epochs_of(self.place.folder.run(job.trial.index, 0, first))
+                    self._end(job, None, None, tell, given_up=True)
+                    continue
                 try:  # of a trial's first seed the first part alone: it may be given up
                     self._queue(job, self.place.definition.parts[: 1 if job.seed == 0 else None])
                 except InputError as error:  # each value is allowed, but not all together
@@ -153,7 +159,7 @@ class Search:
             return
         run = RunFolder(outcome.unit.folder)
         job.seconds += outcome.seconds
-        job.epochs += max(0, run.metrics.read_bytes().count(b"\n") - 1) if run.metrics.exists() else 0
+        job.epochs += epochs_of(run.path)
         if outcome.given_up:
             self._end(job, None, None, tell, given_up=True)
         elif outcome.error is not None:
