@@ -38,6 +38,7 @@ def test_a_training_and_its_resumption(expected, jumping_clock, invoke, tmp_path
     assert seconds.between(0, 600).all()
 
 
+@pytest.mark.slow
 def test_a_budget_of_time(jumping_clock, invoke, tmp_path, options):
     """A day that passes in a moment does not use it up."""
     finished = invoke("benchmark", "phantom2d", *options, "--seeds", "1", "--budget", "500", "--out", "grid")

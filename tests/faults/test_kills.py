@@ -38,7 +38,7 @@ def test_a_training_killed_a_few_times(tmp_path, settings):
     assert killed_in_forks("train", tmp_path, 3, [*settings, "training.max_epochs=2"])["kills"] >= 3
 
 
-ONE = ["training.max_epochs=4"]
+ONE, TWO = ["training.max_epochs=4"], ["training.max_epochs=2"]
 STAGES = ["training.max_epochs=3", "first_stage={max_epochs: 2}", "training.weight_averaging=ema"]
 FOLDS = ["training.max_epochs=2", "ensemble.folds=2", "ensemble.refit=true"]
 
@@ -46,8 +46,8 @@ FOLDS = ["training.max_epochs=2", "ensemble.folds=2", "ensemble.refit=true"]
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("verb", "more"),
-    [("train", ONE), ("train", STAGES), ("train", FOLDS), ("benchmark", ["training.max_epochs=2"])],
-    ids=["train", "two stages", "folds", "benchmark"],
+    [("train", ONE), ("train", STAGES), ("train", FOLDS), ("benchmark", TWO), ("tune", TWO)],
+    ids=["train", "two stages", "folds", "benchmark", "tune"],
 )
 def test_killed_fifty_times(tmp_path, settings, verb, more):
     assert killed_in_forks(verb, tmp_path, 50, [*settings, *more])["kills"] >= 50

@@ -26,6 +26,7 @@ def recipe_of(settings: list[str], *more: str) -> Recipe:
     return resolve_recipe("phantom2d", overrides=[*settings, *more]).recipe
 
 
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_is_told_or_halved(tmp_path, settings):
     large = [*settings, "data.size=48", "data.phantom.n_train=300", "model.width=24", "training.max_epochs=1"]
     path = os.pathsep.join([str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])

@@ -44,7 +44,13 @@ class Killer(threading.Thread):
             time.sleep(0.01)
 
 
-@pytest.mark.parametrize("side", [32, 1500], ids=["many rows at a time", "one row at a time"])
+@pytest.mark.parametrize(
+    "side",
+    [
+        pytest.param(32, id="many rows at a time"),
+        pytest.param(1500, id="one row at a time", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_workers_of_the_cache_are_replaced(tmp_path, monkeypatch, side):
     chance = np.random.default_rng(0)
     for number in range(40):

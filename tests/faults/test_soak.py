@@ -33,10 +33,6 @@ def assert_steady(held: list[dict[str, int]], trainings: int) -> None:
     assert last["kib"] - first["kib"] <= 4096 + 50 * trainings, "50 KiB a training are 5 MB in a hundred"
 
 
-def test_fifteen_trainings(tmp_path, settings):
-    assert_steady(soak(tmp_path, 15, [*settings, "training.max_epochs=1"]), 15)
-
-
 @pytest.mark.slow
 def test_two_hundred_trainings(tmp_path, settings):
     held = soak(tmp_path, 200, [*settings, "training.max_epochs=1"])

@@ -85,8 +85,8 @@ def build_grid(
         data_dir: folder of the catalog's files.
 
     Raises:
-        InputError: ``out`` cannot be written, unknown data set or recipe, invalid values, two recipes of one name, no data at hand, or a run
-            folder that was started with another recipe or other data.
+        InputError: ``out`` cannot be written, unknown data set or recipe, invalid values, two recipes of one name, no
+            data at hand, or a run folder that was started with another recipe or other data.
     """
     require_writable(out)
     here = folder_of_data(data_dir)
