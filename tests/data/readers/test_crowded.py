@@ -96,15 +96,8 @@ def test_a_header_of_endless_elements(tmp_path: Path, place: str) -> None:
         assert patient_id_of(path) is None
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "sequence",
-        pytest.param("data set", marks=pytest.mark.slow),
-        pytest.param("items", marks=pytest.mark.slow),
-        pytest.param("many small", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["data set", "sequence", "items", "many small"])
 def test_what_the_bound_costs(tmp_path: Path, place: str) -> None:
     """A million of them, just below the largest header; pydicom alone would take seven seconds and more."""
     path = tmp_path / "a.dcm"

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,10 @@ def refused(path: Path, limits: Limits | None = None) -> str:
 
 
 @pytest.fixture(scope="module")
-def victim() -> Victim:
-    return Victim()
+def victim() -> Iterator[Victim]:
+    child = Victim()
+    yield child
+    child.close()
 
 
 @pytest.mark.parametrize("name", BOMBS)
