@@ -65,7 +65,9 @@ def said_of_others(folder: Path) -> str | None:
         return None
     many = "1 file is named like an image and holds" if len(found) == 1 else None
     many = many or f"{len(found)} files are named like images and hold"
-    return f"{many} none that is read, left out: {', '.join(found[:3])}" + (", ..." if len(found) > 3 else ".")
+    return f"{many} none that is read, left out: {', '.join(found[:3])}" + (
+        ", ..." if len(found) > 3 else "."
+    )
 
 
 def parts_of(path: Path) -> tuple[str, str, str]:
