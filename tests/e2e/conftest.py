@@ -1,5 +1,6 @@
 """Small settings that make a whole training take a second or two."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,17 @@ def tiny_phantom(tiny: list[str]) -> list[str]:
     counts = {"n_train": 60, "n_val": 40, "n_test": 60, "prevalence": 0.3}
     phantom = [part for key, value in counts.items() for part in ("--set", f"data.phantom.{key}={value}")]
     return [*tiny, *phantom, "--set", "data.size=16", "--set", "sampling.batch_size=16"]
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Compute with as many threads as a process of its own has (``medauc_environment``): then bits are comparable."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 RUN_FILES = (

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -32,11 +33,17 @@ def start(home: Path, *more: str) -> "subprocess.Popen[str]":
     )
 
 
-def finish(home: Path, *more: str) -> str:
-    process = start(home, *more)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    return out
+@pytest.fixture
+def finish(invoke: Callable, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Run a grid to its end, its workers with one thread as those of ``start``; gives what it printed."""
+
+    def run(*more: str) -> str:
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        done = invoke("benchmark", *GRID, *more)
+        assert done.status == 0, done.err
+        return done.out
+
+    return run
 
 
 def epochs(folder: Path) -> int:
@@ -62,8 +69,8 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_grid_killed_again_and_again_ends_as_one_that_was_not(tmp_path):
-    finish(tmp_path, "--out", "whole")
+def test_a_grid_killed_again_and_again_ends_as_one_that_was_not(tmp_path, finish):
+    finish("--out", "whole")
     broken = tmp_path / "broken"
     stop_after(start(tmp_path, "--out", "broken"), broken, 2, signal.SIGKILL)
     before = epochs(broken)
@@ -75,7 +82,7 @@ def test_a_grid_killed_again_and_again_ends_as_one_that_was_not(tmp_path):
     assert "Traceback" not in said
     stamps = {path: path.stat().st_mtime_ns for path in broken.rglob("evaluation.json")}
     assert stamps
-    finish(tmp_path, "--out", "broken", "--jobs", "2")
+    finish("--out", "broken", "--jobs", "2")
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps, (
         "finished cells are not trained again"
     )
@@ -92,14 +99,14 @@ def test_a_grid_killed_again_and_again_ends_as_one_that_was_not(tmp_path):
     ]
     pd.testing.assert_frame_equal(*kept, check_exact=True)
 
-    again = finish(tmp_path, "--out", "broken")
+    again = finish("--out", "broken")
     assert "4 trainings, 4 finished" in again
     assert (broken / "table.md").read_text().count("| phantom2d_12 |") == 2
     assert not [path for path in broken.rglob("*") if path.suffix in (".log", ".tmp")]
 
 
 @pytest.mark.slow
-def test_a_worker_killed_at_a_random_moment_is_replaced(tmp_path):
+def test_a_worker_killed_at_a_random_moment_is_replaced(tmp_path, finish):
     process = start(tmp_path, "--out", "grid")
     while epochs(tmp_path / "grid") < 3:
         time.sleep(0.005)
@@ -108,7 +115,7 @@ def test_a_worker_killed_at_a_random_moment_is_replaced(tmp_path):
     os.kill(workers[0], signal.SIGKILL)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    finish(tmp_path, "--out", "whole")
+    finish("--out", "whole")
     assert content(tmp_path / "grid") == content(tmp_path / "whole")
     assert "failed" not in out
 

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -76,10 +77,14 @@ SETTINGS = [
 ]  # fmt: skip
 
 
-def start(home: Path, out: str, *more: str) -> "subprocess.Popen[str]":
+def arguments(home: Path, out: str, *more: str) -> list[str]:
     options = [part for setting in SETTINGS for part in ("--set", setting)]
+    return ["train", "phantom2d", *options, "--device", "cpu", "--out", str(home / out), *more]
+
+
+def start(home: Path, *given: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        medauc_arguments("train", "phantom2d", *options, "--device", "cpu", "--out", home / out, *more),
+        medauc_arguments(*arguments(home, *given)),
         cwd=home,
         env=medauc_environment(home),
         stderr=subprocess.PIPE,
@@ -100,11 +105,11 @@ def kill_in(process: "subprocess.Popen[str]", metrics: Path, epochs: int, how: s
     return stderr
 
 
-def test_killed_ensembles_end_bit_identical(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("one_thread")
+def test_killed_ensembles_end_bit_identical(tmp_path: Path, invoke: Callable) -> None:
     """Killed in the first fold, interrupted in the refit, resumed: nothing is trained twice, all is as without."""
-    whole = start(tmp_path, "whole")
-    _, stderr = whole.communicate(timeout=300)
-    assert whole.returncode == 0, stderr
+    whole = invoke(*arguments(tmp_path, "whole"))
+    assert whole.status == 0, whole.err
     members = tmp_path / "broken" / "members"
     kill_in(start(tmp_path, "broken"), members / "fold0-seed0" / "metrics.csv", 2, signal.SIGKILL)
     assert not (members / "fold1-seed100").exists()
@@ -114,9 +119,8 @@ def test_killed_ensembles_end_bit_identical(tmp_path: Path) -> None:
     assert "Traceback" not in said
     assert not (tmp_path / "broken" / "predictions.csv").exists()
     stamps = {path: path.stat().st_mtime_ns for path in members.glob("fold*/checkpoints/*")}
-    again = start(tmp_path, "broken", "--resume")
-    _, stderr = again.communicate(timeout=300)
-    assert again.returncode == 0, stderr
+    again = invoke(*arguments(tmp_path, "broken", "--resume"))
+    assert again.status == 0, again.err
     assert stamps == {path: path.stat().st_mtime_ns for path in members.glob("fold*/checkpoints/*")}
     for name in ("predictions.csv", "members.csv", "ensemble.json", "folds.csv", "evaluation.json"):
         assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name

@@ -1,8 +1,12 @@
-"""A run that was interrupted and resumed ends bit-identical to one that was not: real processes, real signals."""
+"""A run that was interrupted and resumed ends bit-identical to one that was not: real processes, real signals.
+
+What is interrupted has a process of its own; what runs to its end does so in this one, which has PyTorch already.
+"""
 
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -34,27 +38,25 @@ BAGS = [*ADAMW, "data.phantom.n_train=150", "data.phantom.bag_images=4", "data.b
 
 def train(home: Path, out: str, settings: list[str], *more: str) -> list[str]:
     options = [part for setting in SETTINGS + settings for part in ("--set", setting)]
-    return medauc_arguments("train", "phantom2d", *options, "--device", "cpu", "--out", home / out, *more)
+    return ["train", "phantom2d", *options, "--device", "cpu", "--out", str(home / out), *more]
 
 
-def finish(home: Path, arguments: list[str]) -> str:
-    done = subprocess.run(
-        arguments,
-        cwd=home,
-        env=medauc_environment(home),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def finish(invoke: Callable, one_thread: None) -> Callable[[list[str]], str]:
+    """Run a training to its end; gives what it printed."""
+
+    def run(arguments: list[str]) -> str:
+        done = invoke(*arguments)
+        assert done.status == 0, done.err
+        return done.out
+
+    return run
 
 
 def interrupt(home: Path, arguments: list[str], folder: Path, epochs: int, how: signal.Signals) -> str:
     """Start a training, wait until it has written ``epochs`` rows, and send it a signal in the middle of the next."""
     process = subprocess.Popen(
-        arguments,
+        medauc_arguments(*arguments),
         cwd=home,
         env=medauc_environment(home),
         stderr=subprocess.PIPE,
@@ -83,8 +85,8 @@ def weights_and_tables(folder: Path) -> tuple[bytes, bytes, pd.DataFrame]:
 
 
 @pytest.mark.parametrize("settings", [PESG, ADAMW, MIXED, BAGS], ids=["pesg", "adamw", "mixed", "bags"])
-def test_killed_runs_end_bit_identical(tmp_path: Path, settings: list[str]) -> None:
-    finish(tmp_path, train(tmp_path, "whole", settings))
+def test_killed_runs_end_bit_identical(tmp_path: Path, finish: Callable, settings: list[str]) -> None:
+    finish(train(tmp_path, "whole", settings))
     arguments = train(tmp_path, "broken", settings)
     folder = tmp_path / "broken"
     interrupt(tmp_path, arguments, folder, 2, signal.SIGKILL)
@@ -93,7 +95,7 @@ def test_killed_runs_end_bit_identical(tmp_path: Path, settings: list[str]) -> N
     assert "Traceback" not in said
     assert not (folder / "predictions.csv").exists()
     before = pd.read_csv(folder / "metrics.csv")
-    finish(tmp_path, [*arguments, "--resume"])
+    finish([*arguments, "--resume"])
     after = pd.read_csv(folder / "metrics.csv")
     finished = len(before) - 1  # the signal may have come between the last row and its checkpoint
     assert 3 <= finished < len(after) - 1
@@ -106,15 +108,15 @@ def test_killed_runs_end_bit_identical(tmp_path: Path, settings: list[str]) -> N
     assert (folder / "reference.npz").read_bytes() == (tmp_path / "whole" / "reference.npz").read_bytes()
 
 
-def test_killed_after_the_last_epoch_trains_no_epoch_more(tmp_path: Path) -> None:
+def test_killed_after_the_last_epoch_trains_no_epoch_more(tmp_path: Path, finish: Callable) -> None:
     """Early stopping has decided, the process dies before predicting: the decision must stand."""
-    out = finish(tmp_path, train(tmp_path, "run", PESG))
+    out = finish(train(tmp_path, "run", PESG))
     before = weights_and_tables(tmp_path / "run")
     history = before[2]
     assert len(history) == history.val_auc.argmax() + 1 + 5 < 12, "this run is meant to stop early"
     for name in ("predictions.csv", "evaluation.json", "report.html"):
         (tmp_path / "run" / name).unlink()
-    assert finish(tmp_path, train(tmp_path, "run", PESG, "--resume")) == out
+    assert finish(train(tmp_path, "run", PESG, "--resume")) == out
     after = weights_and_tables(tmp_path / "run")
     assert before[:2] == after[:2]
     pd.testing.assert_frame_equal(before[2], after[2], check_exact=True)
