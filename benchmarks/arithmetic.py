@@ -32,7 +32,7 @@ class Assumptions:
     passes: float = 4  # times that each kept activation crosses that memory in a step
     gpu_memory: float = 80e9  # bytes
     batch_a_gpu: float = 64  # images
-    step_overhead: float = 6e-3  # seconds that a step takes at least: some 400 kernels are launched from Python
+    step_overhead: float = 6e-3  # seconds a step at least: some 400 kernels are launched from Python
     gpus_a_host: float = 8  # GPUs
     cores_a_host: float = 64  # cores
     host_network: float = 3e9  # bytes a second that a host reads from storage (25 Gbit/s)

@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile(
+    "medauc", deadline=None
+)  # how fast an example is says nothing of whether it is right
+settings.load_profile("medauc")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MEDMNIST = Path(os.environ.get("MEDAUC_TEST_DATA", REPOSITORY.parent / "shared" / "data" / "medmnist"))

@@ -83,6 +83,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def is_leftover(path: Path) -> bool:
+    """Whether this is a half-written file of :func:`atomic_path`, which a killed process leaves.
+
+    >>> is_leftover(Path("runs/.report.html.1f0c.tmp")), is_leftover(Path("runs/report.html"))
+    (True, False)
+    """
+    return path.name.startswith(".") and path.suffix == ".tmp"
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """Write ``text`` (UTF-8) to ``path`` through :func:`atomic_path`."""
     with atomic_path(path) as temporary:

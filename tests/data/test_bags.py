@@ -49,7 +49,7 @@ bag_names = st.lists(st.sampled_from(["a", "bb", "c", "dd", "e"]), min_size=1, m
 
 
 @given(bag_names, bag_names)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_bag_holds_the_images_of_its_name_in_their_order(first: list[str], second: list[str]) -> None:
     data = dataset_of(first, second, ["a"])
     for split, names in (
@@ -68,7 +68,7 @@ def test_a_bag_holds_the_images_of_its_name_in_their_order(first: list[str], sec
 
 
 @given(bag_names, st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_take_and_concatenate_keep_bags_whole(names: list[str], data: st.DataObject) -> None:
     split = make_bags(dataset_of(names, ["x"], ["y"]), BagSpec("study")).train
     assert isinstance(split, BagSplit)

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from medauc.data import BagSpec, BagSplit, Dataset, PhantomSpec, load_dataset, make_bags
@@ -23,7 +23,6 @@ def bags() -> Dataset:
 
 
 @given(lengths_of_bags, st.integers(1, 6), st.text(max_size=3))
-@settings(deadline=None)
 def test_a_draw_holds_the_right_number_of_each_bag(lengths: list[int], most: int, stream: str) -> None:
     positions = drawn(np.array(lengths), most, stream)
     assert (np.diff(positions) > 0).all()
@@ -42,7 +41,6 @@ def test_every_pair_of_a_bag_is_drawn_equally_often() -> None:
 
 
 @given(lengths_of_bags, st.integers(1, 4), st.integers(1, 12) | st.none())
-@settings(deadline=None)
 def test_bounded_batches_hold_every_bag_once_in_order(
     lengths: list[int], size: int, images: int | None
 ) -> None:

@@ -35,7 +35,7 @@ def test_one_site_is_left_out_in_turn() -> None:
         assert part.part == f"validation is fold {fold} of 3 (site {site}), training all others"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 8), min_size=30, max_size=60), st.integers(2, 5))
 def test_sites_stay_together_and_folds_are_even(of_patient: list[int], folds: int) -> None:
     sites = np.repeat(np.array(of_patient) % 9, 2)  # two samples a patient, one of each class
@@ -53,7 +53,7 @@ def test_sites_stay_together_and_folds_are_even(of_patient: list[int], folds: in
     assert len(names) == folds or filled.max() - filled.min() <= sizes.max()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(2, 5))
 def test_blocks_of_time_follow_each_other(seed: int, folds: int) -> None:
     rng = np.random.default_rng(seed)

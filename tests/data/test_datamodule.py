@@ -130,7 +130,9 @@ def test_a_loaded_position_is_kept_when_the_trainer_comes_after_it() -> None:
     ("size", "world_size", "batches"),
     [(7, 1, 7), (7, 2, 7), (12, 1, 5), (12, 2, 5), (12, 3, 4), (46, 2, 2), (46, 5, 1)],
 )
-def test_a_last_batch_of_one_or_of_fewer_samples_than_processes_is_left_out(size, world_size, batches) -> None:
+def test_a_last_batch_of_one_or_of_fewer_samples_than_processes_is_left_out(
+    size, world_size, batches
+) -> None:
     """50 samples: batch normalisation, which sees the batches of all processes, cannot train on one sample."""
     loaders = [
         module_of(DATA, world_size, rank, positive_share=None, batch_size=size).train_dataloader()

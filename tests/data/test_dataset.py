@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from medauc.data import Split
@@ -36,7 +36,6 @@ def assert_rows(split: Split, rows: list[int]) -> None:
     assert split.metadata["sex"].tolist() == whole.metadata["sex"][rows].tolist()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-N, N - 1), max_size=12), st.lists(st.booleans(), min_size=N, max_size=N))
 def test_rows_are_chosen_alike_in_memory_and_on_disk(on_disk: np.memmap, order: list[int], kept: list[bool]):
     for images in (IMAGES, on_disk):

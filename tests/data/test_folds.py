@@ -35,7 +35,7 @@ def make_dataset(targets: np.ndarray, groups: np.ndarray | None = None, n_val: i
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     folds=st.integers(2, 5),
     n_patients=st.integers(25, 45),

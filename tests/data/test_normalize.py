@@ -19,7 +19,7 @@ def random_images(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     count=st.integers(1, 9),
     sizes=st.lists(st.integers(2, 5), min_size=2, max_size=3),

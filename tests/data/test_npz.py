@@ -65,7 +65,7 @@ def test_a_last_axis_of_one_is_grey(save: Callable[[Arrays], Path]) -> None:
     assert train.images.shape == (6, 8, 8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     labels=hnp.arrays(
         st.sampled_from([np.bool_, np.int8, np.uint8, np.int64, np.float32]), 8, elements=st.integers(0, 1)
@@ -172,7 +172,7 @@ def test_files_that_are_not_there_or_no_zip(tmp_path: Path) -> None:
     refused(tmp_path / "empty.npz", "not a whole .npz")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(share=st.floats(0.0, 0.999))
 def test_every_truncation_is_refused(tmp_path_factory: pytest.TempPathFactory, share: float) -> None:
     path = tmp_path_factory.mktemp("cut") / "own.npz"
@@ -182,7 +182,7 @@ def test_every_truncation_is_refused(tmp_path_factory: pytest.TempPathFactory, s
     refused(path, "not a whole .npz")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=3),
     member=st.sampled_from([None, "train_images.npy", "val_labels.npy"]),

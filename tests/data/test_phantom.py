@@ -117,7 +117,7 @@ def test_equal_seeds_give_equal_images_and_splits_are_independent(name: str, sha
     assert not np.array_equal(one.train.images[:20], one.val.images)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     count=st.integers(2, 300),
     prevalence=st.floats(0.001, 0.999),

@@ -219,7 +219,7 @@ def test_equal_scores_of_two_models_do_not_differ():
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_order_of_rows_does_not_matter_and_swapping_models_flips_signs(seed):
     order = np.random.default_rng(seed).permutation(60)
     a, b = model(0.8, seed, n=60), model(1.2, seed + 1, n=60)
@@ -237,7 +237,7 @@ def test_order_of_rows_does_not_matter_and_swapping_models_flips_signs(seed):
 
 
 @given(st.sampled_from([np.exp, np.arctan, lambda x: 3 * x - 7, lambda x: x**3]))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_a_rising_transform_of_one_models_scores_changes_no_rank_figure(transform):
     a, b = model(0.8, 1), model(1.2, 2)
     changed = model(1.2, 2)

@@ -22,7 +22,7 @@ def read_text(tmp_path):
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_scores_survive_the_file_to_the_bit(tmp_path_factory, scores):
     path = tmp_path_factory.mktemp("scores") / "predictions.csv"
     table = Predictions.from_arrays(

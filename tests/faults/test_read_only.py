@@ -69,6 +69,7 @@ def test_other_verbs_that_write(invoke, closed, tmp_path, options):
         ["compare", scores, other, "--out", closed / "comparison.html"],
         ["export", "phantom2d", closed / "images"],
         ["audit", "phantom2d", "--out", closed / "audit"],
+        ["tune", "phantom2d", "--out", closed / "search"],
         ["predict", "run", tmp_path / "images", "--out", closed / "scores.csv"],
     ):
         assert_refused(invoke(*arguments), "closed")

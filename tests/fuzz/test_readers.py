@@ -50,7 +50,7 @@ def test_undamaged_seeds_are_read(victim: Victim, seed: Seed) -> None:
     assert survives(victim, seed, seed.content)["outcome"] == "read"
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=300, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(seed=st.sampled_from(SEEDS), changes=damages())
 def test_a_few_hundred_damaged_files(victim: Victim, seed: Seed, changes: list[Damage]) -> None:
     survives(victim, seed, damaged(seed.content, changes))
@@ -79,7 +79,6 @@ def _fuzzed(victim: Victim, seed: Seed, count: int) -> dict[str, Any]:
 
     @settings(
         max_examples=count,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink],

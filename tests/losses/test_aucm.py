@@ -65,7 +65,7 @@ def test_sigmoid_is_applied_to_the_scores():
     margin=st.floats(0.1, 5),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_saddle_point_gives_the_closed_form_and_v1_is_p_times_1_minus_p_of_it(
     positives, negatives, margin, seed
 ):
@@ -88,7 +88,7 @@ def test_saddle_point_gives_the_closed_form_and_v1_is_p_times_1_minus_p_of_it(
     positives=st.integers(1, 9),
     margin=st.floats(0.1, 3),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_v2_with_free_alpha_is_the_mean_squared_loss_of_all_pairs(h, positives, margin):
     scores = torch.tensor(h, dtype=torch.float64)
     targets = (torch.arange(len(h)) < min(positives, len(h) - 1)).long()
@@ -182,7 +182,7 @@ def test_scores_of_exactly_zero_count_as_samples():
     version=st.sampled_from(["v1", "v2"]),
     activation=st.sampled_from(["sigmoid", "none"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_scores_ties_and_masks_give_finite_gradients(scores, data, version, activation):
     targets = data.draw(st.lists(st.sampled_from([-1, 0, 1]), min_size=len(scores), max_size=len(scores)))
     h = torch.tensor(scores, requires_grad=True)

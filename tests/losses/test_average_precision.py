@@ -63,7 +63,7 @@ class Reference:
     grid=st.sampled_from([None, 0.5, 100.0]),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_first_visit_is_the_formula_over_all_pairs(
     positives, negatives, prevalence, surrogate, margin, grid, seed
 ):

@@ -35,7 +35,7 @@ def filled(loss, **values):
     return loss
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     samples=st.lists(st.tuples(st.floats(-60, 60), st.sampled_from([0, 1, -1])), max_size=12),
     version=st.sampled_from(VERSIONS),

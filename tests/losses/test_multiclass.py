@@ -31,7 +31,7 @@ def class_by_class(scores, targets, scheme, surrogate, margin=1.0):
     size=st.integers(0, 16),
     seed=st.integers(0, 999),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_value_and_gradient_are_those_of_the_definition(scheme, surrogate, classes, size, seed):
     """Classes absent from small batches and unknown targets included."""
     generator = torch.Generator().manual_seed(seed)

@@ -80,7 +80,7 @@ def check(loss, scores, targets, fixed_positives=(), fixed_negatives=(), rtol=1e
     ),
     margin=st.sampled_from([0.5, 1.0, 2.0]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_value_and_gradient_are_those_of_all_pairs(surrogate, samples, margin):
     """Sizes from empty on, any prevalence, ties with and without the margin between them, masked entries."""
     scores, targets = [s for s, _ in samples], [t for _, t in samples]
@@ -223,7 +223,7 @@ def test_squared_hinge_equals_the_square_when_no_pair_reaches_the_margin():
 
 @every_surrogate
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_memory_adds_exactly_the_pairs_with_the_last_scores(surrogate, data):
     """The reference keeps its own plain lists of what was seen."""
     size = data.draw(st.integers(1, 6))

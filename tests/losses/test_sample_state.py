@@ -2,7 +2,7 @@ import io
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.pair_reference import Problem, evaluate, random_problem
@@ -21,7 +21,6 @@ every_loss = pytest.mark.parametrize("make", LOSSES, ids=NAMES)
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=10), st.floats(0.01, 1))
-@settings(deadline=None)
 def test_hardest_share_sums_to_one_and_treats_ties_alike(keys, share):
     keys = torch.tensor([sorted(keys)], dtype=torch.float64)
     weight = hardest_share(keys, torch.tensor([[share * keys.numel()]], dtype=torch.float64))

@@ -60,7 +60,7 @@ def test_soft_targets_of_0_and_1_are_hard_ones(name):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     counts=st.lists(st.integers(0, 4), min_size=2, max_size=8).filter(
         lambda all: 0 < sum(all) < 4 * len(all)

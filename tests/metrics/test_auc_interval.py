@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, chi2, multivariate_normal, norm
 
@@ -37,7 +37,6 @@ def test_binormal_variance_matches_simulation(binormal):
 
 
 @given(shares, st.floats(0.1, 10), sizes, sizes)
-@settings(deadline=None)
 def test_bounds_solve_the_equation_and_mirror(auc, ratio, m, n):
     variance = ratio * float(binormal_variance(auc, m, n))
     low, high = (float(bound) for bound in score_interval(auc, variance, m, n, degrees=20))
@@ -83,7 +82,6 @@ def test_an_auc_or_variance_at_the_edge_is_refused():
     ),
     st.sampled_from(["score", "logit", "linear"]),
 )
-@settings(deadline=None)
 def test_delong_interval_follows_from_ranks_and_holds_the_auc(rows, scale):
     y = np.array([row[0] for row in rows])
     s = np.array([row[1] for row in rows], dtype=float)

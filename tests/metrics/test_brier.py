@@ -40,7 +40,6 @@ def test_brier_interval_covers():
 
 
 @given(predictions, st.integers(1, 12))
-@settings(deadline=None)
 def test_parts_add_up_to_the_score(rows, bins):
     y, p = (np.array(column) for column in zip(*rows, strict=True))
     parts = brier_decomposition(y, p, bins)
@@ -62,7 +61,7 @@ def test_parts_of_repeated_probabilities_are_murphys():
 
 
 @given(predictions.filter(lambda rows: 0 < sum(y for y, _ in rows) < len(rows)))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_log_loss_equals_scikit_learn_and_both_ignore_which_class_is_positive(rows):
     y, p = (np.array(column) for column in zip(*rows, strict=True))
     assert log_loss_interval(y, p).value == pytest.approx(log_loss(y, p))

@@ -130,7 +130,7 @@ def test_intervals_cover(shift, slope):
 
 
 @given(predictions)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_intercept_is_where_expected_equals_observed(rows):
     y, p = columns(rows)
     value, low, high = calibration_intercept(y, p)
@@ -140,7 +140,7 @@ def test_intercept_is_where_expected_equals_observed(rows):
 
 
 @given(predictions)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_exchanging_the_classes_turns_the_intercept_and_keeps_the_slope(rows):
     y, p = columns(rows)
     value, low, high = calibration_intercept(y, p)

@@ -60,7 +60,7 @@ def test_band_covers_pointwise():
 
 
 @given(predictions, st.sampled_from([3, 4, 5]), st.randoms())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_data_give_a_finite_curve_without_warnings(rows, knots, random):
     """Single classes, equal probabilities, separable classes, certainties: all are in here."""
     y, p = (np.array(column) for column in zip(*rows, strict=True))

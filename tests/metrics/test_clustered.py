@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -55,7 +55,6 @@ def test_equals_the_definition():
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(-3, 3), st.integers(-3, 3)), min_size=4, max_size=40))
-@settings(deadline=None)
 def test_one_sample_a_group_is_delongs(rows):
     y = np.array([row[0] for row in rows])
     if not 2 <= y.sum() <= y.size - 2:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, chi2
 
@@ -16,7 +16,6 @@ def models(rng, y, count, quality=1.0, shared=0.7):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-@settings(deadline=None)
 def test_holm_rejects_as_the_step_down_procedure_does(p):
     """At any level: go through rising p-values, stop at the first above level / number of those left."""
     for level in (0.01, 0.05, 0.3):

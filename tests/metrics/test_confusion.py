@@ -30,7 +30,7 @@ def columns(rows):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 @given(labelled_scores)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_values_equal_scikit_learn(rows):
     y, s = columns(rows)
     found, called = confusion(y, s, 1.0), (s >= 1).astype(int)
@@ -57,7 +57,6 @@ def test_values_equal_scikit_learn(rows):
 
 
 @given(labelled_scores, st.sampled_from(["wilson", "clopper-pearson"]), st.sampled_from([None, 3]))
-@settings(deadline=None)
 def test_every_interval_holds_its_value_or_both_are_undefined(rows, interval, patients):
     y, s = columns(rows)
     groups = None if patients is None else np.arange(y.size) % patients
@@ -70,7 +69,6 @@ def test_every_interval_holds_its_value_or_both_are_undefined(rows, interval, pa
 
 
 @given(labelled_scores)
-@settings(deadline=None)
 def test_exchanging_the_classes_exchanges_the_figures(rows):
     y, s = columns(rows)
     found = confusion(y, s, 0.5, prevalence=0.2)
@@ -83,7 +81,7 @@ def test_exchanging_the_classes_exchanges_the_figures(rows):
 
 
 @given(labelled_scores, st.integers(2, 4), st.randoms())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_copies_keep_values_and_order_does_not_matter(rows, copies, random):
     plain = confusion(*columns(rows), 0.0)
     repeated = confusion(*columns(rows * copies), 0.0)
@@ -252,7 +250,7 @@ def test_groups_reach_every_figure_and_groups_of_one_change_nothing():
 
 
 @given(labelled_scores)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_wilson_and_clopper_pearson_differ_only_where_said(rows):
     y, s = columns(rows)
     assume(0 < y.sum() < y.size)

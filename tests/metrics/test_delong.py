@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
@@ -35,7 +35,6 @@ def variance_over_pairs(y, *scores):
 
 
 @given(ordinal_scores)
-@settings(deadline=None)
 def test_equals_the_definition_over_all_pairs_with_ties(rows):
     y = np.array([row[0] for row in rows])
     s = np.array([row[1] for row in rows], dtype=float)
@@ -124,7 +123,6 @@ def test_constant_scores_do_not_claim_certainty():
 
 
 @given(st.floats(0, 1), st.integers(1, 300))
-@settings(deadline=None)
 def test_hoeffding_interval_holds_the_auc_and_solves_its_equation(auc, pairs):
     low, high = hoeffding_interval(auc, pairs)
     assert 0.0 <= low <= auc <= high <= 1.0

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import norm
@@ -27,7 +27,6 @@ def test_equals_dcurves(key, prevalence, statsmodels_dcurves):
 
 
 @given(predictions)
-@settings(deadline=None)
 def test_equals_counting(rows):
     y, p = (np.array(column) for column in zip(*rows, strict=True))
     curve = net_benefit(y, p, THRESHOLDS)
@@ -39,7 +38,6 @@ def test_equals_counting(rows):
 
 
 @given(predictions, st.sampled_from([None, 0.1]))
-@settings(deadline=None)
 def test_bounds_hold_the_curve_and_scales_agree(rows, prevalence):
     y, p = (np.array(column) for column in zip(*rows, strict=True))
     curve = net_benefit(y, p, THRESHOLDS, prevalence)
@@ -54,7 +52,6 @@ def test_bounds_hold_the_curve_and_scales_agree(rows, prevalence):
 
 
 @given(predictions, st.integers(2, 4), st.randoms())
-@settings(deadline=None)
 def test_copies_keep_the_curve_and_narrow_the_band(rows, copies, random):
     y, p = (np.array(column) for column in zip(*rows, strict=True))
     plain, repeated = (

@@ -32,7 +32,7 @@ def test_interval_as_published(cells, low, high):
 
 
 @given(*(st.integers(0, 60) for _ in range(4)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_interval_is_newcombes_formula(e, f, g, h):
     """Written out as in the paper, section 2, with SciPy's Wilson intervals."""
     n = e + f + g + h
@@ -55,7 +55,7 @@ def test_interval_is_newcombes_formula(e, f, g, h):
 
 
 @given(*(st.integers(0, 40) for _ in range(4)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_p_is_the_binomial_test_of_discordant_samples(both, only_first, only_second, none):
     if both + only_first + only_second + none == 0:
         return
@@ -67,7 +67,7 @@ def test_p_is_the_binomial_test_of_discordant_samples(both, only_first, only_sec
 
 
 @given(st.integers(0, 2**32), st.integers(1, 12), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_swapping_the_models_flips_signs_and_order_does_not_matter(seed, groups, grouped):
     rng = np.random.default_rng(seed)
     first, second = rng.integers(0, 2, (2, 24))

@@ -5,7 +5,7 @@ The value itself is tested in test_roc.py.
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import logit
@@ -51,7 +51,6 @@ def test_covers(binormal, m, n, max_fpr, min_tpr):
 
 
 @given(labelled, st.sampled_from(REGIONS))
-@settings(deadline=None)
 def test_bounds_hold_the_value_and_follow_the_standardisation(rows, region):
     y, s = (list(column) for column in zip(*rows, strict=True))
     raw = partial_auc_interval(y, s, *region, standardized=False)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.optimize import minimize
@@ -27,7 +27,6 @@ labelled_scores = st.lists(st.tuples(st.integers(0, 1), st.integers(-4, 4)), min
 
 
 @given(labelled_scores)
-@settings(deadline=None)
 def test_equals_scikit_learn(rows):
     y, s = (list(column) for column in zip(*rows, strict=True))
     assert average_precision(y, s) == pytest.approx(sklearn_metrics.average_precision_score(y, s), abs=1e-12)
@@ -39,7 +38,6 @@ def test_equals_scikit_learn(rows):
 
 
 @given(labelled_scores)
-@settings(deadline=None)
 def test_influences_are_the_limit_of_leaving_a_share_of_a_sample_out(rows):
     """Against a numerical derivative: every sample counts once, one of them a little more."""
     y, s = np.array([row[0] for row in rows]) == 1, np.array([row[1] for row in rows], dtype=float)
@@ -128,7 +126,6 @@ def test_least_average_precision_is_the_minimum_over_all_curves(auc, prevalence)
 
 
 @given(labelled_scores)
-@settings(deadline=None)
 def test_no_sample_beats_the_bound_by_more_than_its_own_step(rows):
     """The bound is for continuous curves; a finite sample may fall short of it by 1/positives."""
     y = np.array([row[0] for row in rows])

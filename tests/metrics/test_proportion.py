@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 from scipy.stats import t as student
@@ -42,7 +42,6 @@ def test_clustered_interval_is_wilsons_at_the_size_that_statsmodels_error_gives(
 
 
 @given(patients, st.randoms())
-@settings(deadline=None)
 def test_order_and_names_of_groups_do_not_matter(rows, random):
     shuffled = random.sample(rows, len(rows))
     plain = clustered_proportion([row[0] for row in rows], [row[1] for row in rows])
@@ -52,7 +51,6 @@ def test_order_and_names_of_groups_do_not_matter(rows, random):
 
 
 @given(patients)
-@settings(deadline=None)
 def test_groups_never_narrow_the_interval(rows):
     success = [row[0] for row in rows]
     alone = proportion_estimate(sum(success), len(success))

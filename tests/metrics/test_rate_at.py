@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -21,7 +21,6 @@ labelled = st.lists(st.tuples(st.booleans(), st.integers(-4, 4)), min_size=4, ma
 
 
 @given(labelled, st.sampled_from([0.1, 0.5, 0.8, 0.9, 0.95]))
-@settings(deadline=None)
 def test_value_is_that_of_the_threshold_with_the_wanted_rate(rows, wanted):
     y, s = (np.array(column) for column in zip(*rows, strict=True))
     counts = confusion_counts(y, s, threshold_at_specificity(y, s, wanted))
@@ -33,7 +32,6 @@ def test_value_is_that_of_the_threshold_with_the_wanted_rate(rows, wanted):
 
 
 @given(labelled)
-@settings(deadline=None)
 def test_exchanging_classes_exchanges_the_rates(rows):
     y, s = (np.array(column) for column in zip(*rows, strict=True))
     assert specificity_at_sensitivity(y, s, 0.8) == sensitivity_at_specificity(~y, -s, 0.8)

@@ -54,7 +54,7 @@ def test_platt_equals_weighted_logistic_regression(seed):
 
 
 @given(st.floats(1e-6, 1e6), st.floats(-1e4, 1e4))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_platt_follows_any_affine_change_of_the_score(factor, shift):
     y = np.array([0, 0, 1, 0, 1, 1, 0, 1])
     s = np.array([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 0.1, 0.3])
@@ -137,7 +137,7 @@ def test_maps_equal_netcal(method, tolerance, netcal):
 
 
 @given(labelled_scores)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_isotonic_equals_scikit_learn(rows):
     y, s = columns(rows)
     s = np.round(s, 3)  # scikit-learn merges scores that differ by less than a machine epsilon
@@ -149,7 +149,7 @@ def test_isotonic_equals_scikit_learn(rows):
 
 @pytest.mark.parametrize("method", METHODS)
 @given(rows=labelled_scores)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_maps_stay_between_the_smoothed_targets_and_swap_no_ranks(method, rows):
     y, s = columns(rows)
     with warnings.catch_warnings():
@@ -168,7 +168,7 @@ def test_maps_stay_between_the_smoothed_targets_and_swap_no_ranks(method, rows):
 
 @pytest.mark.parametrize("method", METHODS)
 @given(rows=labelled_scores)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_maps_survive_a_json_file_and_any_order(method, rows):
     y, s = columns(rows)
     fitted = fit_calibration(y, s, method)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, binom, norm
 
@@ -29,7 +29,6 @@ def test_the_stated_number_of_cases_is_the_least_that_does(confidence, cases):
 
 
 @given(st.integers(1, 400), st.sampled_from([0.7, 0.9, 0.95]), st.sampled_from([0.8, 0.95]))
-@settings(deadline=None)
 def test_it_is_the_last_order_statistic_with_the_exact_probability(n, wanted, confidence):
     """For continuous scores the sensitivity at the k-th smallest positive is Beta(n - k + 1, k)."""
     found = controlled_threshold([1] * n, np.arange(float(n)), wanted, confidence=confidence)
@@ -43,7 +42,6 @@ def test_it_is_the_last_order_statistic_with_the_exact_probability(n, wanted, co
 
 
 @given(st.integers(59, 400))
-@settings(deadline=None)
 def test_the_lower_clopper_pearson_bound_holds_and_would_not_with_one_miss_more(n):
     misses = controlled_threshold([1] * n, np.arange(float(n))).misses
     low, _ = clopper_pearson_interval([n - misses, n - misses - 1], n, 0.90)  # one-sided 95%
@@ -51,7 +49,6 @@ def test_the_lower_clopper_pearson_bound_holds_and_would_not_with_one_miss_more(
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(-5, 5)), min_size=1, max_size=80), st.randoms())
-@settings(deadline=None)
 def test_specificity_mirrors_sensitivity(rows, random):
     y, s = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     found = controlled_threshold(y, s, 0.8, "specificity", 0.9)

@@ -15,7 +15,6 @@ labelled_scores = st.lists(
 
 
 @given(labelled_scores)
-@settings(deadline=None)
 def test_equals_scikit_learn(rows):
     y, s = (list(column) for column in zip(*rows, strict=True))
     assert roc_auc(y, s) == pytest.approx(sklearn_metrics.roc_auc_score(y, s), abs=1e-12)
@@ -35,7 +34,6 @@ def test_one_class_is_an_error():
 
 
 @given(labelled_scores, st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.9, 1.0]))
-@settings(deadline=None)
 def test_partial_auc_by_specificity_equals_scikit_learn(rows, max_fpr):
     y, s = (list(column) for column in zip(*rows, strict=True))
     expected = sklearn_metrics.roc_auc_score(y, s, max_fpr=max_fpr)
@@ -49,7 +47,7 @@ def area_on_a_fine_grid(y, s, max_fpr, min_tpr):
 
 
 @given(labelled_scores, st.sampled_from([0.2, 0.5, 1.0]), st.sampled_from([0.0, 0.3, 0.8]))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_two_way_partial_auc_equals_integration(rows, max_fpr, min_tpr):
     y, s = (list(column) for column in zip(*rows, strict=True))
     area = partial_auc(y, s, max_fpr, min_tpr, standardized=False)
@@ -57,7 +55,6 @@ def test_two_way_partial_auc_equals_integration(rows, max_fpr, min_tpr):
 
 
 @given(labelled_scores, st.sampled_from([0.1, 0.5, 0.9]))
-@settings(deadline=None)
 def test_partial_auc_by_sensitivity_mirrors_that_by_specificity(rows, share):
     """Exchanging the classes and the sign exchanges sensitivity and specificity."""
     y, s = (np.array(column) for column in zip(*rows, strict=True))
@@ -78,7 +75,6 @@ def test_partial_auc_bounds_are_checked():
 
 
 @given(labelled_scores)
-@settings(deadline=None)
 def test_band_holds_the_curve_and_rises(rows):
     y, s = (list(column) for column in zip(*rows, strict=True))
     grid, low, high = roc_band(y, s, points=51)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -30,7 +30,6 @@ def all_rates(y, s):
 
 
 @given(labelled_scores)
-@settings(deadline=None)
 def test_youden_is_the_best_of_all(rows):
     y, s = (np.array(column) for column in zip(*rows, strict=True))
     best = max(sensitivity + specificity for sensitivity, specificity in all_rates(y, s))
@@ -40,7 +39,6 @@ def test_youden_is_the_best_of_all(rows):
 
 
 @given(labelled_scores, st.sampled_from([0.5, 0.9, 0.95]))
-@settings(deadline=None)
 def test_wanted_rates_are_met_at_least_cost(rows, wanted):
     y, s = (np.array(column) for column in zip(*rows, strict=True))
     everything = all_rates(y, s)
@@ -86,7 +84,6 @@ def test_wilson_refuses_impossible_counts():
 
 
 @given(labelled_scores, st.sampled_from([0.25, 1.0, 4.0, 100.0]), st.sampled_from([None, 0.01, 0.5]))
-@settings(deadline=None)
 def test_least_cost_is_the_least_of_all(rows, ratio, prevalence):
     y, s = (np.array(column) for column in zip(*rows, strict=True))
     share = y.mean() if prevalence is None else prevalence
@@ -100,7 +97,6 @@ def test_least_cost_is_the_least_of_all(rows, ratio, prevalence):
 
 
 @given(labelled_scores)
-@settings(deadline=None)
 def test_the_cost_ratio_that_balances_the_classes_is_youden(rows):
     y, s = (np.array(column) for column in zip(*rows, strict=True))
     assert threshold_at_least_cost(y, s, 1.0, 0.5) == pytest.approx(youden_threshold(y, s)) or sum(

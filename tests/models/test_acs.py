@@ -26,7 +26,7 @@ def reference_convolution(conv: nn.Conv2d, volumes: Tensor) -> Tensor:
     return functional.conv3d(volumes, kernels, conv.bias, conv.stride[0], conv.padding[0], conv.dilation[0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     inputs=st.integers(1, 3),
     outputs=st.integers(1, 7),

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -26,7 +26,6 @@ def quadratic(weight, optimizer):
     return closure
 
 
-@settings(deadline=None)
 @given(
     start=st.lists(st.floats(-3, 3).filter(lambda x: abs(x) > 0.01), min_size=3, max_size=3),
     radius=st.floats(0.001, 2),

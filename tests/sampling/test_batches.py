@@ -26,7 +26,7 @@ def targets_of(positives, negatives):
 
 
 @given(**SIZES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_every_batch_has_its_share_and_every_member_its_turn(positives, negatives, batch_size, share, seed):
     sampler = ClassBalancedBatchSampler(targets_of(positives, negatives), batch_size, share, seed)
     assert len(sampler) == -(-(positives + negatives) // batch_size)
@@ -70,7 +70,7 @@ def reference_walk(members, part, stream):
 
 
 @given(**SIZES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_balanced_batches_are_those_of_two_plain_queues(positives, negatives, batch_size, share, seed):
     sampler = ClassBalancedBatchSampler(targets_of(positives, negatives), batch_size, share, seed)
     part = min(max(round(batch_size * share), 1), batch_size - 1)
@@ -82,7 +82,7 @@ def test_balanced_batches_are_those_of_two_plain_queues(positives, negatives, ba
 
 
 @given(size=st.integers(1, 60), batch_size=st.integers(1, 70), seed=st.integers(0, 9))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_shuffled_batches_cut_one_order_an_epoch(size, batch_size, seed):
     sampler = ShuffledBatchSampler(size, batch_size, seed)
     for epoch in range(3):
@@ -120,7 +120,7 @@ def test_order_within_a_turn_is_uniform():
 
 
 @given(size=st.integers(1, 60), batch_size=st.integers(1, 70), drop=st.booleans(), seed=st.integers(0, 9))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_shuffled_epoch_visits_every_sample_once(size, batch_size, drop, seed):
     assume(not drop or size >= batch_size)
     sampler = ShuffledBatchSampler(size, batch_size, seed, drop)

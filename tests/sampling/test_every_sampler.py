@@ -114,7 +114,7 @@ def test_loading_leaves_the_state_alone_and_a_loaded_state_saves_as_itself(kind)
 
 
 @given(kind=any_kind, replicas=st.integers(1, 4), seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_ranks_together_draw_what_one_process_would(kind, replicas, seed):
     whole = KINDS[kind](seed=seed)
     ranks = [KINDS[kind](seed=seed, num_replicas=replicas, rank=rank) for rank in range(replicas)]
@@ -134,7 +134,7 @@ def test_ranks_together_draw_what_one_process_would(kind, replicas, seed):
     positives=st.integers(1, 30), negatives=st.integers(1, 60), batch_size=st.integers(2, 24),
     share=st.floats(0.01, 0.99), replicas=st.integers(1, 8),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_each_rank_has_its_share_of_either_class(positives, negatives, batch_size, share, replicas):
     replicas = min(replicas, batch_size)
     targets = torch.tensor([1] * positives + [0] * negatives)
@@ -158,7 +158,7 @@ def test_each_rank_has_its_share_of_either_class(positives, negatives, batch_siz
     stop=st.integers(0, 9),
     rank=st.integers(0, 3),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_resumes_on_another_number_of_processes(kind, before, after, stop, rank):
     whole = batches_of(KINDS[kind]())
     list(islice(whole, stop))

@@ -44,7 +44,7 @@ def assert_turns(visited, members):
 
 
 @given(sizes, sizes, st.integers(0, 30), st.floats(0.05, 0.95), st.integers(0, 10**6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_balanced_batches_of_whole_groups(positive_sizes, negative_sizes, spare, share, seed):
     groups, targets = cohort(positive_sizes, negative_sizes, seed)
     size_of = Counter(groups.tolist())
@@ -71,7 +71,7 @@ def test_balanced_batches_of_whole_groups(positive_sizes, negative_sizes, spare,
 
 
 @given(sizes, st.integers(0, 30), st.integers(0, 10**6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_shuffled_batches_of_whole_groups(group_sizes, spare, seed):
     groups, _ = cohort([], group_sizes, seed)
     batch_size = max(group_sizes) + spare
@@ -88,7 +88,7 @@ def test_shuffled_batches_of_whole_groups(group_sizes, spare, seed):
 
 
 @given(sizes, sizes, st.integers(1, 4), st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_processes_get_whole_groups_of_about_equal_sum(positive_sizes, negative_sizes, replicas, seed):
     groups, targets = cohort(positive_sizes, negative_sizes, seed)
     size_of = Counter(groups.tolist())

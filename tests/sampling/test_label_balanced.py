@@ -14,7 +14,7 @@ from medauc.sampling import LabelBalancedBatchSampler
     samples=st.integers(2, 60), labels=st.integers(1, 5), batch_size=st.integers(2, 20), share=st.floats(0.05, 0.95),
     prevalence=st.floats(0.05, 0.9), unknown=st.floats(0, 0.5), seed=st.integers(0, 10**6),
 )  # fmt: skip
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_each_label_has_its_balanced_batch_in_turn(
     samples, labels, batch_size, share, prevalence, unknown, seed
 ):

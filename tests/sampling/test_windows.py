@@ -14,7 +14,7 @@ from medauc.sampling.order import WindowedOrder, order_of
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=80), st.integers(1, 6), st.integers(0, 3))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_turn_visits_every_member_once_by_windows_of_few_shards(of_sample, window, cycle):
     shards = Shards(torch.tensor(of_sample), window)
     members = torch.arange(0, len(of_sample), 2)
@@ -56,7 +56,7 @@ def test_one_window_for_all_shards_is_a_full_shuffle(window):
     positives=st.integers(1, 30), negatives=st.integers(1, 90), batch_size=st.integers(2, 24),
     share=st.floats(0.05, 0.95), shards=st.integers(1, 20), window=st.integers(1, 4), seed=st.integers(0, 9),
 )  # fmt: skip
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_balance_is_that_of_a_full_shuffle(positives, negatives, batch_size, share, shards, window, seed):
     """Positives a batch, every sample once a turn, nothing twice in a batch: as with a full shuffle."""
     targets = torch.tensor([1] * positives + [0] * negatives)

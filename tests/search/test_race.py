@@ -41,7 +41,7 @@ def test_the_spread_is_that_within_trials():
 
 
 @given(results=RESULTS, most=st.integers(1, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_race_ends_with_a_lone_leader_or_with_all_seeds_used(results, most):
     rng, taken = np.random.default_rng(0), {trial: len(aucs) for trial, aucs in results.items()}
     for _ in range(200):

@@ -35,6 +35,18 @@ def test_stopped_anywhere_and_continued_it_does_what_it_would_have_done(stages):
         assert len(both) == len(whole.done), "what was finished is not repeated"
 
 
+def test_what_a_killed_process_had_half_written_is_removed_but_not_what_others_are_writing(stage):
+    with stage.open(stage.definition(LR)):
+        half = stage.out / ".search.html.1f0c.tmp"
+        others = stage.out / "trials" / "0000" / "seed0" / ".recipe.yaml.1f0c.tmp"
+        others.parent.mkdir(parents=True)
+        for path in (half, others):
+            path.write_text("half")
+    with stage.open(stage.definition(LR)):
+        assert not half.exists()
+        assert others.exists()
+
+
 def test_more_trials_go_on_where_fewer_ended(stages):
     first, once = stages("in two steps"), stages("at once")
     definition = first.definition(LR, sampler="random", pruner="none")

@@ -123,7 +123,7 @@ def test_the_seed_method_searches_the_five_that_it_swept():
 
 
 @given(low=st.floats(1e-6, 1), width=st.floats(1.5, 1e6), log=st.booleans(), count=st.integers(2, 9))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_points_of_a_range_lie_in_it_and_hold_its_ends(low, width, log, count):
     points = Range(low, low * width, log).points(count)
     assert len(points) == count

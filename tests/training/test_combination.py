@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from medauc.evaluation import Predictions
@@ -48,7 +48,6 @@ def named(tables: dict[Member, Predictions]) -> dict[str, Predictions]:
     return {member.name: table for member, table in tables.items()}
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 50), scale=st.floats(0.001, 1000))
 def test_an_ensemble_of_one_is_that_network_standardised(seed, scale) -> None:
     table = member_table(seed, np.arange(30), scale=scale)

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from medauc.data import PhantomSpec, load_dataset
@@ -10,7 +10,6 @@ from medauc.training.members import Member, epochs_of_refit, members_of, recipe_
 from medauc.training.sections.ensemble import EnsembleSection
 
 
-@settings(deadline=None)
 @given(
     folds=st.none() | st.integers(2, 20),
     members=st.integers(1, 100),

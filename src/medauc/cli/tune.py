@@ -137,6 +137,7 @@ def tune(
     The same command goes on where it was stopped; given twice at a time, both share the work.
     """
     from medauc.errors import InputError
+    from medauc.files import require_writable
     from medauc.search import (
         Definition,
         Limits,
@@ -150,6 +151,7 @@ def tune(
 
     if folds is not None and objective == "val":
         raise InputError(f"--folds {folds}: the objective is the validation split; add --objective kfold")
+    require_writable(out or Path("tune"))
     plan = resolve(
         dataset,
         recipe=recipe,
@@ -227,7 +229,8 @@ def _finish(search: "Search", plan: "Plan") -> None:
 
     found = write_result(search)
     folder = search.place.folder
-    write_search_page(folder.page, found)
+    with search.deciding():  # who begins meanwhile takes half a page for a dead process's
+        write_search_page(folder.page, found)
     typer.echo(
         found.counts + (f"; stopped {found.ending}" if found.ending and len(found.rows) < search.most else "")
     )

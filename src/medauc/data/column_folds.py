@@ -82,7 +82,7 @@ def folds_by_order(dataset: Dataset, folds: int, column: str) -> Ints:
     _, moment = np.unique(first[members], return_inverse=True)
     sizes = np.bincount(moment)
     middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-    found = np.minimum((middle * folds).astype(np.int64), folds - 1)[moment]
+    found: Ints = np.minimum((middle * folds).astype(np.int64), folds - 1)[moment]
     if len(np.unique(found)) < folds:
         raise InputError(
             f"{dataset.name}: {column} has too few different moments for {folds} blocks of about one size; take fewer"

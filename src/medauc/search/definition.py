@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from medauc.data import Dataset
 from medauc.data.folds import fold_of, without_test
 from medauc.errors import InputError
-from medauc.files import write_text_atomically
+from medauc.files import is_leftover, write_text_atomically
 from medauc.search.samplers import LISTED, listed_space, listed_trials
 from medauc.search.space import Space, Values
 
@@ -148,6 +148,11 @@ class SearchFolder:
         """The run folder of one training."""
         part = f"seed{seed}" if fold is None else f"seed{seed}-fold{fold}"
         return self.path / "trials" / f"{trial:04d}" / part
+
+    def remove_leftovers(self) -> None:
+        """Delete what a killed process had half-written; only while nobody else may write (``Search.deciding``)."""
+        for leftover in filter(is_leftover, self.path.glob(".*")):
+            leftover.unlink()
 
     def begin(self, definition: Definition, make_study: Callable[[str], object]) -> str:
         """Write down what the search is, or compare with what is written; the study's name in the storage.

@@ -230,6 +230,7 @@ def open_search(
     presence = Presence(folder.processes, folder.lock)
     try:
         with presence.deciding():
+            folder.remove_leftovers()
             storage = open_storage(url, out)
             study = folder.begin(definition, lambda name: open_study(storage, name))
             assignment = None if definition.folds is None else _folds(out, plan.dataset, definition.folds)

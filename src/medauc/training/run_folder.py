@@ -11,7 +11,7 @@ from medauc import __version__
 from medauc.data import Dataset
 from medauc.data.npz import file_md5
 from medauc.errors import InputError
-from medauc.files import require_writable, telling_full, write_text_atomically
+from medauc.files import is_leftover, require_writable, telling_full, write_text_atomically
 from medauc.training import ranks
 from medauc.training.inputs import Inputs
 from medauc.training.recipe import Recipe, differing_keys, parse_recipe, read_recipe
@@ -136,7 +136,7 @@ class RunFolder:
 
     def remove_leftovers(self) -> None:
         """Delete temporary files that a killed process left."""
-        for leftover in filter(_is_leftover, self.path.rglob(".*")):
+        for leftover in filter(is_leftover, self.path.rglob(".*")):
             leftover.unlink()
 
     def write_recipe(self, recipe: Recipe, provenance: Provenance) -> None:
@@ -228,11 +228,6 @@ def mark_of_salt(salt: str) -> str:
     return hash_id("the salt of this run's ids", salt)
 
 
-def _is_leftover(path: Path) -> bool:
-    """Whether a killed process left this half-written file, perhaps of a run that had not begun."""
-    return path.name.startswith(".") and path.suffix == ".tmp"
-
-
 def choose_folder(dataset: Dataset, recipe_name: str, seed: int, out: Path | None, resume: bool) -> Path:
     """Where a run goes: ``out``, or ``runs/<dataset>/<recipe>-seed<seed>``, numbered when that exists.
 
@@ -272,7 +267,7 @@ def require_usable(out: Path, resume: bool) -> None:
         raise InputError(
             f"{out}: holds a run already; continue it with --resume, or name another folder with --out"
         )
-    if not is_run and out.is_dir() and not all(map(_is_leftover, out.iterdir())):
+    if not is_run and out.is_dir() and not all(map(is_leftover, out.iterdir())):
         raise InputError(f"{out}: not empty and not a run; name a new folder with --out")
     require_writable(out)
     require_writable(RunFolder(out).checkpoints)

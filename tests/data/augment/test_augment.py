@@ -273,7 +273,7 @@ def test_voxel_scaling_multiplies_each_image_by_one_uniform_number():
     assert factors[:, 0].var() == pytest.approx(1 / 12, abs=0.006)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     options=st.sets(st.sampled_from(sorted(EVERYTHING))),
     spatial_dims=st.sampled_from([2, 3]),

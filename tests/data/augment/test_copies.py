@@ -78,7 +78,7 @@ def test_random_copies_begin_with_the_image_and_differ_from_each_other(sizes):
             assert not torch.allclose(copies[first], copies[second], atol=1e-3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     options=st.sets(st.sampled_from(sorted(ALL))),
     spatial_dims=st.sampled_from([2, 3]),

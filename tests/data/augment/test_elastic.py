@@ -28,7 +28,7 @@ def test_values_between_control_points_are_scipys_cubic_b_splines():
     torch.testing.assert_close(spread(controls, spacing, (size,))[0, :, 0], expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     spatial_dims=st.sampled_from([2, 3]),
     spacing=st.floats(0.05, 1),

@@ -17,7 +17,7 @@ def marked(sizes, share, count=200, seed=0):
     return (result != images)[:, 0], images, result
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     sizes=st.lists(st.integers(3, 14), min_size=2, max_size=3),
     share=st.floats(0, 1),

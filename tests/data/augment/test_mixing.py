@@ -22,7 +22,7 @@ def parts_of(mixed):
     return mixed.flatten(1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(targets=st.lists(st.integers(-1, 1), min_size=1, max_size=12), seed=st.integers(0, 999))
 def test_same_class_mixes_two_of_equal_target_and_keeps_all_targets(targets, seed):
     images, truth = one_hot_batch(targets)
@@ -37,7 +37,7 @@ def test_same_class_mixes_two_of_equal_target_and_keeps_all_targets(targets, see
         assert (row > 0).sum() <= 2
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     targets=st.lists(st.tuples(*[st.integers(-1, 1)] * 2), min_size=1, max_size=12),
     seed=st.integers(0, 999),
@@ -51,7 +51,7 @@ def test_with_several_labels_only_samples_that_agree_in_all_are_mixed(targets, s
         assert (truth[row > 0] == own).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     targets=st.lists(st.tuples(*[st.integers(-1, 1)] * 3), min_size=2, max_size=12),
     seed=st.integers(0, 999),

@@ -66,7 +66,7 @@ def test_a_series_of_a_folder_is_there_when_the_folder_is(root: Path):
     assert there.tolist() == [True, False, False, False]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.sampled_from(["..", ".", "a.png", "away", "series", "circle", "/", "~", "out.png", ""]), max_size=6

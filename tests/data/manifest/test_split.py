@@ -34,7 +34,7 @@ def assert_whole(manifest: Manifest) -> None:
 patients = st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=20, max_size=120)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(patients, st.integers(0, 5), st.floats(0.05, 0.4), st.floats(0.05, 0.4))
 def test_patients_stay_whole_and_shares_are_kept_in_both_classes(drawn, seed: int, val: float, test: float):
     groups = np.repeat([f"p{i}" for i in range(len(drawn))], [n for n, _ in drawn])
@@ -87,7 +87,6 @@ def test_by_time_the_latest_patients_are_test():
     assert how == "patients in the order of day, the latest are test, patients kept whole"
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(2000, 2010), min_size=8, max_size=60))
 def test_by_time_no_earlier_patient_is_tested_than_trained_on(years: list[int]):
     made, _ = split_manifest(

@@ -120,7 +120,7 @@ def test_the_remedy_for_two_values_works_when_pasted(values: tuple[str, str]):
     assert one(*values, **pasted(str(caught.value))).values.tolist() == [0, 1]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(["0", "1", "1.0", "true", "", "-1", "nan", "NA"]), min_size=1, max_size=20))
 def test_several_labels_know_unknown(column: list[str]):
     meaning = {"0": 0, "1": 1, "1.0": 1, "true": 1}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.ndimage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -61,7 +61,6 @@ def test_fewer_bits_fill_the_range() -> None:
 
 
 @given(bytes_2d, st.integers(1, 9))
-@settings(deadline=None)
 def test_preparing_again_changes_nothing(pixels: np.ndarray, size: int) -> None:
     for fit in ("resize", "crop_pad"):
         once = prepare(MedicalImage(pixels), PreparationSpec(fit=fit), size, 2)
@@ -73,7 +72,6 @@ def test_preparing_again_changes_nothing(pixels: np.ndarray, size: int) -> None:
     arrays.arrays(np.int16, (4, 5, 6), elements=st.integers(0, 500)),
     st.sampled_from([*CT_WINDOWS, (-1000, 400), (0.5, 2.5)]),
 )
-@settings(deadline=None)
 def test_brighter_values_never_become_darker(low: np.ndarray, more: np.ndarray, intensity: Any) -> None:
     high = low.astype(np.int32) + more
     spec = PreparationSpec(intensity=intensity, spacing=0.7, fit="crop_pad")
@@ -168,7 +166,6 @@ def test_huge_values_do_not_spill_over() -> None:
 
 
 @given(codes, codes)
-@settings(deadline=None)
 def test_orientation_goes_there_and_back(stored: str, wanted: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 4)).astype(np.uint8)
     image = volume_towards(pixels, stored)
@@ -179,7 +176,6 @@ def test_orientation_goes_there_and_back(stored: str, wanted: str) -> None:
 
 
 @given(codes)
-@settings(deadline=None)
 def test_how_a_volume_is_stored_does_not_matter_once_oriented(stored: str) -> None:
     """The same body stored with other axes gives the same result, spacing included."""
     pixels = random_volume(9, 7, 8)

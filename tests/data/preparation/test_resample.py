@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from medauc.data.preparation.resample import crop_axis, resample, resize_axis
@@ -38,7 +38,6 @@ def test_shrinking_removes_what_the_new_grid_cannot_hold() -> None:
 
 
 @given(old=st.integers(2, 40), step=st.floats(0.2, 4), new=sizes)
-@settings(deadline=None)
 def test_a_ramp_stays_a_ramp(old: int, step: float, new: int) -> None:
     grid = crop_axis(old, new, step)
     ramp = resample(np.arange(old, dtype=np.float32), [grid])
@@ -49,7 +48,6 @@ def test_a_ramp_stays_a_ramp(old: int, step: float, new: int) -> None:
 
 
 @given(old=sizes, new=sizes, step=st.floats(0.05, 20))
-@settings(deadline=None)
 def test_a_constant_stays_constant_inside_and_black_outside(old: int, new: int, step: float) -> None:
     grid = crop_axis(old, new, step)
     found = resample(np.full(old, 7, dtype=np.float32), [grid])
@@ -57,7 +55,6 @@ def test_a_constant_stays_constant_inside_and_black_outside(old: int, new: int, 
 
 
 @given(old=sizes, new=sizes, step=st.floats(0.05, 20))
-@settings(deadline=None)
 def test_as_many_pixels_are_inside_as_fit_into_the_extent(old: int, new: int, step: float) -> None:
     inside = int(crop_axis(old, new, step).inside.sum())
     assert abs(inside - min(new, max(1, old / step))) <= 1
@@ -74,7 +71,6 @@ def test_cropping_on_the_own_grid_copies_pixels(old: int, new: int) -> None:
 
 
 @given(old=sizes, new=sizes, step=st.floats(0.3, 3).filter(lambda step: step != 1))
-@settings(deadline=None)
 def test_mirrored_images_give_mirrored_results(old: int, new: int, step: float) -> None:
     pixels = random_pixels(old)
     for grid in (crop_axis(old, new, step), resize_axis(old, new)):

@@ -38,7 +38,7 @@ def bundled(name: str) -> Path:
     return Path(str(get_testdata_file(name, download=False)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     dtype=st.sampled_from(["u1", "i1", "u2", "i2"]),
     slope=st.sampled_from([1, 2, -1, 0.5, 40_000]),

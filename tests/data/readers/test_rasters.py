@@ -147,7 +147,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, ending: str) -> None:
         read_image(tmp_path / f"a.{ending}")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     array=hnp.arrays(
         st.sampled_from(["u1", "i1", "u2", ">i2", "i4", "f4", ">f8", "f2", "?"]),

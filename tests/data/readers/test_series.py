@@ -54,7 +54,7 @@ def refused(path: Path) -> str:
     return str(caught.value)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(order=st.permutations(range(5)))
 def test_order_comes_from_places_not_names(
     tmp_path_factory: pytest.TempPathFactory, order: list[int]

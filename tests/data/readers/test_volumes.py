@@ -36,7 +36,7 @@ def same_place(image_affine: np.ndarray | None, affine: np.ndarray) -> None:
         np.testing.assert_allclose(image_affine @ [*ijk[::-1], 1], affine @ [*ijk, 1], atol=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     shape=st.tuples(*[st.integers(1, 7)] * 3),
     dtype=st.sampled_from(["u1", "i2", "u2", "i4", "f4", "f8", ">i2", ">f4"]),
@@ -146,7 +146,7 @@ def test_the_same_brain_as_nifti_and_nrrd(formats_dir: Path) -> None:
     np.testing.assert_allclose(one.spacing, other.spacing, rtol=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     dtype=st.sampled_from(["u1", "i1", "i2", "u2", "i4", "u4", "f4", "f8"]),
     encoding=st.sampled_from(["raw", "gzip", "bzip2", "ascii"]),

@@ -37,7 +37,7 @@ def test_with_few_features_it_is_the_sample_s_own_covariance() -> None:
     np.testing.assert_allclose(whole_covariance(cloud), np.cov(vectors.T, bias=True), rtol=1e-6, atol=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), shift=st.floats(-100, 100), factor=st.floats(0.01, 100))
 def test_units_of_the_features_do_not_matter(seed, shift, factor) -> None:
     vectors, new = drawn(seed, 60, 30), drawn(seed + 1, 5, 30)

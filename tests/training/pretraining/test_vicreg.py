@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from medauc.training.pretraining.vicreg import vicreg_loss, vicreg_terms
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), rows=st.integers(2, 6), width=st.integers(1, 4))
 def test_terms_against_loops_over_their_definitions(seed, rows, width):
     generator = torch.Generator().manual_seed(seed)
