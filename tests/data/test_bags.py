@@ -24,6 +24,7 @@ from medauc.data.bags import single_images
 from medauc.data.folds import assign_folds, fold_of
 from medauc.data.mapped import MappedImages
 from medauc.data.phantom import phantom_model
+from medauc.data.readers import hash_ids
 from medauc.errors import InputError
 
 SPLITS = ("train", "val", "test")
@@ -65,6 +66,25 @@ def test_a_bag_holds_the_images_of_its_name_in_their_order(first: list[str], sec
             assert [int(name.split("-")[1]) for name in split.names[rows].tolist()] == expected
             assert split.targets[number] == len(bag.split("/")[1]) % 2
             assert split.metadata["scanner"][number] == f"scanner {bag.split('/')[1]}"
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("column", ["study", "group"])
+def test_bags_of_hashed_ids_are_the_same_with_hashed_names(column: str, known: bool) -> None:
+    data = dataset_of(["a", "bb", "a"], ["c"], ["dd", "dd"])
+    if not known:  # each image is a patient of its own as far as is told
+        train, val, test = (replace(split, groups=split.ids) for split in data)
+        data = replace(data, train=train, val=val, test=test)
+    plain, hashed = (
+        make_bags(one, BagSpec(column)).train for one in (data, data.with_hashed_ids("a secret"))
+    )
+    assert isinstance(plain, BagSplit)
+    assert isinstance(hashed, BagSplit)
+    for attribute in ("ids", "groups", "names"):
+        wanted = hash_ids(getattr(plain, attribute), "a secret")
+        assert getattr(hashed, attribute).tolist() == wanted.tolist(), attribute
+    assert hashed.starts.tolist() == plain.starts.tolist()
+    np.testing.assert_array_equal(hashed.images, plain.images)
 
 
 @given(bag_names, st.data())

@@ -152,6 +152,18 @@ def test_an_ensemble_resumes_with_its_salt_only(
     assert_nameless(tmp_path / "folds")
 
 
+def test_bags_of_a_column_of_names_have_hashed_names(ward: Path, invoke: Callable, tmp_path: Path):
+    table = pd.read_csv(ward)
+    table.assign(study="Jane" + table["group"]).to_csv(ward, index=False)
+    done = invoke("train", ward, *QUICK, "--set", "data.bags.by=study", "--out", "run", "--hash-ids", SALT)
+    assert done.status == 0, done.err
+    assert_nameless(tmp_path / "run")
+    done = invoke("predict", "run", ward, "--out", "scores.csv", "--hash-ids", SALT)
+    assert done.status == 0, done.err
+    scores = pd.read_csv(tmp_path / "scores.csv", dtype=str)
+    assert set(Predictions.read(tmp_path / "run" / "predictions.csv").ids) < set(scores["id"])
+
+
 def test_the_salt_comes_from_the_environment(
     invoke: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -125,7 +125,8 @@ class BagSpec:
 def make_bags(dataset: Dataset, spec: BagSpec) -> Dataset:
     """Put the images of a data set into bags, if ``spec`` asks for it.
 
-    A bag's id is its name, its group that of its images. A further column stays if it has one value in each bag.
+    A bag's id is its name, hashed where the data set's ids are; its group is that of its images. A further column stays
+    if it has one value in each bag.
 
     Args:
         dataset: As it was loaded.
@@ -207,12 +208,16 @@ def _grouped(dataset: Dataset, name: str, column: str) -> BagSplit:
         raise InputError(f"{where}: there is no such column; choose one of {', '.join(columns)}, or none")
     if (nameless := columns[column] == "").any():
         raise InputError(f"{where}: {int(nameless.sum())} images of the {name} split have no value there")
-    names, first, number = np.unique(columns[column], return_index=True, return_inverse=True)
+    from medauc.data.readers import hash_ids  # not at the top: a list of data sets does without it
+
+    # A further column is as the file has it, groups are hashed already.
+    own = columns[column] if column == "group" else hash_ids(columns[column], dataset.salt)
+    names, first, number = np.unique(own, return_index=True, return_inverse=True)
     place = np.argsort(np.argsort(first))[number]
     order = np.argsort(place, kind="stable")
     lengths = np.bincount(place, minlength=len(names)).astype(np.int64)
     starts = _starts(lengths)
-    ids = columns[column][np.sort(first)]
+    ids = own[np.sort(first)]
 
     def one_value(values: NDArray[Any]) -> NDArray[np.bool_]:
         """Which bags have one value only."""
@@ -221,7 +226,7 @@ def _grouped(dataset: Dataset, name: str, column: str) -> BagSplit:
         return np.logical_and.reduceat(same, starts[:-1], axis=0)
 
     # Where patients are not known, each image is its own; then the bag is as much as is known of them.
-    groups = np.where(split.groups == split.ids, columns[column], split.groups)
+    groups = np.where(split.groups == split.ids, own, split.groups)
     if not (alone := one_value(groups)).all():
         bag = str(ids[np.argmin(alone)])
         raise InputError(f"{where}: bag {bag!r} of the {name} split holds images of two patients")
