@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +121,65 @@ def test_series_of_one_folder(tmp_path: Path, digest: Callable[..., list[str]]) 
     assert len({whole, first, second}) == 3
     (series / "2.dcm").write_bytes(b"2")
     assert not {whole, first, second} & set(digest(series, f"{series}#1", f"{series}#2"))
+
+
+@pytest.mark.parametrize("beside", ["link", "folder", "hidden"])
+def test_series_differ_whatever_lies_beside_their_slices(
+    tmp_path: Path, digest: Callable[..., list[str]], beside: str
+) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.dcm").write_bytes(name.encode())
+    before = digest(tmp_path / "a", tmp_path / "b")
+    for name in "ab":
+        other = tmp_path / name / ("0.dcm" if beside != "hidden" else ".0.dcm")
+        if beside == "link":
+            other.symlink_to("nowhere")
+        elif beside == "folder":
+            other.mkdir()
+        else:
+            other.write_bytes(b"0")
+    assert digest(tmp_path / "a", tmp_path / "b") == before  # a reader passes over these
+    assert len(set(before)) == 2
+
+
+def test_a_slice_that_is_hidden_or_linked_is_gone(
+    tmp_path: Path, digest: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "_SETTLED", 0.0)
+    series = tmp_path / "series"
+    series.mkdir()
+    for name in ("0.dcm", "1.dcm"):
+        (series / name).write_bytes(name.encode())
+    (both,) = digest(series)
+    (series / "0.dcm").rename(series / ".0.dcm")
+    (one,) = digest(series)
+    (series / "0.dcm").symlink_to(".0.dcm")
+    assert both != one
+    assert digest(series) == [one]
+
+
+def test_series_with_a_slice_that_cannot_be_opened_differ(
+    tmp_path: Path, digest: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.dcm").write_bytes(name.encode())
+        (tmp_path / name / "2.dcm").write_bytes(b"2")
+    blocks = digests._blocks
+
+    def locked(path: str) -> Iterator[bytes]:
+        if path.endswith("2.dcm"):  # root may open everything, so permissions alone test nothing
+            raise PermissionError(13, "Permission denied")
+        return blocks(path)
+
+    whole = digest(tmp_path / "a", tmp_path / "b")
+    monkeypatch.setattr(digests, "_blocks", locked)
+    assert len({*whole, *digest(tmp_path / "a", tmp_path / "b")}) == 4
+
+
+def test_two_files_that_are_missing_differ(tmp_path: Path, digest: Callable[..., list[str]]) -> None:
+    assert len(set(digest(tmp_path / "a.png", tmp_path / "b.png"))) == 2
 
 
 def test_a_folder_is_looked_at_once_for_all_its_series(

@@ -88,11 +88,14 @@ def test_a_header_cannot_name_what_lies_elsewhere(tmp_path: Path, name: str) -> 
     assert files_of_image(header) == (header,)
 
 
-def test_of_a_folder_the_cache_watches_all_files(tmp_path: Path) -> None:
+def test_of_a_folder_the_cache_watches_what_a_reader_looks_at(tmp_path: Path) -> None:
     folder = tmp_path / "study"
     folder.mkdir()
-    for name in ("2", "1"):
+    for name in ("2", "1", ".hidden"):
         (folder / name).touch()
+    (folder / "below").mkdir()
+    (folder / "link").symlink_to(folder / "1")
+    (folder / "dangling").symlink_to("nowhere")
     both = (folder / "1", folder / "2")
     assert files_of_image(folder, whole_folder=True) == both
     assert files_of_image(f"{folder}#1a2b3c4d", whole_folder=True) == both

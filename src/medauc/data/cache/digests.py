@@ -38,8 +38,8 @@ def file_digests(paths: Sequence[str], index: Path, jobs: int, progress: ShowPro
         progress: Told how many are done.
 
     Returns:
-        32 hexadecimal digits each. What cannot be read has a digest too, of the reason, so that the set of files
-        counts as another one when it can be read.
+        32 hexadecimal digits each. What cannot be read has a digest too, of its path and the reason, so that the set
+        of files counts as another one when it can be read.
     """
     found = np.empty(len(paths), dtype="S32")
     look = lru_cache(maxsize=64)(_state_of)  # all series of a folder are in the same state
@@ -113,10 +113,7 @@ def _state_of(path: str) -> _State:
 
 def _digest(path: str, state: _State) -> str:
     """Digest of the contents of all parts of an image, and of the series' name where the folder holds several."""
-    try:
-        contents = _read(state.parts) if state.stamp is None else _contents(*state)
-    except OSError as error:
-        contents = _short(f"unreadable: {error.strerror}")
+    contents = _read(state.parts) if state.stamp is None else _contents(*state)
     return contents if path == place_of(path) else _short(f"{contents}#{path.rpartition('#')[2]}")
 
 
@@ -129,8 +126,11 @@ def _read(parts: tuple[str, ...]) -> str:
     whole = hashlib.sha256()  # processors have instructions for it
     for part in parts:
         whole.update(b"\0")
-        for block in _blocks(part):
-            whole.update(block)
+        try:
+            for block in _blocks(part):
+                whole.update(block)
+        except OSError as error:  # the other parts still tell one image from another
+            whole.update(f"\0unreadable: {part}: {error.strerror}".encode(errors="surrogateescape"))
     return whole.hexdigest()[:32]
 
 
@@ -142,7 +142,7 @@ def _blocks(path: str) -> Iterator[bytes]:
     """Contents of a file as far as a reader would read; of a larger one also its size."""
     status, left = os.stat(path), Limits().max_bytes  # noqa: PTH116
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-        yield b"not a file"
+        yield b"not a file: " + os.fsencode(path)
         return
     step = min(_BLOCK, status.st_size + 4096)  # as much is taken before it is known how much there is
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123

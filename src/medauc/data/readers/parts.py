@@ -26,8 +26,8 @@ def files_of_image(
     Args:
         path: As for :func:`read_image`; nothing need be there.
         limits: What reading the headers of a series may cost.
-        whole_folder: Give all files in the folder of a series, sorted: no header is read for that, and whatever changes
-            the series is among them.
+        whole_folder: Give all files in the folder of a series that a reader looks at, sorted; links and hidden names
+            are none. No header is read for that, and whatever changes the series is among them.
 
     Returns:
         The files, a header first; the path itself where there is nothing.
@@ -46,7 +46,7 @@ def files_of_image(
     if is_alone(path.name) and not path.is_dir():
         return (path,)
     if whole_folder and (folder := Path(place_of(str(path)))).is_dir():
-        return tuple(sorted(folder.iterdir()))
+        return _looked_at(folder)
     if not whole_folder and (series := _series(path, limits or Limits())):
         return series
     try:
@@ -73,6 +73,17 @@ def place_of(path: str) -> str:
     folder, sign, series = path.rpartition("#")
     is_series = sign and os.sep not in series and Path(folder).is_dir() and not Path(path).exists()
     return folder if is_series else path
+
+
+def _looked_at(folder: Path) -> tuple[Path, ...]:
+    """The files of a folder that may belong to a series in it."""
+    with os.scandir(folder) as entries:
+        names = [
+            entry.name
+            for entry in entries
+            if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False)
+        ]
+    return tuple(folder / name for name in sorted(names))
 
 
 def _series(path: Path, limits: Limits) -> tuple[Path, ...]:
