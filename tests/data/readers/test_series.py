@@ -113,6 +113,40 @@ def test_a_copy_of_a_slice_counts_once(tmp_path: Path) -> None:
     assert image.notes == ("1 copies of slices were left out",)
 
 
+def test_a_copy_with_a_rounded_position_is_one(tmp_path: Path) -> None:
+    for name, place in (("0", 0), ("1", 1), ("2", 2)):
+        write_slice(tmp_path / "s", name, place, place + 1)
+    header = pydicom.dcmread(tmp_path / "s" / "1")
+    header.ImagePositionPatient = [round(float(number), 4) for number in header.ImagePositionPatient]
+    header.save_as(tmp_path / "s" / "copy")
+    assert read_image(tmp_path / "s").notes == ("1 copies of slices were left out",)
+
+
+@pytest.mark.parametrize("others", [{}, {"ImagePositionPatient": None}])
+def test_slices_of_one_identifier_are_no_copies(tmp_path: Path, others: dict[str, Any]) -> None:
+    """Some exporters give one SOPInstanceUID to all slices; none is to be lost as a copy of another."""
+    for place in range(3):
+        elements = others if place == 1 else {}
+        write_slice(tmp_path / "s", f"{place}", place, place + 1, SOPInstanceUID="1.2.3", **elements)
+    assert "slices of one SOPInstanceUID that differ" in refused(tmp_path / "s")
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (6, 5)])
+def test_an_echo_under_the_same_identifier_is_no_copy(tmp_path: Path, shape: tuple[int, int]) -> None:
+    for place in range(3):
+        write_slice(tmp_path / "s", f"{place}", place, 1, SOPInstanceUID=f"1.2.{place}")
+    write_slice(tmp_path / "s", "echo", 1, 0, SOPInstanceUID="1.2.1", pixels=np.full(shape, 7, np.int16))
+    assert "slices of one SOPInstanceUID that differ" in refused(tmp_path / "s")
+
+
+def test_unplaced_slices_of_one_identifier_are_counted_as_they_are(tmp_path: Path) -> None:
+    for place in range(3):
+        write_slice(
+            tmp_path / "s", f"{place}", place, 1, SOPInstanceUID="1.2.3", ImageOrientationPatient=None
+        )
+    assert "its 3 files do not all say where they lie" in refused(tmp_path / "s")
+
+
 @pytest.mark.parametrize(
     ("elements", "words"),
     [
@@ -121,6 +155,7 @@ def test_a_copy_of_a_slice_counts_once(tmp_path: Path) -> None:
         ({"PixelSpacing": [1, 1]}, "different pixel spacings"),
         ({"pixels": np.zeros((6, 5), np.int16)}, "slices of 4 x 5 and of 6 x 5"),
         ({"ImageOrientationPatient": None}, "do not all say where they lie"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "series of coloured"),
     ],
 )
 def test_slices_that_are_no_volume(tmp_path: Path, elements: dict[str, Any], words: str) -> None:
@@ -128,6 +163,19 @@ def test_slices_that_are_no_volume(tmp_path: Path, elements: dict[str, Any], wor
         write_slice(tmp_path / "s", f"{place}", place, 1)
     write_slice(tmp_path / "s", "other", 7, 1, **elements)
     assert words in refused(tmp_path / "s")
+
+
+def test_slices_of_palette_indices_are_no_grey_values(tmp_path: Path) -> None:
+    """A single one comes in the palette's colours, so several are not to come as its indices."""
+    table = np.arange(256, dtype=np.uint16) << 8
+    palette: dict[str, Any] = {"PhotometricInterpretation": "PALETTE COLOR"}
+    for colour in ("Red", "Green", "Blue"):
+        palette[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        palette[f"{colour}PaletteColorLookupTableData"] = table.tobytes()
+    for place in range(3):
+        write_slice(tmp_path / "s", f"{place}", place, 1, pixels=np.full((4, 5), place, np.uint8), **palette)
+    assert read_image(tmp_path / "s" / "1").colour
+    assert "coloured" in refused(tmp_path / "s")
 
 
 def test_a_damaged_slice_refuses_the_series(tmp_path: Path) -> None:

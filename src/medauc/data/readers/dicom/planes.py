@@ -40,6 +40,15 @@ class Plane:
         """Unit vector out of a placed plane."""
         return np.cross(_known(self.along_row), _known(self.along_column))
 
+    def coincides(self, other: "Plane") -> bool:
+        """Whether two placed planes lie at one place, turned alike."""
+        pairs = (
+            (self.position, other.position),
+            (self.along_row, other.along_row),
+            (self.along_column, other.along_column),
+        )
+        return all(np.allclose(_known(one), _known(two), rtol=0, atol=_SAME_PLACE) for one, two in pairs)
+
     def moved(self, distance: float) -> "Plane":
         """A placed plane, moved along its normal."""
         return replace(self, position=_known(self.position) + distance * self.normal)

@@ -21,7 +21,8 @@ def read_series(series: Series, limits: Limits) -> MedicalImage:
     """Read the files of a series as a volume, ordered by their positions along the normal.
 
     Raises:
-        Refusal: Files differ in size, direction or pixel spacing, lie at one place, or one cannot be read.
+        Refusal: Files differ in size, direction or pixel spacing, lie at one place, differ under one identifier, are
+            coloured, or one cannot be read.
     """
     notes = (f"{series.skipped} files beside the series are no DICOM images",) if series.skipped else ()
     if len(series.files) == 1:
@@ -63,20 +64,39 @@ class _Member:
 
 def _members(series: Series, limits: Limits) -> tuple[list[_Member], tuple[str, ...]]:
     """Files of a series; one that is there twice counts once."""
-    members: dict[str, _Member] = {}
-    twice = 0
+    members: list[_Member] = []
+    by_uid: dict[str, _Member] = {}
     for path in series.files:
         member = _Member(path, limits)
-        uid = text(member.header, "SOPInstanceUID") or path.name
-        twice += uid in members
-        members.setdefault(uid, member)
-    return list(members.values()), (f"{twice} copies of slices were left out",) if twice else ()
+        known = by_uid.setdefault(text(member.header, "SOPInstanceUID") or path.name, member)
+        if known is member or not (known.plane.placed and member.plane.placed):
+            members.append(member)
+        elif not _are_copies(known, member, limits):  # as of exporters that give all slices one identifier
+            raise Refusal(
+                "has slices of one SOPInstanceUID that differ in place or pixels; export them anew, or keep one of each"
+            )
+    twice = len(series.files) - len(members)
+    return members, (f"{twice} copies of slices were left out",) if twice else ()
+
+
+def _are_copies(one: _Member, other: _Member, limits: Limits) -> bool:
+    """Whether two placed slices lie at one place and show the same."""
+    if one.layout != other.layout or not one.plane.coincides(other.plane):
+        return False
+    return np.array_equal(_frames(one, limits), _frames(other, limits))
+
+
+def _frames(member: _Member, limits: Limits) -> list[npt.NDArray[Any]]:
+    """Frames as stored."""
+    with opened(member.path, limits) as source:
+        return list(decoded(source, member.layout, limits))
 
 
 def _common_layout(members: list[_Member], limits: Limits) -> Layout:
     """Layout of one slice, the same for all; the whole volume within the limits."""
     first = members[0].layout
-    if first.samples > 1 or first.frames > 1:
+    coloured = any(text(member.header, "PhotometricInterpretation") == "PALETTE COLOR" for member in members)
+    if coloured or first.samples > 1 or first.frames > 1:
         raise Refusal("is a series of coloured or multi-frame files; name them singly")
     other = next((member.layout for member in members if member.layout != first), None)
     if other:
@@ -97,8 +117,7 @@ def _pixels(
     shown = window
     for index, member in enumerate(members):
         stored = stored_values(member.header)
-        with opened(member.path, limits) as source:
-            (frame,) = decoded(source, layout, limits)
+        (frame,) = _frames(member, limits)
         if pixels is None:
             pixels = np.empty(
                 (len(members), *layout.shape), result_type([m.rescale for m in members], stored, frame.dtype)
