@@ -114,7 +114,7 @@ def test_what_is_wrong_is_told_in_one_line(invoke, tmp_path):
         ("--space", "space.yaml"): "space.yaml: optim.lr is 1000: Input should be less than or equal to 100",
         ("--space", "none.yaml"): "none.yaml: cannot read the search space",
         ("--folds", "3"): "--folds 3: the objective is the validation split; add --objective kfold",
-        ("--storage", "nonsense"): "--storage nonsense: not a URL such as postgresql://user@host/database",
+        ("--storage", "me:secret@host"): "--storage: not a URL such as postgresql://user@host:5432/database",
         ("--executor", "cloud"): "--executor cloud: it must be local",
     }
     for options, what in kept.items():

@@ -1,14 +1,20 @@
 """Where trials are kept: a journal that survives a torn line, and a real PostgreSQL."""
 
+import resource
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from fixtures.made_up_search import LR, MadeUp
 from medauc.errors import InputError
+from medauc.files import DiskFull
 from medauc.search import Limits, Stopped, without_password
+from medauc.search.job import Job
 from medauc.search.storage import open_storage, open_study
 
 
@@ -20,8 +26,38 @@ def test_a_half_written_line_is_cut_off(tmp_path):
     journal.write_bytes(whole + b'{"op_code": 4, "stud')
     again = open_study(open_storage(None, tmp_path), "one")
     assert [trial.value for trial in again.trials] == [0.5]
+    assert [trial.value for trial in study.trials] == [0.5]
     again.tell(again.ask().number, 0.6)
     assert [trial.value for trial in open_study(open_storage(None, tmp_path), "one").trials] == [0.5, 0.6]
+
+
+@contextmanager
+def no_file_longer_than(size: int) -> Iterator[None]:
+    """A full disk, as far as one file goes: the kernel takes what fits and refuses the rest."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_line_that_found_no_room_harms_neither_its_writer_nor_others(tmp_path):
+    """The process whose append was cut short lives on, and another has the journal open meanwhile."""
+    mine, other = (open_study(open_storage(None, tmp_path), "one") for _ in range(2))
+    mine.tell(mine.ask().number, 0.5)
+    journal = tmp_path / "journal.log"
+    with (
+        no_file_longer_than(journal.stat().st_size + 100),
+        pytest.raises(DiskFull, match=r"no space left to write .*journal\.log"),
+    ):
+        mine.set_user_attr("long", "x" * 300)
+    assert not journal.read_bytes().endswith(b"\n"), "half a line: what this test is about"
+    assert len(other.trials) == 1
+    other.tell(other.ask().number, 0.6)
+    mine.tell(mine.ask().number, 0.7)
+    for study in (mine, other, open_study(open_storage(None, tmp_path), "one")):
+        assert [trial.value for trial in study.trials] == [0.5, 0.6, 0.7]
 
 
 def test_the_lock_of_a_killed_writer_keeps_nobody_waiting(tmp_path):
@@ -43,7 +79,13 @@ def test_the_lock_of_a_killed_writer_keeps_nobody_waiting(tmp_path):
             "postgresql://me:secret@127.0.0.1:9/none",
             r"--storage postgresql://me:\*\*\*@127.0.0.1:9/none: cannot be used",
         ),
-        ("nonsense", "not a URL"),
+        (
+            "postgresql://127.0.0.1:9/none?user=me&password=secret&sslpassword=secret&passfile=secret",
+            r"none\?passfile=\*\*\*&password=\*\*\*&sslpassword=\*\*\*&user=me: cannot be used",
+        ),
+        ("me:secret@127.0.0.1/none", "--storage: not a URL"),
+        ("postgresql://me:secret@127.0.0.1:port/none", "--storage: not a URL"),
+        ("postgresql://me:my@secret@127.0.0.1/none", "is written %40"),
         ("oracle9://me@host/none", "install its driver"),
     ],
 )
@@ -52,6 +94,15 @@ def test_a_database_that_cannot_be_reached_is_told_in_one_line_without_its_passw
         open_storage(url, tmp_path)
     assert "secret" not in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_what_is_sent_to_workers_shows_no_password_in_a_traceback(stage):
+    url = "postgresql://me:secret@127.0.0.1:9/none"
+    with stage.open(stage.definition(LR)) as search:
+        place = replace(search.place, url=url)
+        pruning = place.unit(Job(search.book.begin(), 0), None).watch
+    assert pruning.url == url
+    assert "secret" not in repr(place) + repr(pruning)
 
 
 def test_without_a_driver_the_extra_is_named(tmp_path, monkeypatch):

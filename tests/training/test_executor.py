@@ -11,6 +11,7 @@ import pytest
 from filelock import FileLock
 
 from fixtures.deadly import Deadly
+from fixtures.told_apart import ToldApart
 from medauc.training.executor import LocalExecutor, threads_for
 from medauc.training.plan import resolve_recipe
 from medauc.training.recipe import Recipe
@@ -84,6 +85,18 @@ def test_a_dead_worker_is_replaced(tmp_path, executor):
     unit = Unit(tmp_path / "hurt", "phantom2d", tiny(), 0, part=Deadly(tmp_path / "marks", 1))
     assert run_all(executor, unit)["hurt"].error is None
     assert len(list((tmp_path / "marks").iterdir())) == 1
+
+
+def test_workers_of_a_process_that_is_one_of_several_train_alone(tmp_path, monkeypatch):
+    values = {"TORCHELASTIC_RUN_ID": "one", "WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1",
+              "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}  # fmt: skip
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    unit = Unit(tmp_path / "run", "phantom2d", tiny(), 0, part=ToldApart(tmp_path / "told"))
+    with LocalExecutor(jobs=1, threads=1) as executor:
+        assert run_all(executor, unit)["run"].error is None
+    assert (tmp_path / "told").read_text() == "1 []"
+    assert os.environ["RANK"] == "1", "only the worker's environment"
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from medauc.errors import InputError
 from medauc.files import is_full
 
 INPUT_AT_FAULT, ANYTHING_ELSE, INTERRUPTED = 2, 1, 130
+TOGETHER = "train"  # the verb that several processes may share
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,6 +43,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def medauc(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -51,6 +53,18 @@ def medauc(
 
     Exit status: 0 done, 2 the input is at fault, 3 `audit` found what invalidates results, 1 anything else.
     """
+    if context.invoked_subcommand != TOGETHER:
+        _require_alone(context.invoked_subcommand)
+
+
+def _require_alone(verb: str | None) -> None:
+    """Every process of several would do the whole work of a verb that knows nothing of the others, in one folder."""
+    from medauc.training import ranks
+
+    if ranks.several():
+        raise InputError(
+            f"{verb}: of all verbs only {TOGETHER} trains one network in several processes; start it without torchrun"
+        )
 
 
 for verb in (

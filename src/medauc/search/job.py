@@ -72,7 +72,7 @@ class Workplace:
     folder: SearchFolder
     definition: Definition
     study: str
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)  # it may hold a password
     assignment: NDArray[np.int64] | None = None
     data_dir: Path | None = None
     device: "Device" = "auto"

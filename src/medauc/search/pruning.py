@@ -1,7 +1,7 @@
 """What a worker asks after each epoch: whether the trial is still worth its time."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ class Pruning:
         best: judge by the best epoch so far, since its weights would be kept; else by the newest.
     """
 
-    url: str | None
+    url: str | None = field(repr=False)  # it may hold a password
     folder: Path
     study: str
     trial: int

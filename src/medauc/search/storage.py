@@ -1,10 +1,13 @@
 """Where a search's trials are kept: a journal file in its folder, or a database by URL."""
 
+import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 from medauc.errors import InputError
-from medauc.files import write_bytes_atomically
+from medauc.files import telling_full
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 JOURNAL = "journal.log"
+_SECRET = frozenset({"password", "passwd", "sslpassword", "passfile"})  # in a URL's query
+_HIDDEN = "***"
 
 
 def open_storage(url: str | None, folder: Path) -> "BaseStorage":
@@ -51,8 +56,11 @@ def open_study(
 def without_password(url: str | None) -> str | None:
     """A storage's URL as it may be written down.
 
-    >>> without_password("postgresql://me:secret@host/tune")
-    'postgresql://me:***@host/tune'
+    Raises:
+        InputError: it is no URL; what was given is not repeated, since it may hold a password.
+
+    >>> without_password("postgresql://me:secret@host/tune?sslpassword=secret")
+    'postgresql://me:***@host/tune?sslpassword=***'
     """
     if url is None:
         return None
@@ -60,9 +68,14 @@ def without_password(url: str | None) -> str | None:
     from sqlalchemy.exc import ArgumentError
 
     try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        raise InputError(f"--storage {url}: not a URL such as postgresql://user@host/database") from None
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
+        raise InputError("--storage: not a URL such as postgresql://user@host:5432/database") from None
+    if "@" in (parsed.host or ""):  # the rest of a password would be shown as part of the host
+        raise InputError("--storage: an @ in a user's name or password is written %40")
+    hidden = {key: _HIDDEN for key in parsed.query if key.lower() in _SECRET}
+    shown = parsed.update_query_dict(hidden).render_as_string(hide_password=True)
+    return shown.replace(quote_plus(_HIDDEN), _HIDDEN)
 
 
 def _journal(path: Path) -> "BaseStorage":
@@ -78,23 +91,35 @@ def _journal(path: Path) -> "BaseStorage":
         def __init__(self) -> None: ...
 
         def acquire(self) -> bool:
-            lock.acquire()
+            """Called before each line is appended, which must not continue the half of another."""
+            with ExitStack() as failed:
+                failed.enter_context(lock.acquire())
+                _cut_half_line(path)
+                failed.pop_all()
             return True
 
         def release(self) -> None:
             lock.release()
 
-    with lock:
-        _mend(path)
-        return JournalStorage(JournalFileBackend(str(path), KernelLock()))
+    class Journal(JournalFileBackend):
+        """Optuna's, that says which file found no room."""
+
+        def append_logs(self, logs: list[dict[str, Any]]) -> None:
+            with telling_full(path):
+                super().append_logs(logs)
+
+    return JournalStorage(Journal(str(path), KernelLock()))
 
 
-def _mend(path: Path) -> None:
-    """Cut off the half of a line that a full disk or a power cut left, else nothing could be read again."""
-    content = path.read_bytes() if path.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        write_bytes_atomically(path, whole)
+def _cut_half_line(path: Path) -> None:
+    """Cut off the half of a line that a full disk or a kill left; needs no room, and only who holds the lock may."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0 or (file.seek(-1, os.SEEK_END), file.read(1))[1] == b"\n":
+            return
+        file.seek(0)
+        whole = file.read().rfind(b"\n") + 1
+    os.truncate(path, whole)
 
 
 def _database(url: str) -> "BaseStorage":

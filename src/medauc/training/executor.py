@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection, get_context
@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from medauc.errors import InputError
+from medauc.training import ranks
 from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
 from medauc.training.memory import oom_kills
 from medauc.training.scratch import make_scratch
@@ -190,7 +191,8 @@ class _Worker:
         self.connection, theirs = context.Pipe()
         self._oom_kills = oom_kills()
         self.process: BaseProcess = context.Process(target=serve, args=(theirs, threads, shared), daemon=True)
-        with _environment(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads)), _interrupts_ignored():
+        values = ranks.nobody() | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+        with _environment(values), _interrupts_ignored():
             self.process.start()
         theirs.close()  # else the pipe would not end with the process
 
@@ -219,18 +221,22 @@ class _Task:
 
 
 @contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Set variables that a process started meanwhile inherits: they count before torch is imported."""
+def _environment(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Set or remove variables that a process started meanwhile inherits: they count before torch is imported."""
     before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+    _set_variables(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        _set_variables(before)
+
+
+def _set_variables(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextmanager

@@ -55,6 +55,14 @@ def local_rank() -> int:
     return int(os.environ["LOCAL_RANK"]) if several() else 0
 
 
+def nobody() -> dict[str, None]:
+    """What a process started from here must not inherit, lest it take itself for one of several: its absence."""
+    names = ("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE")
+    sizes = ("LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "ROLE_WORLD_SIZE")
+    launchers = [name for name in os.environ if name.startswith(("TORCHELASTIC_", "MASTER_"))]
+    return dict.fromkeys([*names, *sizes, *launchers])
+
+
 def is_first() -> bool:
     """Whether this is the process that writes files and speaks to the user."""
     return rank() == 0
