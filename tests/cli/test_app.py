@@ -22,7 +22,12 @@ def test_every_verb_has_help(invoke, verb: str) -> None:
 @pytest.mark.parametrize("verb", ["tune", "benchmark", "pretrain", "demo"])
 def test_under_torchrun_every_verb_but_train_is_refused(invoke, monkeypatch, tmp_path, verb: str) -> None:
     """Each process would do the whole work, all in one folder."""
-    for name, value in {"TORCHELASTIC_RUN_ID": "one", "WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}.items():
+    for name, value in {
+        "TORCHELASTIC_RUN_ID": "one",
+        "WORLD_SIZE": "2",
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     arguments = [] if verb in ("demo", "benchmark") else ["phantom2d"]
