@@ -1,5 +1,6 @@
 """``--hash-ids``: no name of a patient or file reaches what is written, and every verb goes on working."""
 
+import json
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -120,9 +121,18 @@ def test_a_run_names_nobody_and_every_verb_takes_it(ward: Path, invoke: Callable
     assert done.status in (0, 3), done.err
     assert_nameless(tmp_path / "audit")
 
-    # its splits serve another run, which has to hash alike
-    from_file = ["train", ward, *QUICK, "--set", "data.split.file=run/split.csv"]
+    # its splits serve another run, which has to hash alike, and the audit of that one
+    splits_of_run = ["--set", "data.split.file=run/split.csv"]
+    from_file = ["train", ward, *QUICK, *splits_of_run]
     assert invoke(*from_file, "--out", "same", "--hash-ids", SALT).status == 0
+    for told in (["--run", "same"], splits_of_run):
+        done = invoke("audit", ward, *told, "--hash-ids", SALT, "--out", "audited")
+        assert done.status in (0, 3), done.err
+        assert_nameless(tmp_path / "audited")
+        audit = json.loads((tmp_path / "audited" / "audit.json").read_text())
+        assert [split["n"] for split in audit["splits"]] == splits["split"].value_counts(sort=False)[
+            ["train", "val", "test"]
+        ].tolist()
     assert Predictions.read(tmp_path / "same" / "predictions.csv").ids == tables["run"].ids
     refused = invoke(*from_file, "--out", "other")
     assert refused.status == 2
@@ -182,3 +192,12 @@ def test_a_salt_that_can_be_guessed_is_refused(invoke: Callable):
     refused = invoke("train", "phantom2d", "--hash-ids", "123")
     assert refused.status == 2
     assert "a salt of 3 characters can be guessed" in refused.err
+
+
+def test_no_salt_where_one_was_meant_is_refused(invoke: Callable, monkeypatch: pytest.MonkeyPatch):
+    swallowed = invoke("train", "phantom2d", "--hash-ids", "--device", "cpu")
+    assert swallowed.status == 2
+    monkeypatch.setenv("MEDAUC_HASH_IDS", "")
+    empty = invoke("train", "phantom2d")
+    assert empty.status == 2
+    assert "MEDAUC_HASH_IDS is empty" in empty.err

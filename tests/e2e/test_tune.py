@@ -60,7 +60,7 @@ def test_a_killed_search_goes_on_as_if_nothing_had_been(invoke, start, tmp_path)
     assert "[1/4] trial 0:" not in goes_on.out, "what was finished is not repeated"
     pd.testing.assert_frame_equal(table(tmp_path / "killed"), table(tmp_path / "whole"))
 
-    assert "which is optimistic: it is" in whole.out
+    assert "which is optimistic: it is the best of" in whole.out
     assert "corrected for that: " in whole.out
     assert whole.out.splitlines()[-1] == f"medauc train phantom2d --recipe {Path('whole') / 'best.yaml'}"
     assert (tmp_path / "whole" / "search.html").exists()

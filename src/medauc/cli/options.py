@@ -1,6 +1,7 @@
 """Options that several verbs share."""
 
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -55,6 +56,10 @@ def _long_enough(salt: str | None) -> str | None:
     """Refuse a salt that can be found by trying all."""
     from medauc.errors import InputError
 
+    if salt is None and SALT_VARIABLE in os.environ:  # set by a command that failed, for one
+        raise InputError(f"{SALT_VARIABLE} is empty, so that nothing would be hashed; give it a salt, or unset it")
+    if salt is not None and salt.startswith("--"):
+        raise InputError(f"--hash-ids needs a salt, and {salt!r} is an option")
     if salt is not None and len(salt) < SHORTEST_SALT:
         raise InputError(
             f"--hash-ids: a salt of {len(salt)} characters can be guessed, and ids with it; take {SHORTEST_SALT} "

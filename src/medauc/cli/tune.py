@@ -46,7 +46,6 @@ class PrunerOption(StrEnum):
     """What ends hopeless trials."""
 
     halving = "halving"
-    hyperband = "hyperband"
     median = "median"
     none = "none"
 
@@ -247,4 +246,5 @@ def _finish(search: "Search", plan: "Plan") -> None:
     typer.echo(
         f"{folder.page} has plots, {folder.table} every trial; train the best, and score test once, with:"
     )
-    typer.echo(f"medauc train {plan.dataset.typed} --recipe {folder.best}")
+    salt = "" if plan.dataset.salt is None else " --hash-ids SALT"
+    typer.echo(f"medauc train {plan.dataset.typed} --recipe {folder.best}{salt}")

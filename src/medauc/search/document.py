@@ -37,10 +37,13 @@ class Winner(Strict):
     @property
     def lines(self) -> list[str]:
         """What it is worth, in words."""
-        chosen = "the only candidate" if self.candidates == 1 else f"the best of {self.candidates}"
+        if self.candidates == 1:
+            return [
+                f"validation AUC {self.found.text()}; no other was trained to its end, so none was chosen"
+            ]
         gain = [] if self.start is None else [f"the recipe it started from: {self.start:.3f}"]
         return [
-            f"validation AUC {self.found.text()}, which is optimistic: it is {chosen}",
+            f"validation AUC {self.found.text()}, which is optimistic: it is the best of {self.candidates}",
             f"corrected for that: {self.corrected.text()} (optimism {self.optimism:.3f})",
             *gain,
         ]
