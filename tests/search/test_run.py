@@ -2,13 +2,16 @@
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
-from fixtures.made_up_search import LR, MadeUp
+from fixtures.made_up_search import LR, MadeUp, Stage
 from medauc.data.folds import without_test
 from medauc.errors import InputError
 from medauc.search import Found, Limits, Stopped, TrialsFailed, write_result
@@ -16,7 +19,9 @@ from medauc.search.job import Job
 from medauc.search.processes import Presence
 from medauc.search.pruning import GIVEN_UP, Pruning
 from medauc.search.storage import open_storage
+from medauc.training.origin import Origin, Source
 from medauc.training.recipe import parse_recipe, read_recipe
+from medauc.training.sections.ensemble import EnsembleSection
 
 
 def test_stopped_anywhere_and_continued_it_does_what_it_would_have_done(stages):
@@ -238,7 +243,7 @@ def test_a_grid_has_every_combination_and_a_sweep_one_change_at_a_time(stage, sa
 
 @pytest.mark.parametrize("sampler", ["random", "cmaes"])
 def test_other_samplers_and_pruners_find_it_too(stage, sampler):
-    pruner = {"random": "median", "cmaes": "hyperband"}[sampler]
+    pruner = {"random": "median", "cmaes": "halving"}[sampler]
     definition = stage.definition(LR, sampler=sampler, pruner=pruner)
     with stage.open(definition) as search:
         search.run(MadeUp(), Limits(trials=20, seeds=1, stop_early=False))
@@ -281,6 +286,68 @@ def test_a_folder_with_another_search_is_refused_with_what_differs(stage, change
         InputError, match=r"the search there is another one: .*name another folder with --out"
     ):
         stage.open(stage.definition(different.pop("space"), **different))
+
+
+def with_positives(stage: Stage, count: int, patients: int) -> Stage:
+    """The same with ``count`` positive samples in validation, of so many patients; negatives have their own each."""
+    val = stage.plan.dataset.val
+    positive = val.targets == 1
+    val = val.take(~positive | (np.cumsum(positive) <= count))
+    place = np.arange(len(val))
+    groups = np.where(val.targets == 1, np.cumsum(val.targets == 1) % patients, 100 + place).astype(str)
+    dataset = replace(stage.plan.dataset, val=replace(val, groups=groups))
+    return replace(stage, plan=replace(stage.plan, dataset=dataset))
+
+
+@pytest.mark.parametrize(("count", "patients", "what"), [(1, 1, "1 sample with"), (5, 1, "1 patient with")])
+def test_one_positive_in_validation_is_refused_before_anything_is_trained(stage, count, patients, what):
+    few = with_positives(stage, count, patients)
+    with pytest.raises(InputError, match=f"validation has {what} a positive.*--objective kfold"):
+        few.open(few.definition(LR))
+    assert not stage.out.exists()
+
+
+def test_two_patients_with_a_positive_are_enough(stage):
+    few = with_positives(stage, 4, 2)
+    few.open(few.definition(LR)).__exit__()
+
+
+def test_weights_that_saw_what_folds_hold_out_are_refused_wherever_they_are_named(stage, tmp_path):
+    source = Source("phantom2d", stage.plan.dataset.md5, 12, 40)
+    files = []
+    for name, sources in (("other", ()), ("same", (source,))):
+        files.append(str(tmp_path / f"{name}.safetensors"))
+        metadata = Origin("joint", sources, 0, "0", {}).metadata()
+        save_file({"weight": np.zeros(1)}, files[-1], metadata)
+    definition = stage.definition({"model.weights": files}, objective="kfold", folds=3)
+    with pytest.raises(InputError, match=r"same\.safetensors was pretrained on the training images"):
+        stage.open(definition)
+    assert not stage.out.exists()
+    stage.open(stage.definition({"model.weights": files})).__exit__()  # validation was not seen
+
+
+def test_a_sampler_that_keeps_pickles_is_not_given_a_database(stage):
+    with pytest.raises(InputError, match=r"--sampler cmaes: .* could run code here"):
+        stage.open(stage.definition(LR, sampler="cmaes"), url="postgresql://me@127.0.0.1:9/none")
+
+
+def test_folds_go_by_the_column_that_the_recipe_names(stage):
+    data, recipe = stage.plan.dataset, stage.plan.recipe
+    sites = {name: [f"site {row % 3}" for row in range(len(data.splits[name]))] for name in ("train", "val")}
+    splits = {
+        name: replace(data.splits[name], metadata=pd.DataFrame({"site": column}))
+        for name, column in sites.items()
+    }
+    section = EnsembleSection(folds=5, folds_by="site")
+    plan = replace(
+        stage.plan, dataset=replace(data, **splits), recipe=recipe.model_copy(update={"ensemble": section})
+    )
+    by_site = replace(stage, plan=plan)
+    executor = MadeUp()
+    by_site.search(by_site.definition(LR, objective="kfold", folds=3), executor, Limits(trials=1, seeds=1))
+    for unit in executor.done:
+        seen = unit.part(plan.dataset)
+        assert not set(seen.val.metadata["site"]) & set(seen.train.metadata["site"])
 
 
 def test_a_folder_with_other_things_is_refused(stage):

@@ -71,6 +71,13 @@ class Definition:
         return own + (base.first_stage.max_epochs if base.first_stage is not None else 0)
 
     @property
+    def weights(self) -> list[str]:
+        """Every weights file that a trial may start from."""
+        searched = self.asked.parameters.get("model.weights")
+        every = [self.asked.base.model.weights, *(searched.ends if searched is not None else ())]
+        return [str(found) for found in dict.fromkeys(every) if found is not None]
+
+    @property
     def parts(self) -> tuple[int | None, ...]:
         """Folds that one seed of a trial is trained on; None is the official splits."""
         return (None,) if self.folds is None else tuple(range(self.folds))

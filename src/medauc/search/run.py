@@ -10,7 +10,6 @@ from typing import Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from medauc.data import Dataset
 from medauc.data.folds import assign_folds
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation
@@ -19,7 +18,9 @@ from medauc.search.choosing import Chooser, Limits
 from medauc.search.definition import Definition, SearchFolder
 from medauc.search.job import Job, Options, Workplace
 from medauc.search.processes import Presence, wait_until_free
+from medauc.search.samplers import require_data_only
 from medauc.search.storage import open_storage, open_study
+from medauc.search.worth import require_resampling
 from medauc.training.elapsed import epochs_of
 from medauc.training.ensemble_folder import EnsembleFolder
 from medauc.training.executor import Executor
@@ -34,7 +35,7 @@ Tell = Callable[[Job, Seed, bool], None]
 
 
 class Stopped(Exception):
-    """Ctrl-C: the search can be continued by the same command."""
+    """Ctrl-C, or a database that is away: the search can be continued by the same command."""
 
 
 class TrialsFailed(Exception):
@@ -101,7 +102,7 @@ class Search:
             tell: called for each seed of a trial that ends, with what it gave and whether it was given up.
 
         Raises:
-            Stopped: Ctrl-C.
+            Stopped: Ctrl-C, or the database was away for minutes.
             TrialsFailed: the first three trials failed, or all.
             InputError: the same, by the user's fault; or a file cannot be written.
         """
@@ -157,6 +158,8 @@ class Search:
         job = self.running.pop(outcome.unit.folder)
         if job.ended:  # another part of it has failed
             return
+        if outcome.lost is not None:  # nothing is written down, so that the trial can be gone on with
+            raise Stopped(f"{outcome.lost}; when it is back, the same command goes on")
         run = RunFolder(outcome.unit.folder)
         job.seconds += outcome.seconds
         job.epochs += epochs_of(run.path)
@@ -218,12 +221,15 @@ def open_search(
         **options: of :class:`~medauc.search.job.Workplace`.
 
     Raises:
-        InputError: the folder holds another search or cannot be written, the storage cannot be reached, a class is too
-            rare for the folds, or the weights to start from have seen what the folds hold out.
+        InputError: the folder holds another search or cannot be written, the storage cannot be reached or must not be
+            trusted with the sampler, a class is too rare, or weights to start from have seen what the folds hold out.
     """
-    weights = plan.recipe.model.weights
-    if weights is not None and definition.folds is not None:
-        require_unseen(Path(weights), plan.dataset.name, plan.dataset.md5)
+    require_resampling(plan.dataset, definition.folds)
+    if definition.folds is not None:
+        for weights in definition.weights:
+            require_unseen(Path(weights), plan.dataset.name, plan.dataset.md5)
+    if url is not None:
+        require_data_only(definition.sampler)
     folder = SearchFolder(out)
     if out.is_dir() and any(out.iterdir()) and not folder.definition.exists() and not folder.lock.exists():
         raise InputError(f"{out}: not empty and not a search; name another folder with --out")
@@ -233,7 +239,7 @@ def open_search(
             folder.remove_leftovers()
             storage = open_storage(url, out)
             study = folder.begin(definition, lambda name: open_study(storage, name))
-            assignment = None if definition.folds is None else _folds(out, plan.dataset, definition.folds)
+            assignment = None if definition.folds is None else _folds(out, plan, definition.folds)
             book = Book(storage, study, definition, presence.token)
     except BaseException:
         presence.close()
@@ -242,9 +248,10 @@ def open_search(
     return Search(place, book, presence)
 
 
-def _folds(out: Path, dataset: Dataset, folds: int) -> NDArray[np.int64]:
-    """The fold of each sample, as written down when the search was begun."""
-    run = EnsembleFolder(out)
+def _folds(out: Path, plan: Plan, folds: int) -> NDArray[np.int64]:
+    """The fold of each sample, as written down when the search was begun; by a column where the recipe says so."""
+    run, dataset, section = EnsembleFolder(out), plan.dataset, plan.recipe.ensemble
     if not run.folds.exists():
-        run.write_folds(dataset, assign_folds(dataset, folds, seed=0))
+        found = assign_folds(dataset, folds, seed=0, by=section.folds_by, order_by=section.folds_order_by)
+        run.write_folds(dataset, found)
     return run.read_folds(dataset)

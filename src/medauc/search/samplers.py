@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 SamplerName = Literal["tpe", "random", "grid", "cmaes", "sweep"]
-PrunerName = Literal["halving", "hyperband", "median", "none"]
+PrunerName = Literal["halving", "median", "none"]
 SAMPLERS: tuple[str, ...] = get_args(SamplerName)
 PRUNERS: tuple[str, ...] = get_args(PrunerName)
 LISTED: tuple[str, ...] = ("grid", "sweep")  # they list their trials beforehand
@@ -43,26 +43,37 @@ def make_sampler(name: str, seed: int, number: int) -> "BaseSampler":
     return RandomSampler(seed=own)
 
 
+def require_data_only(sampler: str) -> None:
+    """Refuse a sampler whose state, read from a database that others may write to, could hold code.
+
+    Raises:
+        InputError: ``cmaes``, which Optuna keeps as a pickle.
+    """
+    if sampler == "cmaes":
+        raise InputError(
+            "--sampler cmaes: its state is kept as a Python pickle, through which whoever may write to the database "
+            "could run code here; take tpe, or leave --storage out"
+        )
+
+
 def make_pruner(name: str, epochs: int) -> "BasePruner":
     """What ends hopeless trainings, asked after each epoch.
 
     Args:
         name: of :data:`PRUNERS`: ``halving`` lets the best third of the trials past a ninth and past a third of their
-            epochs (ASHA); ``hyperband`` does so from several first rungs; ``median`` ends what is below the median
-            of the others at its epoch.
+            epochs (ASHA); ``median`` ends what is below the median of the others at its epoch.
         epochs: most epochs of a trial.
 
     Source:
-        Li et al., A system for massively parallel hyperparameter tuning (ASHA), MLSys 2020; Li et al., Hyperband,
-        J. Mach. Learn. Res. 18 (2018) 1-52.
+        Li et al., A system for massively parallel hyperparameter tuning (ASHA), MLSys 2020.
     """
-    from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+    from optuna.pruners import MedianPruner, NopPruner
+
+    from medauc.search.halving import Halving
 
     first = max(1, epochs // _FACTOR**2)
     if name == "halving":
-        return SuccessiveHalvingPruner(min_resource=first, reduction_factor=_FACTOR)
-    if name == "hyperband":
-        return HyperbandPruner(min_resource=first, max_resource=max(first, epochs), reduction_factor=_FACTOR)
+        return Halving(first, _FACTOR)
     if name == "median":
         return MedianPruner(n_startup_trials=5, n_warmup_steps=first)
     return NopPruner()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from medauc.data import Dataset
 from medauc.errors import InputError
 from medauc.evaluation import Predictions
 from medauc.metrics import BestOfMany, best_of_many
@@ -47,6 +48,33 @@ def best_of(trials: Sequence[Trial], folder: SearchFolder, definition: Definitio
     replicates = int(np.clip(_MOST_WORK / work, _FEWEST, _MOST))
     best = best_of_many(targets, scores, folds=folds, groups=groups, replicates=replicates)
     return best, len(ids)
+
+
+def require_resampling(dataset: Dataset, folds: int | None) -> None:
+    """Refuse, before anything is trained, samples from which :func:`best_of` could not tell what a winner is worth.
+
+    Args:
+        dataset: its validation is judged by; with folds, training too.
+        folds: how many; None for the validation split.
+
+    Raises:
+        InputError: a single sample, or patient, has a positive, or a single one has none.
+    """
+    judged = [dataset.val] if folds is None else [dataset.train, dataset.val]
+    positive = np.concatenate([(part.targets.reshape(len(part), -1) == 1).any(axis=1) for part in judged])
+    names, unit = np.unique(np.concatenate([part.groups for part in judged]), return_inverse=True)
+    carriers = int((np.bincount(unit, positive) > 0).sum())
+    if 1 in (carriers, len(names) - carriers):
+        kind = "sample" if len(names) == len(positive) else "patient"
+        where, remedy = (
+            ("validation", "take --objective kfold or another split")
+            if folds is None
+            else ("train and validation", "this data set is too small")
+        )
+        raise InputError(
+            f"{dataset.name}: {where} has 1 {kind} {'with' if carriers == 1 else 'without'} a positive, which tells "
+            f"no settings apart: a search needs 2 or more; {remedy}"
+        )
 
 
 def _read(trial: Trial, seed: int, folder: SearchFolder, definition: Definition) -> list[Predictions]:
