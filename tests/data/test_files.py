@@ -51,6 +51,55 @@ def test_exported_files_are_the_data_set_bit_for_bit(tmp_path: Path, phantom: st
         export_dataset(data, tmp_path / "out", kind)
 
 
+def dicom_of_patients(folder: Path, patients: list[str]) -> Path:
+    """DICOM files of these patients, and a manifest that names none of them."""
+    from pydicom import dcmread
+
+    spec = PhantomSpec(n_train=len(patients) - 4, n_val=2, n_test=2, prevalence=0.5, signal_width=1.5)
+    manifest = export_dataset(load_dataset("phantom2d", 12, phantom=spec), folder, "dicom")
+    table = pd.read_csv(manifest)
+    for path, patient in zip(table["path"], patients, strict=True):
+        header = dcmread(folder / path)
+        header.PatientID = patient
+        header.save_as(folder / path)
+    table.drop(columns=["group", "split"]).to_csv(manifest, index=False)
+    return manifest
+
+
+def test_made_splits_keep_the_patients_of_headers_whole(tmp_path: Path):
+    patients = [f"DOE^{row % 20:02d}" for row in range(60)]
+    manifest = dicom_of_patients(tmp_path / "out", patients)
+    ids = pd.read_csv(manifest)["id"].tolist()
+    found = load(manifest)
+    for split in found:
+        of_patient: dict[str, set[str]] = {}
+        for name, group in zip(split.ids.tolist(), split.groups.tolist(), strict=True):
+            of_patient.setdefault(patients[ids.index(name)], set()).add(group)
+        assert all(len(groups) == 1 for groups in of_patient.values())
+        assert len(split) == 3 * len(of_patient)  # all three images of each
+    assert [len(set(split.groups.tolist())) for split in found] == [14, 3, 3]
+    assert "No patients are named, so 20 are told from DICOM's PatientID and kept whole." in found.notes
+    assert not any("DOE" in text for split in found for text in split.groups.tolist())
+
+    # the rows in another order are split in the same way: names of patients are the same each time
+    pd.read_csv(manifest)[::-1].to_csv(manifest, index=False)
+    again = load(manifest)
+    for name, split in found.splits.items():
+        assert dict(zip(split.ids.tolist(), split.groups.tolist(), strict=True)) == dict(
+            zip(again.splits[name].ids.tolist(), again.splits[name].groups.tolist(), strict=True)
+        )
+
+    # an own column of patients holds over headers; own splits that divide a patient of headers are refused
+    table = pd.read_csv(manifest)
+    (tmp_path / "out" / "named.csv").write_text(table.assign(group=table["id"]).to_csv(index=False))
+    assert len(np.unique(load(tmp_path / "out" / "named.csv").train.groups)) == 42
+    apart = table.assign(split=["train", "val", "test"] * 20)
+    (tmp_path / "out" / "apart.csv").write_text(apart.to_csv(index=False))
+    with pytest.raises(InputError, match=r"20 patients \(groups\) are in more than one split"):
+        load(tmp_path / "out" / "apart.csv")
+    assert len(load(tmp_path / "out" / "apart.csv", FilesSpec(split=SplitSpec())).train) == 42
+
+
 def test_export_refuses_what_a_format_cannot_hold(tmp_path: Path):
     with pytest.raises(InputError, match="holds volumes, which are not written as png"):
         export_dataset(load_dataset("phantom3d", 12, phantom=FEW), tmp_path / "out", "png")

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from medauc.data import grouping
-from medauc.data.grouping import Grouping, told_patients
+from medauc.data.grouping import Grouping, told_patients, with_told_patients
+from medauc.data.manifest import Manifest
 
 
 @pytest.fixture
@@ -74,3 +77,31 @@ def test_names_where_there_is_nothing_else(told) -> None:
         ["001", "001", "002"], "the beginning of the file's name"
     )
     assert told([None] * 3) == Grouping()
+
+
+def test_patients_of_a_manifest_are_called_after_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(*headers: str | None, endings: Sequence[str] = (), has_groups: bool = False) -> Manifest:
+        names = [f"{number}{ending}" for number, ending in enumerate(endings or [".dcm"] * len(headers))]
+        monkeypatch.setattr(
+            grouping, "patient_id_of", lambda path: dict(zip(names, headers, strict=True))[str(path)]
+        )
+        table = pd.DataFrame({"path": names, "id": names, "group": names, "split": ""}, dtype="str")
+        there = np.ones(len(names), np.bool_)
+        made = Manifest(Path("m.csv"), Path(), table, (), ("n", "p"), there, has_groups)
+        found = with_told_patients(made)
+        if not found.has_groups:
+            assert found.table is table
+        return found
+
+    found = told("b", "a", None, "b")
+    assert found.table["group"].tolist() == [
+        "patient of 0.dcm", "patient of 1.dcm", "2.dcm", "patient of 0.dcm"
+    ]  # fmt: skip
+    assert len(found.notes) == 1
+    assert (
+        "2 are told from DICOM's PatientID and kept whole; 1 of 4 images have no PatientID" in found.notes[0]
+    )
+    assert told("a", "b", None).notes == ()  # nobody has several images
+    assert "have the same, so it is not taken for a patient" in told("a", "a", "a").notes[0]
+    assert told("a", "b", "a", endings=[".PNG", ".nii.gz", ".png"]).notes == ()  # not opened
+    assert told("a", "b", "a", has_groups=True).table["group"].tolist() == ["0.dcm", "1.dcm", "2.dcm"]

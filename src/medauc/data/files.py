@@ -11,6 +11,7 @@ import numpy as np
 
 from medauc.data.cache import Failure, PreparedImages, ShowProgress, open_cache
 from medauc.data.dataset import SPLIT_NAMES, Dataset, Split
+from medauc.data.grouping import with_told_patients
 from medauc.data.manifest import (
     ColumnsSpec,
     Manifest,
@@ -82,6 +83,8 @@ def load_files(
     """Load the images that a manifest lists or a folder holds, prepared and memory-mapped.
 
     The first call reads and prepares every file (:func:`medauc.data.cache.open_cache`), later ones map the result.
+    Where no patients are named, those of DICOM files are told from headers
+    (:func:`medauc.data.grouping.with_told_patients`).
 
     Args:
         source: A manifest (:func:`medauc.data.manifest.read_manifest`) or a folder with one sub-folder a class.
@@ -100,7 +103,8 @@ def load_files(
         InputError: The manifest or folder cannot be trained on, or files cannot be read.
     """
     spec = spec or FilesSpec()
-    manifest, how = split_manifest(manifest_of(source, spec, positive_class), spec.split, hash_ids)
+    listed = with_told_patients(manifest_of(source, spec, positive_class))
+    manifest, how = split_manifest(listed, spec.split, hash_ids)
     require_trainable(manifest)
     dims = spec.spatial_dims or look_at(manifest)
     paths = manifest.table["path"].tolist()

@@ -4,11 +4,16 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
+from medauc.data.manifest.table import Manifest
 from medauc.data.readers import hash_id, patient_id_of
 
+_NO_DICOM = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".nii", ".nii.gz", ".nrrd", ".mha", ".mhd", ".npy")
 _MANY_IMAGES, _MOST_OF_THEM = 10, 0.5  # of one patient: then the id may stand for many
 
 
@@ -47,6 +52,50 @@ def told_patients(paths: Sequence[Path], folders: Sequence[str], names: Sequence
     if other is None:
         return by_header if by_header.groups else Grouping(doubt=_said_of_one(known))
     return other._replace(doubt=_said_of_one(known))
+
+
+def with_told_patients(manifest: Manifest) -> Manifest:
+    """Take DICOM's PatientID for the patients of a manifest that names none.
+
+    A patient is called after the first image by name: splits are drawn over patients in the order of their names, so
+    these must neither tell the PatientID nor change from one reading to the next.
+
+    Returns:
+        The manifest with patients and a note; as it was where it names patients, or headers tell of none that has
+        several images. One PatientID in all headers is no patient, as for :func:`told_patients`.
+    """
+    if manifest.has_groups:
+        return manifest
+    headers = [_patient_of(path) for path in manifest.table["path"]]
+    known = [patient for patient in headers if patient]
+    images = Counter(known)
+    if len(images) < 2:
+        said = _said_of_one(known)
+        return manifest if said is None else manifest.noting(f"{said[0].upper()}{said[1:]}.")
+    if max(images.values()) == 1:
+        return manifest
+    ids = manifest.table["id"].tolist()
+    first: dict[str, str] = {}
+    for patient, name in zip(headers, ids, strict=True):
+        if patient is not None:
+            first[patient] = min(first.get(patient, name), name)
+    groups = [
+        name if patient is None else f"patient of {first[patient]}"
+        for patient, name in zip(headers, ids, strict=True)
+    ]
+    table = manifest.table.assign(group=pd.Series(groups, dtype="str"))
+    doubt = _doubt(headers)
+    note = (
+        f"No patients are named, so {len(images)} are told from DICOM's PatientID and kept whole"
+        + ("" if doubt is None else f"; {doubt}")
+        + "."
+    )
+    return replace(manifest, table=table, has_groups=True).noting(note)
+
+
+def _patient_of(path: str) -> str | None:
+    """PatientID; a file named as another format is not opened for it, since a manifest may have a million rows."""
+    return None if path.lower().endswith(_NO_DICOM) else patient_id_of(Path(path))
 
 
 def _by_header(paths: Sequence[Path], headers: Sequence[str | None]) -> Grouping:

@@ -44,7 +44,8 @@ def require_whole_groups(manifest: Manifest) -> None:
         splits = " and ".join(crossing.loc[crossing["group"] == first, "split"])
         raise InputError(
             f"{manifest.source}: {crossing['group'].nunique()} patients (groups) are in more than one split, {first!r} "
-            f"in {splits} for one, so test is not independent; make new splits with --set data.split.seed=0"
+            f"in {splits} for one, so test is not independent; make new splits with --set data.split.seed=0, or name "
+            "the column that tells patients: --columns group=NAME"
         )
 
 
