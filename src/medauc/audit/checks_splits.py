@@ -69,7 +69,8 @@ def patients(material: Material) -> Iterator[Finding]:
             "patients across splits",
             f"{count(len(leaking), 'patient')} in more than one split; {in_test} of them in test, with "
             f"{count(rows.sum(), 'image')} there",
-            "split by patient: leave the split column out and medauc makes grouped splits",
+            "split by patient: leave the split column out, or train with --set data.split.seed=0; splits that medauc "
+            "makes of files keep patients whole",
             len(leaking),
             leaking,
         )

@@ -83,6 +83,7 @@ def audit(
         allow_modified=allow_modified,
         jobs=jobs or cores(),
         trained=run,
+        hash_ids=hash_ids,
     )
     if hash_ids is not None:
         collection = collection.with_hashed_ids(hash_ids)

@@ -20,6 +20,7 @@ def collection_from(
     allow_modified: bool,
     jobs: int,
     trained: Path | None = None,
+    hash_ids: str | None = None,
 ) -> Collection:
     """Read what the recipe's section ``data`` says of a data set; patients that cross splits are no error here.
 
@@ -32,6 +33,7 @@ def collection_from(
         jobs: Processes that read files.
         trained: Scores that are joined. Own files are read as the run folder's recipe says unless ``recipe`` is
             another, and split as for a training.
+        hash_ids: Salt of the ids in a file of splits; those of the collection stay as they are.
 
     Raises:
         InputError: As :func:`medauc.training.resolve`, or a manifest that cannot be read.
@@ -52,7 +54,8 @@ def collection_from(
             source, recipe=recipe, overrides=overrides, data_dir=data_dir, allow_modified=allow_modified
         )
         return collection_of(plan.dataset)
-    return _of_files(path, _data_section(own_recipe, overrides), jobs, needs_splits=trained is not None)
+    data = _data_section(own_recipe, overrides)
+    return _of_files(path, data, jobs, needs_splits=trained is not None, salt=hash_ids)
 
 
 def _recipe_of(trained: Path | None) -> str:
@@ -60,8 +63,11 @@ def _recipe_of(trained: Path | None) -> str:
     return "default" if own is None or not own.is_file() else str(own)
 
 
-def _of_files(path: Path, data: "DataSection", jobs: int, *, needs_splits: bool) -> Collection:
+def _of_files(
+    path: Path, data: "DataSection", jobs: int, *, needs_splits: bool, salt: str | None
+) -> Collection:
     from medauc.data.files import manifest_of
+    from medauc.data.grouping import with_told_patients
     from medauc.data.manifest import split_manifest
 
     try:
@@ -72,7 +78,10 @@ def _of_files(path: Path, data: "DataSection", jobs: int, *, needs_splits: bool)
         except InputError:
             raise error from None
     if data.split is not None or (needs_splits and not manifest.has_splits):
-        manifest, _ = split_manifest(manifest, data.split)
+        made, _ = split_manifest(with_told_patients(manifest), data.split, salt)
+        manifest = manifest.with_splits(
+            made.column("split")
+        )  # who the patients are, the audit tells by itself
     return collection_of_manifest(manifest, jobs)
 
 
