@@ -35,6 +35,26 @@ def test_one_site_is_left_out_in_turn() -> None:
         assert part.part == f"validation is fold {fold} of 3 (site {site}), training all others"
 
 
+def test_blanks_and_ways_to_write_a_number_make_no_site() -> None:
+    written, meant = np.array([["A", "A ", " 2", "2.0", "10"], ["A", "A", "2", "2", "10"]])
+    rows = np.arange(60) // 2 % 5
+    folds = [
+        assign_folds(made(np.arange(60), site=names[rows]), 3, seed=0, by="site")
+        for names in (written, meant)
+    ]
+    np.testing.assert_array_equal(*folds)
+    parts = [
+        fold_of(made(np.arange(60), site=written[rows]), folds[0], fold, "site").part for fold in range(3)
+    ]
+    assert [part.partition("(")[2].partition(")")[0] for part in parts] == ["site 10", "site 2", "site A"]
+
+
+def test_a_cell_of_blanks_is_no_site() -> None:
+    sites = np.array(["A", "B", " "])[np.arange(60) // 2 % 3]
+    with pytest.raises(InputError, match="20 samples have no site"):
+        assign_folds(made(np.arange(60), site=sites), 3, seed=0, by="site")
+
+
 @settings(max_examples=30)
 @given(st.lists(st.integers(0, 8), min_size=30, max_size=60), st.integers(2, 5))
 def test_sites_stay_together_and_folds_are_even(of_patient: list[int], folds: int) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medauc.data.dataset import Dataset
+from medauc.data.manifest.columns import plain
 from medauc.data.manifest.moments import moments
 from medauc.errors import InputError
 
@@ -29,7 +30,7 @@ def folds_by_value(dataset: Dataset, folds: int, column: str) -> Ints:
         InputError: There is no such column, it has fewer values than there are folds, a blank, or a patient with
             samples of two folds.
     """
-    values, groups = _column(dataset, column, "folds_by"), _pooled_groups(dataset)
+    values, groups = plain_values(_column(dataset, column, "folds_by")), _pooled_groups(dataset)
     names, number = np.unique(values, return_inverse=True)
     if len(names) < folds:
         most = f"take {len(names)} folds" if len(names) > 1 else "take another column"
@@ -50,6 +51,15 @@ def folds_by_value(dataset: Dataset, folds: int, column: str) -> Ints:
             f"give each patient one {column}, or leave those samples out"
         )
     return found
+
+
+def plain_values(cells: Names) -> Names:
+    """Cells as ``data.split.by`` compares them: surrounding blanks and ways to write a number tell no sites apart.
+
+    >>> plain_values(np.array(["A", "A ", "1.0", "1", "nan"])).tolist()
+    ['A', 'A', '1', '1', '']
+    """
+    return np.array([plain(cell) for cell in cells.tolist()], dtype=np.str_)
 
 
 def folds_by_order(dataset: Dataset, folds: int, column: str) -> Ints:
@@ -114,7 +124,7 @@ def _column(dataset: Dataset, column: str, key: str) -> Names:
             "(data.columns.keep says which are kept)"
         )
     values = np.concatenate([train[column], val[column]])
-    if (blank := values == "").any():
+    if (blank := plain_values(values) == "").any():
         raise InputError(
             f"{dataset.name}: {int(blank.sum())} samples have no {column}, which ensemble.{key} names"
         )

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from medauc.data.column_folds import folds_by_order, folds_by_value
+from medauc.data.column_folds import folds_by_order, folds_by_value, plain_values
 from medauc.data.dataset import Dataset, Split
 from medauc.errors import InputError
 
@@ -88,7 +88,7 @@ def fold_of(dataset: Dataset, assignment: NDArray[np.int64], fold: int, by: str 
     """
     held_out = assignment == fold
     train, val = _take(dataset, ~held_out), _take(dataset, held_out)
-    named = "" if by is None else f" ({by} {', '.join(np.unique(val.metadata[by]))})"
+    named = "" if by is None else f" ({by} {', '.join(np.unique(plain_values(val.metadata[by])))})"
     part = f"validation is fold {fold} of {assignment.max() + 1}{named}, training all others"
     return replace(dataset, train=train, val=val, part=_joined(dataset, part))
 

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medauc.data import Dataset
+from medauc.data.column_folds import plain_values
 from medauc.data.manifest.moments import moments
 from medauc.data.readers import hash_ids
 from medauc.errors import InputError
@@ -128,7 +129,7 @@ class EnsembleFolder(RunFolder):
             part = replace(pooled, frame=pooled.frame[folds == fold].reset_index(drop=True))
             auroc = evaluate_split(part, LEVEL, whole=False).auroc
             values = part.frame[column].to_numpy(dtype=np.str_)
-            named = ", ".join(np.unique(values)) if section.folds_by else _range(values)
+            named = ", ".join(np.unique(plain_values(values))) if section.folds_by else _range(values)
             found.append(f"{named}: {'none' if auroc is None else auroc.text()} ({part.n} samples)")
         how = "Folds go by" if section.folds_by else "Folds are blocks in the order of"
         return f"{how} {column}; AUROC of each with 95% interval, by networks that saw none of it: {'; '.join(found)}."
