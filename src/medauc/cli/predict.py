@@ -86,5 +86,5 @@ def _require_paths(run: Path, paths: list[Path]) -> None:
         raise InputError(f"{run}: not a run folder (no such folder)")
     if not any(
         path.exists() or "#" in path.name for path in paths
-    ):  # folder#name is one DICOM series of several
+    ):  # folder/#name is one DICOM series of several
         raise InputError(f"{paths[0]}: no such file or folder")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from medauc.data.grouping import Grouping, told_patients
-from medauc.data.manifest.folder import parts_of, said_of_others
+from medauc.data.manifest.folder import parts_of, patients_of, said_of_others
 from medauc.data.preparation import holds_colour
 from medauc.data.readers import MedicalImage, list_images, read_image
 from medauc.data.readers.formats import format_of
@@ -96,7 +96,7 @@ def survey_folder(folder: Path) -> Survey:
             f"{folder} holds no images that can be read (PNG, JPEG, TIFF, DICOM, NIfTI, NRRD, MetaImage, npy)"
             + ("" if left_out is None else f"; {left_out}")
         )
-    table = _table([path.relative_to(folder) for path in paths])
+    table = _table(folder, [path.relative_to(folder) for path in paths])
     patients = told_patients(paths, table["below"].tolist(), [Path(path).name for path in table["path"]])
     if patients.groups is not None:
         table["group"] = patients.groups
@@ -105,8 +105,8 @@ def survey_folder(folder: Path) -> Survey:
     return Survey(folder, table.drop(columns="below"), _facts(folder, paths), patients, left_out)
 
 
-def _table(paths: Sequence[Path]) -> pd.DataFrame:
-    """Path, class, split, and the folders below the class, told from names of folders."""
+def _table(folder: Path, paths: Sequence[Path]) -> pd.DataFrame:
+    """Path, class, split, and the folder below the class that may be a patient's, told from names of folders."""
     rows = [(path.as_posix(), *parts_of(path)) for path in paths]
     table = pd.DataFrame(rows, columns=["path", "split", "target", "below"], dtype="str")
     counts = table["target"].value_counts()
@@ -116,6 +116,7 @@ def _table(paths: Sequence[Path]) -> pd.DataFrame:
     if not are_classes:  # then the first folders may be patients
         table["below"] = (table["target"] + "/" + table["below"]).str.strip("/")
         table["target"] = ""
+    table["below"] = patients_of(folder, paths, table["below"].tolist())
     return table[["path", "target", "split", "below"]]
 
 

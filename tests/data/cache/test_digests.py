@@ -117,10 +117,11 @@ def test_series_of_one_folder(tmp_path: Path, digest: Callable[..., list[str]]) 
     series = tmp_path / "series"
     series.mkdir()
     (series / "1.dcm").write_bytes(b"1")
-    whole, first, second = digest(series, f"{series}#1", f"{series}#2")
+    whole, first, second = digest(series, f"{series}#1", series / "#2")
+    assert digest(series / "#1", f"{series}#2") == [first, second]
     assert len({whole, first, second}) == 3
     (series / "2.dcm").write_bytes(b"2")
-    assert not {whole, first, second} & set(digest(series, f"{series}#1", f"{series}#2"))
+    assert not {whole, first, second} & set(digest(series, series / "#1", f"{series}#2"))
 
 
 @pytest.mark.parametrize("beside", ["link", "folder", "hidden"])

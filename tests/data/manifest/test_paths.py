@@ -49,6 +49,10 @@ def test_what_lies_below_is_taken(root: Path):
         "away#0123abcd/",
         "away#0123abcd/.",
         "near#0123abcd",
+        "away/#0123abcd",
+        "away/#0123abcd/",
+        "away/#0123abcd/.",
+        "circle/#0123abcd",
         "",
         "  ",
         "a\0.png",
@@ -60,10 +64,17 @@ def test_what_leaves_the_root_is_refused_with_its_row(root: Path, path: str):
 
 
 def test_a_series_of_a_folder_is_there_when_the_folder_is(root: Path):
-    cells = ["series#0123abcd", "series#0123abcd/none.png", "none#0123abcd", "a.png#0123abcd"]
+    cells = ["series/#0123abcd", "series#0123abcd", "near/#0123abcd"]
+    cells += [
+        "series#0123abcd/none.png",
+        "none#0123abcd",
+        "a.png#0123abcd",
+        "none/#0123abcd",
+        "a.png/#0123abcd",
+    ]
     found, there = paths_below(root, cells, "m.csv")
     assert found == [str(root / cell) for cell in cells]
-    assert there.tolist() == [True, False, False, False]
+    assert there.tolist() == [True] * 3 + [False] * 5
 
 
 @settings(max_examples=200)

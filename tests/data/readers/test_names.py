@@ -19,6 +19,7 @@ from medauc.data.readers import without_names
             "....hdr goes with ..., not Annabel",
         ),
         ("a/Anna#3", "a/Anna/7.dcm is not of Anna", ".../7.dcm is not of ..."),
+        ("a/Anna/#3", "a/Anna/7.dcm is not of Anna", ".../7.dcm is not of ..."),
     ],
 )
 def test_names_are_hidden_as_words_and_whole_paths_first(name: str, text: str, hidden: str) -> None:

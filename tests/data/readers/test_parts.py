@@ -99,6 +99,7 @@ def test_of_a_folder_the_cache_watches_what_a_reader_looks_at(tmp_path: Path) ->
     both = (folder / "1", folder / "2")
     assert files_of_image(folder, whole_folder=True) == both
     assert files_of_image(f"{folder}#1a2b3c4d", whole_folder=True) == both
+    assert files_of_image(folder / "#1a2b3c4d", whole_folder=True) == both
     (tmp_path / "study#1a2b3c4d").touch()  # a file of that name is a file
     assert files_of_image(f"{folder}#1a2b3c4d", whole_folder=True) == (tmp_path / "study#1a2b3c4d",)
     assert files_of_image("nowhere#1", whole_folder=True) == (Path("nowhere#1"),)

@@ -197,10 +197,15 @@ def test_several_series_in_a_folder_are_named(tmp_path: Path) -> None:
     found = list_images(tmp_path)
     assert len(found) == 2
     for path in found:
-        assert path.name.split("#")[1] in message
+        assert path.parent == folder
+        assert path.name[1:] in message
+        as_before = folder.with_name(f"{folder.name}{path.name}")  # manifests that were written so
+        np.testing.assert_array_equal(read_image(as_before).pixels, read_image(path).pixels)
         assert len(files_of_image(path)) == 3
     assert sorted(int(read_image(path).pixels[0, 1, 1]) for path in found) == [ord("a"), ord("b")]
+    assert f"name one as study/{min(found, key=files_of_image).name}" in message
     assert "no series 00000000" in refused(tmp_path / "study#00000000")
+    assert "no series 00000000" in refused(folder / "#00000000")
 
 
 @pytest.fixture
@@ -284,9 +289,9 @@ def test_a_series_of_a_linked_folder_is_refused(tmp_path: Path) -> None:
             write_slice(folder, f"{series}{place}", place, 1, SeriesInstanceUID=uid)
     link.symlink_to(folder)
     found = list_images(link)  # whoever names a link means what it leads to
-    assert sorted(found) == sorted(list_images(folder))
+    assert sorted(found) == sorted(link / path.name for path in list_images(folder))
     assert all(read_image(path).pixels.shape[0] == 2 for path in found)
-    assert "linked folder" in refused(link.with_name(f"link#{found[0].name.split('#')[1]}"))
+    assert "linked folder" in refused(link.with_name(f"link{found[0].name}"))
 
 
 def test_a_folder_without_dicom(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from PIL import Image
 from medauc.data.manifest import ColumnsSpec
 from medauc.data.readers import UnreadableImage
 from medauc.errors import InputError
-from medauc.training.prediction.samples import Wanted, find_samples
+from medauc.training.prediction.samples import Wanted, find_samples, stem_of
 
 FLAT = Wanted(array_ndim=3)
 
@@ -167,3 +167,8 @@ def test_what_is_not_there_is_told(name, message, tmp_path) -> None:
     (tmp_path / "empty" / "notes.txt").write_text("nothing")
     with pytest.raises(InputError, match=message):
         named([tmp_path / name])
+
+
+def test_a_series_of_several_is_named_after_its_folder(tmp_path) -> None:
+    assert stem_of(tmp_path / "patient7" / "#1a2b3c4d") == "patient7#1a2b3c4d"
+    assert stem_of(tmp_path / "patient7" / "a.nii.gz") == "a"

@@ -1,5 +1,6 @@
 """A folder with one sub-folder a class becomes a manifest."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +23,8 @@ def manifest_of_folder(
 ) -> Manifest:
     """List the images of a folder with one sub-folder a class.
 
-    Folders named train, val and test may lie above or below those of the classes. Where images lie in folders of
-    their own below a class, each of those is taken for a patient.
+    Folders named train, val and test may lie above or below those of the classes. Where images lie in folders
+    below a class, each of the first of those in which they differ is taken for a patient.
 
     Args:
         folder: The folder; links that leave it are not followed.
@@ -45,6 +46,7 @@ def manifest_of_folder(
     left_out = said_of_others(folder)
     rows = [_row(path, folder) for path in found]
     frame = pd.DataFrame(rows, columns=["path", "class", "split", "group"], dtype="str")
+    frame["group"] = patients_of(folder, found, frame["group"].tolist())
     has_patients = bool((frame["group"] != "").any())
     frame["group"] = frame["group"].where(frame["group"] != "", frame["path"])
     spec = ColumnsSpec(positive=columns.positive, negative=columns.negative) if columns else ColumnsSpec()
@@ -80,6 +82,35 @@ def parts_of(path: Path) -> tuple[str, str, str]:
     places = [place for place, name in enumerate(parts[:2]) if name.lower() in _SPLITS]
     split = _SPLITS[parts.pop(places[0]).lower()] if places else ""
     return split, parts[0] if parts else "", "/".join(parts[1:])
+
+
+def patients_of(root: Path, paths: Sequence[Path], below: Sequence[str]) -> list[str]:
+    """The folder of each image that stands for a patient: the first below the class in which images differ.
+
+    A series that is a folder of its own lies in it, as those do that share a folder: no patient is cut apart because
+    one visit gave one series and another two, each in its own folder or not.
+
+    Args:
+        root: Where the images lie.
+        paths: The images, relative to it.
+        below: The folders of each below the class, of :func:`parts_of`.
+
+    Returns:
+        Names of folders; "" of images that lie in none, of all where none lies in a folder below its class.
+
+    >>> patients_of(Path("."), [Path("a.png")] * 3, ["hospital/p1/ct", "hospital/p1/mr", "hospital/p2"])
+    ['p1', 'p1', 'p2']
+    """
+    folders = [name.split("/") for name in below]
+    if not any(below):
+        return list(below)
+    level, shortest = 0, min(map(len, folders)) - 1
+    while level < shortest and len({names[level] for names in folders}) == 1:
+        level += 1  # one folder around all images tells nobody from another
+    return [
+        names[level] or (path.name if (root / path).is_dir() else "")
+        for path, names in zip(paths, folders, strict=True)
+    ]
 
 
 def _row(path: Path, folder: Path) -> tuple[str, str, str, str]:

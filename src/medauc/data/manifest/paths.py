@@ -42,7 +42,7 @@ def paths_below(root: Path, cells: Sequence[str], where: str) -> tuple[list[str]
         there[row] = kind is not None
         is_link = kind is not None and stat.S_ISLNK(kind)
         series = _folder_of_series(path) if kind is None else None
-        if series is not None and series.is_symlink():
+        if series is not None and not os.path.basename(path).startswith("#") and series.is_symlink():  # noqa: PTH119
             raise InputError(
                 f"{where}: the path {cell!r} in {_row(row)} names a series of a linked folder; name the folder itself"
             )
@@ -65,12 +65,14 @@ def _kind(path: str) -> int | None:
 
 
 def _folder_of_series(path: str) -> Path | None:
-    """The folder of ``folder#name``, one of several DICOM series (:func:`medauc.data.readers.list_images`)."""
+    """The folder of ``folder/#name`` or ``folder#name``, one of several series (:func:`~medauc.data.readers.list_images`)."""
     if "#" not in path:
         return None
     place = Path(path)
     name = place.name.rpartition("#")[0]
-    return place.with_name(name) if name else None
+    if "#" not in place.name:
+        return None
+    return place.with_name(name) if name else place.parent
 
 
 def _resolved(path: str) -> Path:

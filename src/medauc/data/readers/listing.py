@@ -25,7 +25,7 @@ def list_images(folder: Path | str) -> list[Path]:
     """Images below a folder, each once, in natural order ("image2" before "image10").
 
     A DICOM series whose slices say where they lie counts once: as its folder where it is the only image there,
-    else as ``folder#name``; :func:`read_image` takes both. Other DICOM files count singly, an ``.img`` with its
+    else as ``folder/#name``; :func:`read_image` takes both. Other DICOM files count singly, an ``.img`` with its
     ``.hdr`` once. Links are not followed, hidden files and folders not looked into, and what is no image by its
     content is passed over.
 
@@ -77,9 +77,7 @@ def _images(place: Path, files: list[Path]) -> list[Path]:
         if len(series.files) == 1 or not series.placed:
             images += series.files
         else:
-            # Only the folder that was asked for may be a link; series_of_path takes none.
-            folder = place.resolve() if place.is_symlink() else place
-            images.append(place if alone else folder.with_name(f"{folder.name}#{series.name}"))
+            images.append(place if alone else place / f"#{series.name}")
     return images
 
 

@@ -10,16 +10,16 @@ def without_names(text: str, *names: str | Path) -> str:
     Args:
         text: The message.
         names: Ids, and paths: these go whole, and so do their last part, with and without its ending, and the folder
-            of ``folder#series``. A name is replaced where it stands as a word of its own.
+            of ``folder/#series``. A name is replaced where it stands as a word of its own.
 
     >>> without_names("holds 2 series; name one as DOE_JANE#1a2b", Path("ward/DOE_JANE"))
     'holds 2 series; name one as ...#1a2b'
     """
     found = {str(name) for name in names}
     for path in (name for name in names if isinstance(name, Path)):
-        folder = path.name.partition("#")[0]
+        place = path.parent / path.name.partition("#")[0]
         unpacked = re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
-        found |= {str(path.parent / folder), path.name, folder, path.stem, Path(unpacked).stem}
+        found |= {str(place), place.name, path.name, path.stem, Path(unpacked).stem}
     longest = sorted(found - {"", "."}, key=len, reverse=True)  # paths before what they are made of
     if not longest:
         return text

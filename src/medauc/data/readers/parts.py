@@ -65,12 +65,13 @@ def is_alone(path: str) -> bool:
 
 
 def place_of(path: str) -> str:
-    """The folder of a series that is named as ``folder#name``, else the path itself.
+    """The folder of a series that is named as ``folder/#name`` or ``folder#name``, else the path itself.
 
     >>> place_of("scan#1.png")  # there is no folder "scan"
     'scan#1.png'
     """
     folder, sign, series = path.rpartition("#")
+    folder = folder.rstrip(os.sep) or (os.sep if folder else ".")
     is_series = sign and os.sep not in series and Path(folder).is_dir() and not Path(path).exists()
     return folder if is_series else path
 

@@ -22,7 +22,7 @@ def read_image(path: Path | str, limits: Limits | None = None) -> MedicalImage:
     Whatever the file holds, it is read or refused in bounded time and memory, and nothing in it is executed.
 
     Args:
-        path: A file, a folder with the files of one DICOM series, or ``folder#name`` for one series of several
+        path: A file, a folder with the files of one DICOM series, or ``folder/#name`` for one series of several
             as :func:`list_images` names them.
         limits: What it may cost.
 

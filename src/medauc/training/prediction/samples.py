@@ -136,7 +136,7 @@ def _files(path: Path) -> list[Item]:
     from medauc.data.readers import list_images, named_like_images
 
     if not path.is_dir():
-        if not path.exists() and "#" not in path.name:  # folder#name is one DICOM series of several
+        if not path.exists() and "#" not in path.name:  # folder/#name is one DICOM series of several
             raise InputError(f"{path}: no such file or folder")
         return [Item(path)]
     # What is named like an image is somebody's image, and must not be missing from the table.
@@ -205,8 +205,10 @@ def _mapped(path: Path, ndim: int) -> NDArray[Any] | None:
 
 
 def stem_of(path: Path) -> str:
-    """Name of a file without its ending, which may be two words."""
+    """Name of a file without its ending, which may be two words; of a series with that of its folder."""
     name = path.name
+    if name.startswith("#") and not path.exists():  # folder/#name is one DICOM series of several
+        return f"{path.parent.name}{name}"
     for ending in (".nii.gz", ".mgh.gz", ".hdr.gz", ".img.gz", ".brik.gz"):
         if name.lower().endswith(ending):
             return name[: -len(ending)]

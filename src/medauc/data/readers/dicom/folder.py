@@ -6,7 +6,7 @@ import re
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from medauc.data.readers.dicom.elements import text, whole
@@ -16,7 +16,7 @@ from medauc.data.readers.image import Refusal
 from medauc.data.readers.limits import Limits
 
 _GROUPING = ("SeriesInstanceUID", "Modality", "NumberOfFrames", "Rows", "ImagePositionPatient")
-_NAMED = re.compile(r"(.+)#([0-9a-f]{8})")
+_NAMED = re.compile(r"(.*)#([0-9a-f]{8})")
 _REMEMBERED = 16  # folders: whoever reads many series goes from one folder to the next
 _SETTLED = 2.0  # seconds: a file written just now may change again within its time stamp's resolution
 
@@ -56,16 +56,16 @@ def series_of_folder(folder: Path, limits: Limits) -> tuple[Series, ...]:
 
 
 def series_of_path(path: Path, limits: Limits) -> Series | None:
-    """The series that a folder, or ``folder#name``, stands for; ``None`` for the path of a file.
+    """The series that a folder, ``folder/#name`` or ``folder#name`` stands for; ``None`` for the path of a file.
 
     Raises:
         Refusal: The folder holds no series or several, or none of that name, or ``folder#name`` is of a link.
     """
     folder, name = path, ""
     if not path.exists() and (named := _NAMED.fullmatch(path.name)):
-        folder, name = path.with_name(named[1]), named[2]
-        if folder.is_symlink():  # whoever checked the path could not see it: nothing of that name is there
-            raise Refusal(f"names a series of a linked folder; name it as {folder.resolve().name}#{name}")
+        folder, name = path.with_name(named[1]) if named[1] else path.parent, named[2]
+        if named[1] and folder.is_symlink():  # whoever checked the path could not see it: nothing is there
+            raise Refusal(f"names a series of a linked folder; name it as {folder.name}/#{name}")
     if not folder.is_dir():
         return None
     every = series_of_folder(folder, limits)
@@ -77,7 +77,7 @@ def series_of_path(path: Path, limits: Limits) -> Series | None:
     if len(chosen) > 1:
         listed = ", ".join(map(str, chosen[:6])) + (", ..." if len(chosen) > 6 else "")
         raise Refusal(
-            f"holds {len(chosen)} DICOM series: {listed}; name one as {folder.name}#{chosen[0].name}"
+            f"holds {len(chosen)} DICOM series: {listed}; name one as {PurePath(folder.name, f'#{chosen[0].name}')}"
         )
     return chosen[0]
 
