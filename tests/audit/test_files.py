@@ -82,6 +82,69 @@ def test_a_dicom_tells_who_holds_names_and_hashes_the_patient(tmp_path: Path) ->
     assert [f.severity for f in audit.findings if f.check == "identifying headers"] == ["warning"]
 
 
+def write_series(folder: Path, **elements: list[str]) -> Path:
+    """A series of three slices, each with its own value of some elements."""
+    from pydicom.data import get_testdata_file
+    from pydicom.filereader import dcmread
+    from pydicom.uid import generate_uid
+
+    folder.mkdir()
+    source = dcmread(get_testdata_file("CT_small.dcm"))
+    del source.OtherPatientIDsSequence
+    for keyword in ("InstitutionName", "ReferringPhysicianName", "AccessionNumber", "PatientBirthDate"):
+        setattr(source, keyword, "")
+    source.SeriesInstanceUID = generate_uid()
+    for place in range(3):
+        source.SOPInstanceUID, source.ImagePositionPatient = generate_uid(), [0, 0, place]
+        for keyword, values in elements.items():
+            setattr(source, keyword, values[place])
+        source.save_as(folder / f"{place}.dcm")
+    return folder
+
+
+def test_any_slice_of_a_series_may_be_the_one_that_names(tmp_path: Path) -> None:
+    named = write_series(tmp_path / "a", PatientName=["", "", "Roe^Jane"], PatientID=["", "P1", "P1"])
+    alone = write_series(tmp_path / "b", PatientName=["", "", ""], PatientID=["P1", "P1", "P1"])
+    nobody = write_series(tmp_path / "c", PatientName=["", "", ""], PatientID=["", "", ""])
+    facts = [facts_of_file(path, salt="s") for path in (named, alone, nobody)]
+    assert [fact.error for fact in facts] == [None] * 3
+    assert {"PatientID", "PatientName"} <= set(facts[0].phi)
+    assert "PatientName" not in facts[1].phi
+    assert not {"PatientID", "PatientName"} & set(facts[2].phi)
+    assert facts[0].patient == facts[1].patient is not None
+    assert facts[2].patient is None
+    findings = audit_collection(collection_of_folder(tmp_path)).audit.findings
+    assert "several patients in a series" not in {finding.check for finding in findings}
+
+
+def test_a_series_of_several_patients_is_told(tmp_path: Path) -> None:
+    blank = ["", "", ""]
+    write_series(tmp_path / "mixed", PatientName=blank, PatientID=["P1", "ANON", "P2"])
+    write_series(tmp_path / "one", PatientName=blank, PatientID=["P2", "ANON", "P2"])
+    audit = audit_collection(collection_of_folder(tmp_path)).audit
+    (found,) = (finding for finding in audit.findings if finding.check == "several patients in a series")
+    assert (found.severity, found.count, found.ids) == ("warning", 1, ["mixed"])
+    assert "P1" not in audit.model_dump_json()
+
+
+def test_a_header_that_was_not_looked_through_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import medauc.data.readers.privacy as privacy
+
+    monkeypatch.setattr(privacy, "_DEEPEST", 0)
+    from pydicom import Dataset
+    from pydicom.data import get_testdata_file
+    from pydicom.filereader import dcmread
+
+    source = dcmread(get_testdata_file("CT_small.dcm"))
+    source.RequestAttributesSequence = [Dataset()]
+    source.save_as(tmp_path / "a.dcm")
+    fact = facts_of_file(tmp_path / "a.dcm")
+    assert fact.error is None
+    assert any("could not be looked through" in note for note in fact.notes)
+
+
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n broken"])
 def test_a_broken_file_is_a_row(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.png").write_bytes(content)

@@ -140,6 +140,20 @@ def phi(material: Material) -> Iterator[Finding]:
         )
 
 
+def several_patients(material: Material) -> Iterator[Finding]:
+    """Series whose files name different patients."""
+    mixed = material.mask([fact.several_patients for fact in material.facts])
+    if mixed.any():
+        yield make(
+            "warning",
+            "several patients in a series",
+            f"{int(mixed.sum())} DICOM series with files that name different patients; the first is taken for it",
+            "find out whose each file is, and leave out what is not the patient's",
+            int(mixed.sum()),
+            material.ids(mixed),
+        )
+
+
 def remarks(material: Material) -> Iterator[Finding]:
     """What readers remarked."""
     notes: dict[str, int] = {}

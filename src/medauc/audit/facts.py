@@ -44,7 +44,9 @@ class ImageFacts:
         file_digest: of the file's bytes.
         file_type: ending of its name.
         phi: keywords of DICOM elements that hold identifying values; never the values.
-        patient: a salted hash of the DICOM PatientID, equal for equal patients within one audit only.
+        patient: a salted hash of the DICOM PatientID, equal for equal patients within one audit only; of a
+            series, the first that its files name.
+        several_patients: the files of the series name different patients.
         error: why the image could not be read; None where it could.
     """
 
@@ -72,6 +74,7 @@ class ImageFacts:
     file_type: str | None = None
     phi: tuple[str, ...] = ()
     patient: str | None = None
+    several_patients: bool = False
     error: str | None = None
 
     @property

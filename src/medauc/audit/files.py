@@ -98,12 +98,13 @@ def _facts_of_file(path: Path, salt: str) -> ImageFacts:
         orientation=_orientation(image.affine),
         modality=image.modality,
         tags=dict(image.tags),
-        notes=image.notes,
+        notes=(*image.notes, *about.notes),
         file_bytes=about.file_bytes,
         file_digest=about.file_digest,
         file_type=about.file_type,
         phi=about.phi,
         patient=about.patient,
+        several_patients=about.several_patients,
     )
 
 
@@ -175,7 +176,8 @@ def _looks_of(path: Path) -> list[tuple[int, int]] | None:
 
 def _of_file(path: Path, salt: str | None = None) -> ImageFacts:
     """What the file itself tells, its pixels aside; of one that was refused (no salt) its contents are not read."""
-    from medauc.data.readers import files_of_image, phi_in
+    from medauc.data.readers import files_of_image
+    from medauc.data.readers.privacy import NOT_LOOKED_THROUGH, identifying_in
 
     try:
         members = files_of_image(path)
@@ -183,12 +185,18 @@ def _of_file(path: Path, salt: str | None = None) -> ImageFacts:
         digest = None if salt is None else _digest(members)
     except (OSError, ValueError):  # the reader says what is wrong with it
         return ImageFacts()
+    headers = [
+        identifying_in(member) for member in members
+    ]  # of a series, any slice may be the one that names
+    patients = [found for member in members if (found := _patient(member, salt))] if salt else []
     return ImageFacts(
         file_bytes=size,
         file_digest=digest,
         file_type=_ending(members[0]),
-        phi=phi_in(members[0]),
-        patient=_patient(members[0], salt) if salt else None,
+        phi=tuple(sorted({keyword for header in headers for keyword in header.keywords})),
+        patient=patients[0] if patients else None,
+        several_patients=len(set(patients)) > 1,
+        notes=() if all(header.whole for header in headers) else (NOT_LOOKED_THROUGH,),
     )
 
 

@@ -15,6 +15,7 @@ def find_all(material: Material) -> list[Finding]:
         checks_splits.one_class,
         checks_splits.patients,
         checks_splits.patients_in_headers,
+        checks_files.several_patients,
         checks_splits.duplicates_across,
         checks_splits.conflicts,
         checks_files.kinds_of_image,

@@ -294,6 +294,27 @@ def test_phi_in_names_elements_not_values(tmp_path: Path) -> None:
     assert phi_in(tmp_path / "missing") == ()
 
 
+@pytest.mark.parametrize(
+    ("element", "names"), [(b"ZZ\x08\x0019330303", True), (b"ZZ\x08\x00        ", False)]
+)
+def test_one_odd_element_hides_no_other(tmp_path: Path, element: bytes, names: bool) -> None:
+    """What cannot be parsed may hold a name: it counts where it is not empty."""
+    whole = dicom_bytes(dicom_object(np.zeros((4, 4), np.uint8), PatientBirthDate="19330303"))
+    path = tmp_path / "a.dcm"
+    path.write_bytes(whole.replace(b"DA\x08\x0019330303", element))
+    assert whole != path.read_bytes()
+    assert phi_in(path) == (*["PatientBirthDate"] * names, "PatientID", "PatientName")
+
+
+def test_an_odd_mark_of_removal_removes_nothing(tmp_path: Path) -> None:
+    header = dicom_object(np.zeros((4, 4), np.uint8), PatientBirthDate="", PatientIdentityRemoved="YES")
+    whole = dicom_bytes(header)
+    path = tmp_path / "a.dcm"
+    path.write_bytes(whole.replace(b"CS\x04\x00YES ", b"ZZ\x04\x00YES "))
+    assert whole != path.read_bytes()
+    assert phi_in(path) == ("PatientID", "PatientName")
+
+
 def test_the_patient_of_a_file_and_of_a_series(tmp_path: Path) -> None:
     header = dicom_object(np.zeros((4, 4), np.uint8), PatientID="P7")
     (tmp_path / "s").mkdir()

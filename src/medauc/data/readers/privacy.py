@@ -2,14 +2,17 @@
 
 import hashlib
 import hmac
+import warnings
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from medauc.data.readers.formats import format_of, regular_file
+from medauc.data.readers.image import Refusal
 from medauc.data.readers.limits import Limits
 from medauc.data.readers.quiet import quiet
 
@@ -58,14 +61,30 @@ IDENTIFYING = (
 )
 # A file that says it was de-identified keeps these two with invented values.
 _PSEUDONYMS = ("PatientID", "PatientName")
+_REMOVED = "PatientIdentityRemoved"
 _DEEPEST = 8
+NOT_LOOKED_THROUGH = (
+    "its DICOM header could not be looked through for whom it identifies, as it is too long or damaged"
+)
+
+
+class Identifying(NamedTuple):
+    """What a DICOM header has that identifies someone.
+
+    Attributes:
+        keywords: Of the elements found, in alphabetical order; never their values.
+        whole: Whether all of the header was looked through.
+    """
+
+    keywords: tuple[str, ...] = ()
+    whole: bool = True
 
 
 def phi_in(path: Path | str) -> tuple[str, ...]:
     """Keywords of the DICOM elements of a file that identify someone; never their values.
 
-    Nested sequences are looked into. ``PatientName`` and ``PatientID`` of a file that says
-    ``PatientIdentityRemoved`` = YES are taken for pseudonyms. Other formats, and files that cannot be read, give
+    Nested sequences are looked into; an element that cannot be parsed counts unless it is empty. ``PatientName`` and
+    ``PatientID`` of a file that says ``PatientIdentityRemoved`` = YES are taken for pseudonyms. Other formats give
     none.
 
     Args:
@@ -73,36 +92,92 @@ def phi_in(path: Path | str) -> tuple[str, ...]:
 
     Returns:
         Keywords in alphabetical order, such as ``("PatientBirthDate", "PatientName")``.
+
+    Warns:
+        UserWarning: The header is too long or too damaged to be looked through, so there may be more.
     """
+    found = identifying_in(Path(path))
+    if not found.whole:
+        warnings.warn(f"{path}: {NOT_LOOKED_THROUGH}", stacklevel=2)
+    return found.keywords
+
+
+def identifying_in(path: Path) -> Identifying:
+    """As :func:`phi_in`, without a warning."""
     from medauc.data.readers.dicom.source import opened
 
-    path = Path(path)
     try:
         regular_file(path)
         if format_of(path) != "DICOM":
-            return ()
-        with quiet(), opened(path, Limits(), None) as source:
-            found = set(_filled(source.header, 0))
-            removed = str(source.header.get("PatientIdentityRemoved", "")).strip().upper() == "YES"
+            return Identifying()
     except Exception:  # whoever reads the image says what is wrong with it
-        return ()
-    return tuple(sorted(found.difference(_PSEUDONYMS if removed else ())))
+        return Identifying()
+    search = _Search()
+    for keywords in (
+        None,
+        (*IDENTIFYING, _REMOVED),
+    ):  # less of a header is within bounds where all of it is not
+        try:
+            with quiet(), opened(path, Limits(), keywords) as source:
+                search.look_through(source.header)
+            break
+        except Exception:  # hostile headers raise anything
+            search.whole = False
+    return Identifying(tuple(sorted(search.found)), search.whole)
 
 
-def _filled(header: Any, depth: int) -> list[str]:
-    """Identifying keywords that have a value, also inside sequences."""
-    from medauc.data.readers.dicom.sequences import items_of
+class _Search:
+    """Looks for identifying elements that have a value, also inside sequences.
 
-    found: list[str] = []
-    named = _identifying_tags()
-    for tag in list(header.keys()):
-        items = items_of(header, tag) if depth < _DEEPEST else ()
-        for item in items:
-            found += _filled(item, depth + 1)
-        # Elements without a name stay as they were read: pydicom takes its time for each that is parsed.
-        if tag in named and (items or str(header[tag].value or "").strip()):
-            found.append(named[tag])
-    return found
+    Attributes:
+        found: Their keywords.
+        whole: Whether nothing was passed over.
+    """
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+        self.whole = True
+
+    def look_through(self, header: Any) -> None:
+        """Look through a file's header."""
+        from medauc.data.readers.dicom.elements import text
+
+        self._look(header, 0)
+        if (text(header, _REMOVED) or "").upper() == "YES":
+            self.found.difference_update(_PSEUDONYMS)
+
+    def _look(self, data_set: Any, depth: int) -> None:
+        named = _identifying_tags()
+        for tag in list(data_set.keys()):
+            items = self._items(data_set, tag)
+            if items and depth == _DEEPEST:
+                self.whole = False
+            else:
+                for item in items:
+                    self._look(item, depth + 1)
+            # Elements without a name stay as they were read: pydicom takes its time for each that is parsed.
+            if tag in named and (items or _is_filled(data_set, tag)):
+                self.found.add(named[tag])
+
+    def _items(self, data_set: Any, tag: Any) -> Sequence[Any]:
+        """Items of a sequence; none once parsing them has cost as much as it may."""
+        from medauc.data.readers.dicom.sequences import items_of
+
+        try:
+            return items_of(data_set, tag)
+        except Refusal:
+            data_set.allowance.reads = 0
+            self.whole = False
+            return ()
+
+
+def _is_filled(data_set: Any, tag: Any) -> bool:
+    """Whether an element has a value; one that cannot be parsed has, unless it is empty."""
+    try:
+        return bool(str(data_set[tag].value or "").strip())
+    except Exception:  # pydicom parses values when asked, and hostile ones raise anything
+        raw = data_set.get_item(tag, keep_deferred=True)
+        return not raw.is_raw or bool(raw.length if raw.value is None else raw.value.strip(b" \0"))
 
 
 @cache
