@@ -20,6 +20,10 @@ _SECRET = frozenset({"password", "passwd", "sslpassword", "passfile"})  # in a U
 _HIDDEN = "***"
 
 
+class Unreachable(InputError):
+    """The database does not answer, which may pass."""
+
+
 def open_storage(url: str | None, folder: Path) -> "BaseStorage":
     """Open the storage, made if it is not there.
 
@@ -138,7 +142,7 @@ def _database(url: str) -> "BaseStorage":
         )
         raise InputError(f"--storage {shown}: {missing}; {hint}") from None
     except sqlalchemy.exc.SQLAlchemyError as error:
-        raise InputError(f"--storage {shown}: cannot be used: {_cause(error)}") from None
+        raise Unreachable(f"--storage {shown}: cannot be used: {_cause(error)}") from None
 
 
 def _cause(error: BaseException) -> str:

@@ -213,6 +213,11 @@ class TellWatch(Checkpoint):
     def __init__(self, history: History) -> None:
         self.history = history
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell of the epoch that a checkpoint ended with: its process may have died before it could."""
+        if self.history.rows:
+            self.on_train_epoch_end(trainer, pl_module)
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell; raise GivenUp when it shall end."""
         rows = self.history.rows

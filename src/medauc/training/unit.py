@@ -12,7 +12,7 @@ from medauc.errors import InputError
 from medauc.training.plan import load_for
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import RunFolder
-from medauc.training.watch import GivenUp, Watch, watched_by
+from medauc.training.watch import GivenUp, Watch, WatchLost, watched_by
 
 if TYPE_CHECKING:
     from medauc.training.fit import Device
@@ -59,6 +59,7 @@ class Outcome:
         seconds: wall-clock time, loading the data included.
         peak_mib: most memory that the process held meanwhile, in MiB, where the system tells.
         given_up: whether the unit's ``watch`` ended it, so that the run is not finished.
+        lost: why its ``watch`` could not be told of it, so that the run is not finished and is to be resumed; or None.
     """
 
     unit: Unit
@@ -68,6 +69,7 @@ class Outcome:
     seconds: float = 0.0
     peak_mib: float | None = None
     given_up: bool = False
+    lost: str | None = None
 
 
 def run_unit(unit: Unit, load: Callable[..., Dataset] = load_dataset) -> Outcome:
@@ -82,19 +84,21 @@ def run_unit(unit: Unit, load: Callable[..., Dataset] = load_dataset) -> Outcome
     """
     resumed = RunFolder(unit.folder).recipe.exists()
     start = time.perf_counter()
-    error, details, given_up = None, None, False
+    error, details, lost, given_up = None, None, None, False
     _reset_peak()
     try:
         with watched_by(unit.watch):
             _train(unit, resumed, load)
     except GivenUp:
         given_up = True
+    except WatchLost as problem:
+        lost = str(problem)
     except InputError as problem:
         error = str(problem)
     except Exception as problem:
         error = " ".join((str(problem) or type(problem).__name__).split())
         details = traceback.format_exc()
-    return Outcome(unit, error, details, resumed, time.perf_counter() - start, _peak_mib(), given_up)
+    return Outcome(unit, error, details, resumed, time.perf_counter() - start, _peak_mib(), given_up, lost)
 
 
 def _train(unit: Unit, resume: bool, load: Callable[..., Dataset]) -> None:

@@ -6,13 +6,17 @@ from contextvars import ContextVar
 
 Watch = Callable[[int, float], bool]
 """Called after each epoch, when it is safe on disk, with the epochs so far and the newest validation AUC (NaN where it
-is not defined); False ends the training."""
+is not defined); of a training that resumes, for its last epoch again. False ends the training."""
 
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
 
 class GivenUp(Exception):
     """Who watches the training wants no more of it; it can be resumed like one that was killed."""
+
+
+class WatchLost(Exception):
+    """Who watches the training cannot be told: it ends unfinished, by no fault of its own, and can be resumed."""
 
 
 @contextmanager
