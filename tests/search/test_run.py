@@ -2,8 +2,10 @@
 
 import json
 import threading
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ from medauc.search.storage import open_storage
 from medauc.training.origin import Origin, Source
 from medauc.training.recipe import parse_recipe, read_recipe
 from medauc.training.sections.ensemble import EnsembleSection
+from medauc.training.unit import Outcome, Unit
 
 
 def test_stopped_anywhere_and_continued_it_does_what_it_would_have_done(stages):
@@ -139,6 +142,17 @@ def test_a_failing_trial_stops_nobody_and_three_at_the_start_stop_all(stage, sta
         other.search(other.definition(LR), MadeUp(fails=lambda unit: "disk on fire"), Limits(trials=8))
 
 
+@pytest.mark.parametrize(("details", "kind"), [(None, InputError), ("Traceback ...", TrialsFailed)])
+def test_a_search_whose_trials_all_failed_says_so_each_time(stage, monkeypatch, details, kind):
+    limits, message = Limits(trials=2), "no trial of 2 could be trained, the last: disk on fire"
+    executor = MadeUp()
+    monkeypatch.setattr(executor, "_train", lambda unit: Outcome(unit, "disk on fire", details))
+    for _ in range(2):
+        with pytest.raises(kind, match=message):
+            stage.search(stage.definition(LR), executor, limits)
+    assert len(executor.done) == 2, "the second time there is nothing to begin"
+
+
 def test_failures_that_nobody_is_at_fault_for_are_told_as_such(stage, monkeypatch):
     executor = MadeUp(fails=lambda unit: "segmentation fault")
     plain = executor._train
@@ -252,6 +266,28 @@ def test_other_samplers_and_pruners_find_it_too(stage, sampler):
     assert 1e-3 < found.winner.values["optim.lr"] < 1e-1
 
 
+def test_how_often_it_is_stopped_does_not_change_when_it_ends(stages, monkeypatch):
+    """What is to be gained falls between two looks: one more look, after a stop, would end it earlier."""
+    limits, asked = Limits(trials=28, seeds=2), []
+
+    def gain(space: object, known: Sequence[object], seed: int) -> float:
+        asked.append(len(known))
+        return 1.0 if len(known) <= 20 else 0.0
+
+    monkeypatch.setattr("medauc.search.choosing.expected_gain", gain)
+    whole, stopped = stages("whole"), stages("stopped")
+    definition = whole.definition(LR, pruner="none", sampler="random")
+    expected = whole.search(definition, MadeUp(), limits)
+    looks = [*asked]
+    assert looks == [20, 25]
+    asked.clear()
+    with pytest.raises(Stopped):
+        stopped.search(definition, MadeUp(stop_after=26), limits)
+    assert asked == [20]
+    assert stopped.search(definition, MadeUp(), limits) == expected
+    assert asked == looks
+
+
 def test_it_stops_when_further_gain_is_within_noise(stage):
     with stage.open(stage.definition(LR)) as search:
         search.run(MadeUp(noise=2.0), Limits(trials=40, seeds=2))
@@ -259,6 +295,54 @@ def test_it_stops_when_further_gain_is_within_noise(stage):
     assert 20 <= len(found.rows) < 40
     assert found.ending is not None
     assert "less than the standard error" in found.ending
+
+
+def test_after_its_time_no_further_fold_is_begun_and_the_next_start_goes_on(stage, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("medauc.search.choosing.time", SimpleNamespace(monotonic=lambda: now[0]))
+    definition = stage.definition(LR, objective="kfold", folds=3, pruner="none")
+    executor = MadeUp()
+    plain = executor._train
+
+    def slowly(unit: Unit) -> Outcome:
+        now[0] += 40.0
+        return plain(unit)
+
+    monkeypatch.setattr(executor, "_train", slowly)
+    found = stage.search(definition, executor, Limits(trials=1, seeds=1, minutes=1.0))
+    assert [state for _, state, *_ in found] == ["running"]
+    assert [unit.folder.name for unit in executor.done] == ["seed0-fold0", "seed0-fold1"]
+    found = stage.search(definition, MadeUp(), Limits(trials=1, seeds=1))
+    assert [state for _, state, *_ in found] == ["complete"]
+
+
+@dataclass
+class SideBySide(MadeUp):
+    """Both folds of further seeds are in training when the first of them fails; ``left`` tells what it takes away."""
+
+    left: list[bool] = field(default_factory=list)
+
+    def run(self, units: Iterable[Unit]) -> Iterator[Outcome]:
+        waiting = iter(units)
+        for unit in waiting:
+            if unit.seed == 0:
+                yield from super().run([unit])
+                continue
+            other = next(waiting)
+            checkpoint = other.folder / "checkpoints" / "last.ckpt"
+            ended = list(super().run([unit, other]))
+            yield Outcome(unit, "loss is not finite")
+            self.left.append(checkpoint.exists())
+            yield ended[1]
+            self.left.append(checkpoint.exists())
+
+
+def test_a_fold_that_fails_takes_no_checkpoint_from_one_that_still_trains(stage):
+    definition = stage.definition(LR, objective="kfold", folds=2, pruner="none")
+    executor = SideBySide()
+    stage.search(definition, executor, Limits(trials=2, seeds=2, stop_early=False))
+    assert executor.left[:2] == [True, False]
+    assert not list(stage.out.rglob("*.ckpt"))
 
 
 def test_after_its_time_nothing_is_begun(stage):

@@ -25,13 +25,17 @@ State = Literal["running", "complete", "pruned", "failed"]
 
 @dataclass(frozen=True)
 class Seed:
-    """One seed of a trial; ``auc`` and ``error`` are None while it is trained by the process ``owner``."""
+    """One seed of a trial; ``auc`` and ``error`` are None while it is trained by the process ``owner``.
+
+    ``crashed`` tells an error that the user is not at fault for.
+    """
 
     owner: str
     auc: float | None = None
     error: str | None = None
     epochs: int = 0
     seconds: float = 0.0
+    crashed: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -145,6 +149,16 @@ class Book:
     @ending.setter
     def ending(self, reason: str) -> None:
         self._study.set_user_attr("ending", reason)
+
+    @property
+    def looked_at(self) -> int:
+        """How many trials were known when it was last asked whether another is worth it."""
+        found: int = self._study.user_attrs.get("looked at", 0)
+        return found
+
+    @looked_at.setter
+    def looked_at(self, known: int) -> None:
+        self._study.set_user_attr("looked at", known)
 
     def _write(self, trial: Trial, seed: int, result: Seed) -> None:
         content = {key: value for key, value in vars(result).items() if value is not None}

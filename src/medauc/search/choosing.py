@@ -39,12 +39,11 @@ class Chooser:
     def __init__(self, book: Book, definition: Definition, presence: Presence, limits: Limits) -> None:
         self._book, self._definition, self._presence, self._limits = book, definition, presence, limits
         self._start = time.monotonic()
-        self._looked_at = 0
 
     def choose(self) -> Job | None:
         """The next job, made this process's own; None when there is none to begin, for now or for good."""
         with self._presence.deciding():
-            if self._time_is_up():
+            if self.time_is_up():
                 return None
             trials = self._book.trials()
             if (left := self._left_behind(trials)) is not None:
@@ -81,7 +80,7 @@ class Chooser:
     def _wants_trial(self, trials: list[Trial]) -> bool:
         listed = self._definition.is_listed
         most = min(self._limits.trials, len(self._definition.listed)) if listed else self._limits.trials
-        if len(trials) >= most or self._time_is_up(_FOR_TRIALS):
+        if len(trials) >= most or self.time_is_up(_FOR_TRIALS):
             return False
         if listed or not self._limits.stop_early:
             return True
@@ -92,11 +91,11 @@ class Chooser:
         complete = {trial.index: trial.aucs for trial in trials if trial.state == "complete"}
         known = known_values(trials)
         error = leader_error(complete)
-        if error is None or len(known) < max(FEWEST, self._looked_at + _EVERY):
+        if error is None or len(known) < max(FEWEST, self._book.looked_at + _EVERY):
             return False
-        self._looked_at = len(known)
         gain = expected_gain(self._definition.space, known, self._definition.seed)
         if gain >= error:
+            self._book.looked_at = len(known)
             return False
         self._book.ending = (
             f"after {len(known)} trials: the next is expected to gain {gain:.4f} at most, less than the standard "
@@ -104,6 +103,7 @@ class Chooser:
         )
         return True
 
-    def _time_is_up(self, share: float = 1.0) -> bool:
+    def time_is_up(self, share: float = 1.0) -> bool:
+        """Whether nothing further is begun; ``share`` of the time may be all that there is."""
         minutes = self._limits.minutes
         return minutes is not None and time.monotonic() - self._start >= 60 * share * minutes

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -108,11 +109,17 @@ class Workplace:
             watch=self._pruning(job) if is_first and self.definition.pruner != "none" else None,
         )
 
-    def tidy(self, job: Job) -> None:
-        """Remove weights and checkpoints of what is written down: the best recipe is trained again, to the same bit."""
+    def tidy(self, job: Job, training: Container[Path]) -> None:
+        """Remove weights and checkpoints of what is written down: the best recipe is trained again, to the same bit.
+
+        Args:
+            job: which has ended.
+            training: run folders of what still runs, which are left alone.
+        """
         for fold in self.definition.parts:
             run = RunFolder(self.folder.run(job.trial.index, job.seed, fold))
-            shutil.rmtree(run.checkpoints, ignore_errors=True)
+            if run.path not in training:
+                shutil.rmtree(run.checkpoints, ignore_errors=True)
 
     def _pruning(self, job: Job) -> Pruning:
         definition = self.definition

@@ -61,7 +61,6 @@ class Search:
         self.seconds: list[float] = []
         self._presence = presence
         self._waiting: deque[Unit] = deque()
-        self._errors: list[tuple[str, str | None]] = []  # with the traceback, unless the user is at fault
 
     def __enter__(self) -> Self:
         """It is open already."""
@@ -144,7 +143,9 @@ class Search:
                 try:  # of a trial's first seed the first part alone: it may be given up
                     self._queue(job, self.place.definition.parts[: 1 if job.seed == 0 else None])
                 except InputError as error:  # each value is allowed, but not all together
-                    self._fail(job, str(error), None, tell)
+                    self._end(job, None, str(error), tell)
+            if chooser.time_is_up():  # the other folds of a trial are left for the next start
+                return
             yield self._waiting.popleft()
 
     def _queue(self, job: Job, parts: tuple[int | None, ...]) -> None:
@@ -157,6 +158,7 @@ class Search:
     def _take(self, outcome: Outcome, tell: Tell) -> None:
         job = self.running.pop(outcome.unit.folder)
         if job.ended:  # another part of it has failed
+            self.place.tidy(job, self.running)
             return
         if outcome.lost is not None:  # nothing is written down, so that the trial can be gone on with
             raise Stopped(f"{outcome.lost}; when it is back, the same command goes on")
@@ -166,7 +168,7 @@ class Search:
         if outcome.given_up:
             self._end(job, None, None, tell, given_up=True)
         elif outcome.error is not None:
-            self._fail(job, outcome.error, outcome.details, tell)
+            self._end(job, None, outcome.error, tell, crashed=outcome.details is not None)
         else:
             auroc = Evaluation.read(run.evaluation).splits["val"].auroc
             # Training without both classes in validation is refused.
@@ -179,33 +181,36 @@ class Search:
             elif job.seed == 0 and len(job.aucs) == 1:
                 self._queue(job, parts[1:])
 
-    def _fail(self, job: Job, error: str, details: str | None, tell: Tell) -> None:
-        self._errors.append((error, details))
-        self._end(job, None, error, tell)
-
     def _end(
-        self, job: Job, auc: float | None, error: str | None, tell: Tell, *, given_up: bool = False
+        self,
+        job: Job,
+        auc: float | None,
+        error: str | None,
+        tell: Tell,
+        *,
+        given_up: bool = False,
+        crashed: bool = False,
     ) -> None:
         job.ended = True
         for unit in [unit for unit in self._waiting if self.running[unit.folder] is job]:
             self._waiting.remove(unit)
             del self.running[unit.folder]
-        result = Seed(self._presence.token, auc, error, job.epochs, round(job.seconds, 1))
+        result = Seed(self._presence.token, auc, error, job.epochs, round(job.seconds, 1), crashed)
         with self._presence.deciding():
             self.book.finish(job.trial, job.seed, result, given_up=given_up)
             self.known = self.book.trials()
         if job.seed == 0:
             self.seconds.append(job.seconds)
-        self.place.tidy(job)
+        self.place.tidy(job, self.running)
         tell(job, result, given_up)
 
     def _require_success(self, fewest: int) -> None:
-        """Raise when so many trials failed here and none was trained to its end."""
-        if len(self._errors) < fewest or any(trial.state != "failed" for trial in self.known):
+        """Raise when so many trials failed, whenever that was, and none was trained to its end."""
+        if len(self.known) < fewest or any(trial.state != "failed" for trial in self.known):
             return
-        error, details = self._errors[-1]
-        message = f"no trial of {len(self.known)} could be trained, the last: {error}"
-        raise InputError(message) if details is None else TrialsFailed(message)
+        last = self.known[-1].seeds[0]
+        message = f"no trial of {len(self.known)} could be trained, the last: {last.error}"
+        raise TrialsFailed(message) if last.crashed else InputError(message)
 
 
 def open_search(
