@@ -320,6 +320,11 @@ def test_the_patient_of_a_file_and_of_a_series(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "a.dcm").write_bytes(dicom_bytes(header))
     assert patient_id_of(tmp_path / "s" / "a.dcm") == patient_id_of(tmp_path / "s") == "P7"
+    for name, patient in (("0.dcm", ""), ("1.dcm", "ANON")):  # slices before it that were de-identified
+        header.PatientID = patient
+        (tmp_path / "s" / name).write_bytes(dicom_bytes(header))
+        assert patient_id_of(tmp_path / "s" / name) is None
+    assert patient_id_of(tmp_path / "s") == "P7"
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     assert patient_id_of(tmp_path / "a.png") is None
 

@@ -21,7 +21,7 @@ _PLACEHOLDERS = frozenset(
 
 
 def patient_id_of(path: Path | str) -> str | None:
-    """PatientID of a DICOM file, or of the first file of a series, for grouping images.
+    """PatientID of a DICOM file, or the first that the files of a series name, for grouping images.
 
     It is an identifying value: hash it with :func:`hash_id` before it is written anywhere.
 
@@ -29,18 +29,27 @@ def patient_id_of(path: Path | str) -> str | None:
         The id; ``None`` for other files, and where it is missing or a placeholder (:func:`is_placeholder`).
     """
     from medauc.data.readers.dicom import series_of_path
-    from medauc.data.readers.dicom.elements import text
-    from medauc.data.readers.dicom.source import opened
 
     try:
         with quiet():
             series = series_of_path(Path(path), Limits())
-            first = series.files[0] if series else Path(path)
-            regular_file(first)
-            if format_of(first) != "DICOM":
-                return None
-            with opened(first, Limits(), ("PatientID",)) as source:
-                found = text(source.header, "PatientID")
+    except Exception:  # whoever reads the image says what is wrong with it
+        return None
+    files = series.files if series else (Path(path),)
+    return next((found for file in files if (found := _named_in(file))), None)
+
+
+def _named_in(file: Path) -> str | None:
+    """PatientID of one DICOM file, if it is no placeholder."""
+    from medauc.data.readers.dicom.elements import text
+    from medauc.data.readers.dicom.source import opened
+
+    try:
+        regular_file(file)
+        if format_of(file) != "DICOM":
+            return None
+        with quiet(), opened(file, Limits(), ("PatientID",)) as source:
+            found = text(source.header, "PatientID")
     except Exception:  # whoever reads the image says what is wrong with it
         return None
     return None if found is None or is_placeholder(found) else found
