@@ -174,6 +174,19 @@ def test_bags_of_a_column_of_names_have_hashed_names(ward: Path, invoke: Callabl
     assert set(Predictions.read(tmp_path / "run" / "predictions.csv").ids) < set(scores["id"])
 
 
+def test_a_grid_and_what_is_made_of_it_name_nobody(ward: Path, invoke: Callable, tmp_path: Path):
+    grid = ["benchmark", ward, *QUICK, "--seeds", "1", "--vary", "loss.name=aucm,pairwise", "--out", "grid"]
+    done = invoke(*grid, "--jobs", "1", "--hash-ids", SALT)
+    assert done.status == 0, done.err
+    assert len(list((tmp_path / "grid").rglob("predictions.csv"))) == 2
+    assert_nameless(tmp_path / "grid")
+    for salt in ([], ["--hash-ids", "another salt"]):
+        refused = invoke(*grid, *salt)
+        assert refused.status == 2
+        assert "was trained with other --hash-ids; give that, or name another --out" in refused.err
+    assert "2 finished" in invoke(*grid, "--hash-ids", SALT).out
+
+
 def test_the_salt_comes_from_the_environment(
     invoke: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

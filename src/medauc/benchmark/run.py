@@ -163,6 +163,7 @@ def _units(run: GridRun, settings: RunSettings) -> Iterator[Unit]:
             settings.data_dir,
             settings.device,
             settings.allow_modified,
+            hash_ids=run.grid.hash_ids,
         )
 
 

@@ -13,6 +13,7 @@ from medauc.cli.options import (
     DeviceOption,
     ExecutorName,
     Gpus,
+    HashIds,
     Jobs,
     RecipeNames,
     RecipeSettings,
@@ -68,6 +69,7 @@ def benchmark(
     data_dir: DataDir = None,
     device: Device = DeviceOption.auto,
     allow_modified: AllowModified = False,
+    hash_ids: HashIds = None,
 ) -> None:
     """Train data sets x recipes x seeds and compare; the same command goes on where it was stopped."""
     from rich.console import Console
@@ -85,7 +87,7 @@ def benchmark(
     from medauc.training.executor import open_executor
 
     compared = contenders(recipes or ["default"], settings or [], variations or [])
-    grid = build_grid(datasets or [], compared, seeds, out, data_dir=data_dir)
+    grid = build_grid(datasets or [], compared, seeds, out, data_dir=data_dir, hash_ids=hash_ids)
     run, console, stopped = GridRun(grid), Console(stderr=True), None
     typer.echo(grid.describe())
     chosen = RunSettings(data_dir, device.value, allow_modified, budget)
