@@ -371,7 +371,7 @@ def test_hashed_ids_leave_no_name_of_a_file(tmp_path: Path) -> None:
     pd.DataFrame({"path": paths, "target": [0, 1, 0, 1, 0]}).to_csv(tmp_path / "m.csv", index=False)
     made = collection_of_manifest(read_manifest(tmp_path / "m.csv")).with_hashed_ids("secret")
     audited = audit_collection(made)
-    assert "name one as ...#" in audited.audit.failures[0].error
+    assert "name one as .../#" in audited.audit.failures[0].error
     assert audited.audit.source is None
     written = "\n".join(
         [audited.audit.model_dump_json(), build_audit_page(audited), *audit_lines(audited.audit)]
