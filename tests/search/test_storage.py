@@ -60,6 +60,21 @@ def test_a_line_that_found_no_room_harms_neither_its_writer_nor_others(tmp_path)
         assert [trial.value for trial in study.trials] == [0.5, 0.6, 0.7]
 
 
+@pytest.mark.parametrize("room", [10, 150, 1500])
+def test_a_search_whose_journal_found_no_room_goes_on_as_if_there_had_been(stages, room):
+    limits = Limits(trials=3, seeds=1)
+    whole, cut = stages("whole"), stages("cut")
+    definition = whole.definition(LR)
+    expected = whole.search(definition, MadeUp(), limits)
+    cut.open(definition).__exit__()
+    with (
+        no_file_longer_than((cut.out / "journal.log").stat().st_size + room),
+        pytest.raises(DiskFull, match=r"no space left to write .*journal\.log"),
+    ):
+        cut.search(definition, MadeUp(), limits)
+    assert cut.search(definition, MadeUp(), limits) == expected
+
+
 def test_the_lock_of_a_killed_writer_keeps_nobody_waiting(tmp_path):
     script = (
         "import os, signal, sys; from filelock import FileLock; "
