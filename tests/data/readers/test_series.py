@@ -402,3 +402,30 @@ def test_the_halves_of_a_pair_are_one_image(tmp_path: Path) -> None:
 def test_list_images_of_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UnreadableImage, match="not a folder"):
         list_images(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("length", [132, 140, 400, 600])
+def test_a_dicom_file_with_a_cut_header_is_told(tmp_path: Path, length: int) -> None:
+    for place in range(4):
+        write_slice(tmp_path / "s", f"{place}.dcm", place, 1)
+    write_slice(tmp_path / "alone", "a", 0, 1)
+    for path in (tmp_path / "s" / "2.dcm", tmp_path / "alone" / "a"):
+        path.write_bytes(path.read_bytes()[:length])
+    assert list_images(tmp_path) == [tmp_path / "s"]
+    assert named_like_images(tmp_path) == [tmp_path / "alone" / "a", tmp_path / "s" / "2.dcm"]
+    assert "has 1 damaged DICOM files beside its slices" in refused(tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    "kind", ["MediaStorageDirectoryStorage", "BasicTextSRStorage", "RTStructureSetStorage"]
+)
+def test_dicom_files_that_say_that_they_are_no_image_are_not_told(tmp_path: Path, kind: str) -> None:
+    for place in range(3):
+        write_slice(tmp_path / "s", f"{place}.dcm", place, 1)
+    other = pydicom.dcmread(tmp_path / "s" / "0.dcm")
+    other.file_meta.MediaStorageSOPClassUID = other.SOPClassUID = getattr(pydicom.uid, kind)
+    del other.Rows
+    other.save_as(tmp_path / "s" / "other.dcm")
+    assert list_images(tmp_path) == [tmp_path / "s"]
+    assert named_like_images(tmp_path) == []
+    assert read_image(tmp_path / "s").notes == ("1 files beside the series are no DICOM images",)

@@ -65,7 +65,7 @@ def _kind(path: str) -> int | None:
 
 
 def _folder_of_series(path: str) -> Path | None:
-    """The folder of ``folder/#name`` or ``folder#name``, one of several series (:func:`~medauc.data.readers.list_images`)."""
+    """The folder of ``folder/#name`` or ``folder#name``, one of several series; None for other paths."""
     if "#" not in path:
         return None
     place = Path(path)

@@ -43,9 +43,9 @@ def list_images(folder: Path | str) -> list[Path]:
 def named_like_images(folder: Path | str) -> list[Path]:
     """Files below a folder that are named like images and hold none that is read: :func:`list_images` omits them.
 
-    They are empty, damaged, text, or of another format. A name without an ending, or with a number in its place, is
-    that of an image where it holds a digit and other images beside it are named so, as DICOM files often are. Values
-    whose header stands beside them are named by it.
+    They are empty, damaged, text, or of another format. A damaged DICOM file is one whatever its name. A name without
+    an ending, or with a number in its place, is that of an image where it holds a digit and other images beside it
+    are named so, as DICOM files often are. Values whose header stands beside them are named by it.
 
     Returns:
         Their paths, in natural order; links and hidden names are passed over, as in :func:`list_images`.
@@ -54,7 +54,7 @@ def named_like_images(folder: Path | str) -> list[Path]:
         UnreadableImage: A name is not text.
     """
     with quiet():
-        return _ordered(path for _, files in _folders(Path(folder)) for path in _named(files))
+        return _ordered(path for place, files in _folders(Path(folder)) for path in _named(place, files))
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, list[Path]]]:
@@ -81,16 +81,26 @@ def _images(place: Path, files: list[Path]) -> list[Path]:
     return images
 
 
-def _named(files: list[Path]) -> list[Path]:
+def _named(place: Path, files: list[Path]) -> list[Path]:
     """Files of one folder that are named like images and hold none."""
+    from medauc.data.readers.dicom import is_damaged, series_of_folder
+
     found = {path: _format(path) for path in files}
+    every = series_of_folder(place, Limits()) if "DICOM" in found.values() else ()
+    listed = {path for series in every for path in series.files}
+    cut = {
+        path for path in files if found[path] == "DICOM" and path not in listed and is_damaged(path, Limits())
+    }
     bare = any(_is_bare(path) for path in files if found[path] is not None)
     return [
         path
         for path in files
-        if found[path] is None
-        and (path.name.lower().endswith(IMAGE_ENDINGS) or (bare and _is_bare(path)))
-        and not _is_second_half(path)
+        if path in cut
+        or (
+            found[path] is None
+            and (path.name.lower().endswith(IMAGE_ENDINGS) or (bare and _is_bare(path)))
+            and not _is_second_half(path)
+        )
     ]
 
 

@@ -56,6 +56,11 @@ def _read(path: Path, limits: Limits) -> MedicalImage:
     from medauc.data.readers.dicom import read_dicom, read_series, series_of_path
 
     if not path.is_file() and (series := series_of_path(path, limits)):
+        if series.damaged:
+            raise Refusal(
+                f"has {len(series.damaged)} damaged DICOM files beside its slices, which may be slices too; copy them "
+                "again or take them out of the folder"
+            )
         return read_series(series, limits)
     limits.check_bytes(regular_file(path), "the file")
     found = format_of(path)

@@ -10,13 +10,14 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from medauc.data.readers.dicom.elements import text, whole
-from medauc.data.readers.dicom.source import opened
+from medauc.data.readers.dicom.source import opened, sop_class_of
 from medauc.data.readers.formats import format_of, regular_file
 from medauc.data.readers.image import Refusal
 from medauc.data.readers.limits import Limits
 
 _GROUPING = ("SeriesInstanceUID", "Modality", "NumberOfFrames", "Rows", "ImagePositionPatient")
 _NAMED = re.compile(r"(.*)#([0-9a-f]{8})")
+_IMAGES_BY_OTHER_NAMES = ("RTDoseStorage", "SegmentationStorage", "ParametricMapStorage")
 _REMEMBERED = 16  # folders: whoever reads many series goes from one folder to the next
 _SETTLED = 2.0  # seconds: a file written just now may change again within its time stamp's resolution
 
@@ -32,6 +33,7 @@ class Series:
         modality: As the first file says.
         placed: Whether each file is one frame that says where it lies, so that they may be a volume.
         skipped: Files of the folder that are no DICOM images.
+        damaged: Those of them that may be a slice of it, since they are DICOM and do not say that they are no image.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class Series:
     modality: str = ""
     placed: bool = True
     skipped: int = 0
+    damaged: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
         """Name, modality and number of files."""
@@ -82,6 +85,22 @@ def series_of_path(path: Path, limits: Limits) -> Series | None:
     return chosen[0]
 
 
+def is_damaged(path: Path, limits: Limits) -> bool:
+    """Whether a file that is no member of a series is a DICOM file that does not say that it is no image."""
+    from pydicom.uid import UID
+
+    try:
+        if path.is_symlink() or not regular_file(path) or format_of(path) != "DICOM":
+            return False
+    except (OSError, Refusal):
+        return False
+    try:
+        kind = UID(sop_class_of(path, limits)).keyword
+    except Exception:  # its header is cut
+        return True
+    return not kind or "Image" in kind or kind in _IMAGES_BY_OTHER_NAMES
+
+
 def _looks_of(folder: Path) -> str | None:
     """Digest of names, sizes and times of a folder's files; ``None`` where they are too fresh to be relied on."""
     states, newest = [], 0.0
@@ -103,11 +122,12 @@ def _looks_of(folder: Path) -> str | None:
 def _series_of(folder: Path, limits: Limits) -> tuple[Series, ...]:
     """Read the headers of a folder."""
     found: dict[str, list[_Member]] = {}
-    skipped = 0
+    skipped, damaged = 0, list[Path]()
     for path in sorted(file for file in folder.iterdir() if not file.name.startswith(".")):
         member = _member(path, limits)
         if member is None:
             skipped += not path.is_dir()
+            damaged += [path] if is_damaged(path, limits) else []
         else:
             found.setdefault(member.uid, []).append(member)
     return tuple(
@@ -118,6 +138,7 @@ def _series_of(folder: Path, limits: Limits) -> tuple[Series, ...]:
             members[0].modality,
             all(member.placed for member in members),
             skipped,
+            tuple(damaged),
         )
         for uid, members in found.items()
     )

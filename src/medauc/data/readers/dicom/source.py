@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from medauc.data.readers.dicom.elements import KEYWORDS, OVERLAYS
+from medauc.data.readers.dicom.elements import KEYWORDS, OVERLAYS, text
 from medauc.data.readers.dicom.metered import MOST_HEADER_BYTES, MOST_READS, MeteredBytes, MeteredFile
 from medauc.data.readers.dicom.sequences import prepare_sequences
 from medauc.data.readers.image import Refusal
@@ -56,6 +56,20 @@ def opened(path: Path, limits: Limits, keywords: Sequence[str] | None = KEYWORDS
     """
     with MeteredFile(path.open("rb", buffering=0)) as file:
         yield _source(path, file, limits, keywords)
+
+
+def sop_class_of(path: Path, limits: Limits) -> str:
+    """What kind of object a file says that it is; "" where it does not say it.
+
+    Raises:
+        Exception: Whatever a damaged header makes pydicom raise.
+    """
+    with MeteredFile(path.open("rb", buffering=0)) as file, file.metered(MOST_READS, MOST_HEADER_BYTES):
+        meta, _ = _file_header(file)
+    if found := str(meta.get("MediaStorageSOPClassUID") or ""):
+        return found
+    with opened(path, limits, ("SOPClassUID",)) as source:
+        return text(source.header, "SOPClassUID") or ""
 
 
 def _source(path: Path, file: MeteredFile, limits: Limits, keywords: Sequence[str] | None) -> Source:
