@@ -121,6 +121,33 @@ def test_a_broken_transfer_goes_on_where_it_stopped(serve, tmp_path):
     assert (tmp_path / "whole.tar").read_bytes() == content
 
 
+def test_no_server_fills_disk_or_memory(serve, tmp_path, monkeypatch):
+    (tmp_path / "endless.tar").write_bytes(bytes(8 << 20))
+    address, faults = serve(tmp_path)
+    url, read = f"{address}/endless.tar", []
+    chunks = fetch._chunks
+
+    def counted(answer):
+        for chunk in chunks(answer):
+            read.append(len(chunk))
+            yield chunk
+
+    monkeypatch.setattr(fetch, "_chunks", counted)
+    monkeypatch.setattr(fetch, "ATTEMPTS", 1)
+    monkeypatch.setattr(fetch, "_LONGEST_TEXT", 1000)
+    expected = StoredFile(name="endless.tar", bytes=10, sha256=hashlib.sha256(bytes(10)).hexdigest())
+    with pytest.raises(InputError, match=r"not the file that shards\.json speaks of"):
+        fetch.fetch_file(url, tmp_path / "out.tar", expected)
+    with pytest.raises(InputError, match="more than 1,000 bytes"):
+        fetch.fetch_text(url)
+    assert sum(read) <= 2 * fetch._CHUNK
+    read.clear()
+    faults.ranges = False
+    with pytest.raises(InputError, match="no HTTP ranges"):
+        fetch.fetch_range(url, 0, 10)
+    assert not read, "the answer is not read before it is one"
+
+
 @pytest.mark.parametrize(
     ("fault", "told"),
     [

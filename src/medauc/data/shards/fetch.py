@@ -4,6 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +22,7 @@ ATTEMPTS = 8
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between attempts, doubling
 _TIMEOUTS = (10, 30)  # seconds to connect, and without a byte
 _CHUNK = 1 << 16  # of a transfer that breaks off less than this is lost
+_LONGEST_TEXT = 1 << 26  # bytes of a description; a shard takes about a hundred of them
 _sessions = threading.local()  # a session may not be shared by threads
 
 
@@ -34,7 +36,17 @@ def fetch_text(url: str) -> str:
     Raises:
         InputError: the server cannot be reached, or does not have it.
     """
-    return _persist(url, lambda: _get(url).content.decode("utf-8", errors="replace"))
+
+    def attempt() -> str:
+        with closing(_get(url)) as answer:
+            content = _read(answer, _LONGEST_TEXT)
+        if len(content) > _LONGEST_TEXT:
+            raise InputError(
+                f"{url}: more than {_LONGEST_TEXT:,} bytes, which no description has; check the address"
+            )
+        return content.decode("utf-8", errors="replace")
+
+    return _persist(url, attempt)
 
 
 def fetch_file(url: str, path: Path, expected: StoredFile) -> None:
@@ -57,12 +69,15 @@ def fetch_range(url: str, start: int, length: int) -> bytes:
     """
 
     def attempt() -> bytes:
-        answer = _get(url, {"Range": f"bytes={start}-{start + length - 1}"})
-        if answer.status_code != 206:
-            raise InputError(f"{url}: the server does not send parts of files (no HTTP ranges); take another")
-        if len(answer.content) != length:
-            raise _Again(f"{len(answer.content)} of {length} bytes came")
-        return answer.content
+        with closing(_get(url, {"Range": f"bytes={start}-{start + length - 1}"})) as answer:
+            if answer.status_code != 206:
+                raise InputError(
+                    f"{url}: the server does not send parts of files (no HTTP ranges); take another"
+                )
+            content = _read(answer, length)
+        if len(content) != length:
+            raise _Again(f"{min(len(content), length + 1)} of {length} bytes came")
+        return content
 
     return _persist(url, attempt)
 
@@ -87,13 +102,14 @@ def _persist(url: str, attempt: Callable[[], T]) -> T:
 def _continue(url: str, path: Path, expected: StoredFile) -> None:
     """Fetch what ``path`` still lacks, and check the whole."""
     have = path.stat().st_size
-    answer = _get(url, {"Range": f"bytes={have}-"} if have else {}, stream=True)
-    try:
-        with path.open("ab" if answer.status_code == 206 else "wb") as file:
-            for chunk in _chunks(answer):
-                file.write(chunk)
-    finally:
-        answer.close()
+    with (
+        closing(_get(url, {"Range": f"bytes={have}-"} if have else {})) as answer,
+        path.open("ab" if answer.status_code == 206 else "wb") as file,
+    ):
+        for chunk in _chunks(answer):
+            file.write(chunk[: expected.bytes + 1 - file.tell()])
+            if file.tell() > expected.bytes:  # whatever it is: no disk is filled with it
+                break
     size = path.stat().st_size
     if size < expected.bytes:
         raise _Again(f"the transfer broke off after {size:,} of {expected.bytes:,} bytes")
@@ -102,6 +118,16 @@ def _continue(url: str, path: Path, expected: StoredFile) -> None:
     if found != expected.sha256:
         path.write_bytes(b"")
         raise _Again("it is not the file that shards.json speaks of")
+
+
+def _read(answer: "requests.Response", most: int) -> bytes:
+    """What a server sends, up to one byte more than ``most``."""
+    content = bytearray()
+    for chunk in _chunks(answer):
+        content += chunk[: most + 1 - len(content)]
+        if len(content) > most:
+            break
+    return bytes(content)
 
 
 def _chunks(answer: "requests.Response"):  # type: ignore[no-untyped-def]
@@ -113,7 +139,8 @@ def _chunks(answer: "requests.Response"):  # type: ignore[no-untyped-def]
         raise _Again(reason_of(error)) from None
 
 
-def _get(url: str, headers: dict[str, str] | None = None, *, stream: bool = False) -> "requests.Response":
+def _get(url: str, headers: dict[str, str] | None = None) -> "requests.Response":
+    """Ask for something, of which nothing is read yet; the caller closes the answer."""
     import requests
 
     if not hasattr(_sessions, "session"):
@@ -122,7 +149,7 @@ def _get(url: str, headers: dict[str, str] | None = None, *, stream: bool = Fals
     try:
         # Packed content would be unpacked on the way, and its parts are not those of the file.
         plain = {"Accept-Encoding": "identity"} | (headers or {})
-        answer = session.get(url, headers=plain, timeout=_TIMEOUTS, stream=stream)
+        answer = session.get(url, headers=plain, timeout=_TIMEOUTS, stream=True)
     except requests.exceptions.InvalidURL as error:
         raise InputError(f"{url} is no address ({error})") from None
     except requests.RequestException as error:
