@@ -10,6 +10,7 @@ import pytest
 from conftest import REPOSITORY, medauc_environment
 from fixtures.confined import Confined
 from medauc.benchmark.finished import row_of
+from medauc.training import memory
 from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
 from medauc.training.executor import LocalExecutor
 from medauc.training.memory import OutOfMemory, lower_batch, telling_out_of_memory
@@ -125,6 +126,19 @@ def test_deaths_are_told_and_tried_again_as_their_cause_demands(tmp_path, settin
     )
 
 
+def test_only_kills_of_its_own_group_since_then_are_a_workers(tmp_path, monkeypatch):
+    group = tmp_path / "unified"
+    monkeypatch.setattr(memory, "_group_files", lambda process: iter([tmp_path / "absent", group]))
+    group.write_text("low 0\noom 7\noom_kill 2\n")
+    kills = memory.OomKills.of(os.getpid())
+    assert not kills.any_more(), "those before are another's"
+    group.write_text("low 0\noom 9\noom_kill 3\n")
+    assert kills.any_more()
+    assert kills.file == group
+    monkeypatch.setattr(memory, "_group_files", lambda process: iter(()))
+    assert memory.OomKills.of(os.getpid()).file == Path("/proc/vmstat")
+
+
 @pytest.fixture
 def memory_group(request):
     """A control group of processes that may hold little memory; only root can make one."""
@@ -140,7 +154,7 @@ def memory_group(request):
 
 @pytest.mark.slow
 def test_a_worker_that_the_kernel_kills(tmp_path, settings, memory_group):
-    """The worker enters a group whose memory ends above what half the batch needs."""
+    """The worker is in a group whose memory ends above what half the batch needs."""
     large = [*settings, "data.size=48", "data.phantom.n_train=300", "model.width=24", "training.max_epochs=1"]
     confined = Confined(memory_group)
     half = Unit(tmp_path / "half", "phantom2d", recipe_of(large, "sampling.batch_size=128"), part=confined)
@@ -149,10 +163,9 @@ def test_a_worker_that_the_kernel_kills(tmp_path, settings, memory_group):
     )
     with LocalExecutor(1, threads=1) as executor:
         (measured,) = executor.run([half])
-    assert measured.error is None
-    needed = int((memory_group / "memory.max_usage_in_bytes").read_text())
-    (memory_group / "memory.limit_in_bytes").write_text(str(int(1.3 * needed)))
-    with LocalExecutor(1, threads=1) as executor:
+        assert measured.error is None
+        needed = int((memory_group / "memory.max_usage_in_bytes").read_text())
+        (memory_group / "memory.limit_in_bytes").write_text(str(int(1.3 * needed)))
         (outcome,) = executor.run([unit])
     assert outcome.error is None
     assert RunFolder(unit.folder).read_recipe()[1].asked == {"sampling": 256}

@@ -73,15 +73,29 @@ def test_without_room_each_has_its_own(tmp_path, monkeypatch):
 
 
 def test_scratch_of_killed_processes_is_removed_and_that_of_others_kept(tmp_path, monkeypatch):
+    """Told by locks: a number of a process says nothing on another host, or in another container."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    stale, alive = tmp_path / f"medauc-{ended.pid}-abc", tmp_path / f"medauc-{os.getppid()}-abc"
-    for folder in (stale, alive):
-        (folder / "data").mkdir(parents=True)
-    own = make_scratch()
-    assert {path.name for path in tmp_path.iterdir()} == {own.name, alive.name}
+    script = (
+        "from medauc.training.scratch import make_scratch; print(make_scratch().name, flush=True); input()"
+    )
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    stale, alive = (process.stdout.readline().strip() for process in others if process.stdout is not None)
+    others[0].kill()
+    others[0].wait()
+    first, own = make_scratch(), make_scratch()
+    assert {path.name for path in tmp_path.iterdir()} == {first.name, own.name, alive}
+    assert stale not in (first.name, own.name, alive)
     assert own.stat().st_mode & 0o077 == 0, "nobody else may put data there"
+    others[1].communicate("\n")
 
 
 @pytest.mark.slow

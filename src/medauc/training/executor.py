@@ -20,7 +20,7 @@ from typing import Protocol, Self
 from medauc.errors import InputError
 from medauc.training import ranks
 from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
-from medauc.training.memory import oom_kills
+from medauc.training.memory import OomKills
 from medauc.training.scratch import make_scratch
 from medauc.training.unit import Outcome, Unit
 from medauc.training.worker import serve
@@ -148,11 +148,11 @@ class LocalExecutor:
     def _start(self, unit: Unit, attempt: int) -> None:
         worker = self._idle.pop() if self._idle else self._new_worker()
         try:
-            worker.connection.send(unit)
+            worker.begin(unit)
         except OSError:  # it died while it was idle
             worker.kill()
             worker = self._new_worker()
-            worker.connection.send(unit)
+            worker.begin(unit)
         self._busy[worker.connection] = _Task(worker, unit, attempt)
 
     def _new_worker(self) -> "_Worker":
@@ -189,12 +189,17 @@ class _Worker:
     def __init__(self, threads: int, shared: Path | None) -> None:
         context = get_context("spawn")  # a forked torch may hang
         self.connection, theirs = context.Pipe()
-        self._oom_kills = oom_kills()
+        self._oom_kills: OomKills | None = None
         self.process: BaseProcess = context.Process(target=serve, args=(theirs, threads, shared), daemon=True)
         values = ranks.nobody() | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
         with _environment(values), _interrupts_ignored():
             self.process.start()
         theirs.close()  # else the pipe would not end with the process
+
+    def begin(self, unit: Unit) -> None:
+        """Give it something to do; of kills for want of memory only later ones can be its own."""
+        self._oom_kills = None if self.process.pid is None else OomKills.of(self.process.pid)
+        self.connection.send(unit)
 
     def kill(self) -> None:
         """End it at once: everything it writes is written atomically."""
@@ -207,7 +212,7 @@ class _Worker:
         self.process.join()
         code = self.process.exitcode or 0
         if code == -signal.SIGKILL:
-            return OUT_OF_MEMORY if oom_kills() > self._oom_kills else KILLED
+            return OUT_OF_MEMORY if self._oom_kills is not None and self._oom_kills.any_more() else KILLED
         return f"signal {-code}" if code < 0 else f"exit status {code}"
 
 

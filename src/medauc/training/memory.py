@@ -4,8 +4,9 @@ import gc
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import RunFolder
@@ -17,6 +18,10 @@ _ON_CPU = (
     "could not create a primitive",
     "could not create a memory",
 )
+
+
+_GROUPS = Path("/sys/fs/cgroup")
+_WHOLE_MACHINE = Path("/proc/vmstat")
 
 
 class OutOfMemory(Exception):
@@ -88,10 +93,47 @@ def lower_batch(folder: Path, recipe: Recipe) -> bool:
     return True
 
 
-def oom_kills() -> int:
-    """How many processes Linux has killed for want of memory since it started; 0 where it does not tell."""
+@dataclass(frozen=True)
+class OomKills:
+    """Linux's count of processes killed for want of memory, among those that share a process's limit.
+
+    Attributes:
+        file: holds the count: of the process's control group, else of the whole machine.
+        before: the count when the watch began.
+    """
+
+    file: Path
+    before: int
+
+    @classmethod
+    def of(cls, process: int) -> Self:
+        """Begin to watch over a process, which must be alive."""
+        groups = [path for path in _group_files(process) if path.is_file()]
+        file = groups[0] if groups else _WHOLE_MACHINE
+        return cls(file, _oom_kills(file))
+
+    def any_more(self) -> bool:
+        """Whether one was killed since; never where the system does not tell."""
+        return _oom_kills(self.file) > self.before
+
+
+def _group_files(process: int) -> Iterator[Path]:
+    """Where the control groups of a process, of version 2 and 1, would count."""
     try:
-        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+        lines = Path(f"/proc/{process}/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if not controllers:
+            yield _GROUPS / group.lstrip("/") / "memory.events"
+        elif controllers == "memory":
+            yield _GROUPS / "memory" / group.lstrip("/") / "memory.oom_control"
+
+
+def _oom_kills(file: Path) -> int:
+    try:
+        lines = file.read_text(encoding="ascii").splitlines()
     except OSError:
         return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))

@@ -1,34 +1,45 @@
 """Temporary folders of a process, which do not outlast it for long even where it is killed."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
-_PREFIX = "medauc-"
+from filelock import FileLock, Timeout
+
+_PREFIX, _UNLOCKED = "medauc-scratch-", "medauc-unlocked-"
+_LOCK = ".lock"
+_held: dict[Path, FileLock] = {}  # a lock that is collected would be given up
 
 
 def make_scratch() -> Path:
     """Make a folder that only this user can read, and remove those of processes that are no more.
 
+    A folder is its owner's as long as a lock in it is held, on whatever host and in whatever container that is.
+
     >>> folder = make_scratch()
     >>> folder.is_dir()
     True
-    >>> folder.rmdir()
+    >>> shutil.rmtree(folder)
     """
-    parent = Path(tempfile.gettempdir())
-    for left in parent.glob(f"{_PREFIX}[0-9]*-*"):
-        owner = left.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdigit() and not _is_alive(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        _remove_if_left(left)
+    for gone in [folder for folder in _held if not folder.exists()]:
+        _held.pop(gone).release()
+    unlocked = Path(tempfile.mkdtemp(prefix=_UNLOCKED))
+    lock = FileLock(unlocked / _LOCK)
+    lock.acquire()
+    folder = unlocked.rename(
+        unlocked.with_name(unlocked.name.replace(_UNLOCKED, _PREFIX))
+    )  # never seen unlocked
+    _held[folder] = lock
+    return folder
 
 
-def _is_alive(process: int) -> bool:
+def _remove_if_left(folder: Path) -> None:
+    if folder in _held or not (folder / _LOCK).is_file():
+        return
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        return True
-    return True
+        with FileLock(folder / _LOCK, timeout=0):
+            shutil.rmtree(folder, ignore_errors=True)
+    except (Timeout, OSError, NotImplementedError):  # in use, another user's, or a disk without locks
+        return
