@@ -1,6 +1,7 @@
 """Shared fixtures: the official data files, and the real command line in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,10 @@ from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
+
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # else a job in the background, and its children, ignore it
 
 settings.register_profile(
     "medauc", deadline=None

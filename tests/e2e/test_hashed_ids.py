@@ -52,7 +52,7 @@ def folders(tmp_path: Path) -> None:
 class Elsewhere:
     """An executor whose units know nothing but what can be sent to another process."""
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, threads: int | None = None) -> None:
         self.jobs = jobs
 
     def __enter__(self) -> "Elsewhere":

@@ -57,7 +57,9 @@ def _long_enough(salt: str | None) -> str | None:
     from medauc.errors import InputError
 
     if salt is None and SALT_VARIABLE in os.environ:  # set by a command that failed, for one
-        raise InputError(f"{SALT_VARIABLE} is empty, so that nothing would be hashed; give it a salt, or unset it")
+        raise InputError(
+            f"{SALT_VARIABLE} is empty, so that nothing would be hashed; give it a salt, or unset it"
+        )
     if salt is not None and salt.startswith("--"):
         raise InputError(f"--hash-ids needs a salt, and {salt!r} is an option")
     if salt is not None and len(salt) < SHORTEST_SALT:

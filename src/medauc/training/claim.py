@@ -1,7 +1,7 @@
 """A run folder belongs to one process at a time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medauc.errors import InputError
@@ -31,6 +31,7 @@ def claimed(folder: Path) -> Iterator[None]:
     whole = folder.resolve()
     claim = whole.with_name(f".{whole.name}.lock")
     lock = FileLock(claim, timeout=0)
+    made = [parent for parent in claim.parents if not parent.exists()]
     try:
         with telling_full(claim):
             claim.parent.mkdir(parents=True, exist_ok=True)
@@ -48,3 +49,6 @@ def claimed(folder: Path) -> Iterator[None]:
     finally:
         claim.unlink(missing_ok=True)  # before it is given up, so that nobody's file is removed
         lock.release()
+        with suppress(OSError):  # what was refused leaves no empty folders, what was begun is not empty
+            for parent in made:
+                parent.rmdir()

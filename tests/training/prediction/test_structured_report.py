@@ -7,6 +7,7 @@ import pytest
 
 from medauc.data import PhantomSpec, load_dataset
 from medauc.errors import InputError
+from medauc.files import DiskFull
 from medauc.training import Predictor, parse_recipe, train
 
 from .conftest import SMALL
@@ -134,7 +135,7 @@ def test_a_report_that_cannot_be_written_leaves_no_empty_file(study, trained, tm
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(highdicom.sr.ComprehensiveSR, "save_as", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFull, match=r"no space left to write .*\.dcm"):
         Predictor.load(trained, "cpu").predict_files([study], dicom_sr=tmp_path / "sr")
     assert list((tmp_path / "sr").iterdir()) == []
 
