@@ -28,12 +28,12 @@ from typing import Any
 import numpy as np
 
 RESULT = Path(__file__).parent / "results" / "cache.json"
-ROUNDS = 1
+ROUNDS = 2
 PASSES = 2
 CASES: dict[str, dict[str, Any]] = {
-    "64x64 PNG": {"kind": "png", "count": 800, "batch": 64},
-    "96^3 NIfTI": {"kind": "volume", "count": 24, "batch": 4},
-    "96^3 NIfTI to 1.5 mm, 64^3": {"kind": "spacing", "count": 24, "batch": 4},
+    "64x64 PNG": {"kind": "png", "count": 4000, "batch": 64},
+    "96^3 NIfTI": {"kind": "volume", "count": 200, "batch": 4},
+    "96^3 NIfTI to 1.5 mm, 64^3": {"kind": "spacing", "count": 200, "batch": 4},
 }
 CONTENDERS = ("medauc", "PersistentDataset", "CacheDataset")
 Batches = Callable[[], Iterator[Any]]
