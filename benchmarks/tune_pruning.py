@@ -1,10 +1,11 @@
 """How many epochs pruning saves, and whether the best trial survives it.
 
-    python benchmarks/tune_pruning.py --data-dir DIR [--seeds 2]       write results/tune_pruning.{json,md}
+    python benchmarks/tune_pruning.py --data-dir DIR [--seeds 2] [--work FOLDER]   write results/tune_pruning.{json,md}
 
 The same random settings of a small ResNet on AdrenalMNIST3D are tried by ``medauc tune`` with ``--pruner none`` and
 with others: the sampler draws by a trial's number alone, so trial 7 is the same training in all, and what differs is
-what was given up. Saved is the share of the epochs; lost is what the best validation AUC is lower.
+what was given up. Saved is the share of the epochs; lost is what the best validation AUC is lower. What was stopped
+goes on from ``--work``; results are written after each seed.
 """
 
 import argparse
@@ -42,10 +43,20 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=9)
     parser.add_argument("--seeds", type=int, default=2, help="searches, with other settings each")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY.PATH=VALUE")
+    parser.add_argument(
+        "--pruners", nargs="+", default=PRUNERS, choices=PRUNERS, help="the first is the whole"
+    )
+    parser.add_argument("--work", type=Path, help="keeps the searches; else a temporary folder does")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
-    rows = [row for seed in range(options.seeds) for row in measure(options, seed)]
-    frame = pd.DataFrame(rows)
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(options.seeds):
+            rows += measure(options, options.work or Path(folder), seed)
+            write(options, rows)
+
+
+def write(options: argparse.Namespace, rows: list[dict[str, object]]) -> None:
     about = {
         "dataset": options.dataset,
         "trials": options.trials,
@@ -53,61 +64,61 @@ def main() -> None:
         "settings": [*SETTINGS, *options.overrides],
         "cores": len(os.sched_getaffinity(0)),
     }
+    text = table(pd.DataFrame(rows), about)
     (options.results / "tune_pruning.json").write_text(
         json.dumps(about | {"searches": rows}, indent=2) + "\n"
     )
-    (options.results / "tune_pruning.md").write_text(table(frame, about))
-    print(table(frame, about))
+    (options.results / "tune_pruning.md").write_text(text)
+    print(text)
 
 
-def measure(options: argparse.Namespace, seed: int) -> list[dict[str, object]]:
+def measure(options: argparse.Namespace, folder: Path, seed: int) -> list[dict[str, object]]:
     """One search with each pruner."""
     rows: list[dict[str, object]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        space = Path(folder) / "space.yaml"
-        space.write_text(SPACE)
-        for pruner in PRUNERS:
-            out, start = Path(folder) / pruner, time.perf_counter()
-            command = [
-                sys.executable,
-                "-m",
-                "medauc",
-                "tune",
-                options.dataset,
-                "--space",
-                str(space),
-                "--pruner",
-                pruner,
-            ]
-            command += [
-                "--sampler",
-                "random",
-                "--all-trials",
-                "--seeds",
-                "1",
-                "--seed",
-                str(seed),
-                "--device",
-                "cpu",
-            ]
-            command += ["--trials", str(options.trials), "--out", str(out)]
-            if options.data_dir is not None:
-                command += ["--data-dir", str(options.data_dir)]
-            settings = (*SETTINGS, f"training.max_epochs={options.epochs}", *options.overrides)
-            command += [part for setting in settings for part in ("--set", setting)]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            trials = pd.read_csv(out / "trials.csv")
-            rows.append(
-                {
-                    "seed": seed,
-                    "pruner": pruner,
-                    "epochs": int(trials["epochs"].sum()),
-                    "given_up": int((trials["state"] == "pruned").sum()),
-                    "best_auc": float(trials["auc"].max()),
-                    "best_trial": int(trials["auc"].idxmax()),
-                    "minutes": round((time.perf_counter() - start) / 60, 2),
-                }
-            )
+    folder.mkdir(parents=True, exist_ok=True)
+    space = folder / "space.yaml"
+    space.write_text(SPACE)
+    for pruner in options.pruners:
+        out, start = folder / f"{pruner}-{seed}", time.perf_counter()
+        command = [
+            sys.executable,
+            "-m",
+            "medauc",
+            "tune",
+            options.dataset,
+            "--space",
+            str(space),
+            "--out",
+            str(out),
+        ]
+        command += [
+            "--pruner",
+            pruner,
+            "--sampler",
+            "random",
+            "--seed",
+            str(seed),
+            "--trials",
+            str(options.trials),
+        ]
+        command += ["--all-trials", "--seeds", "1", "--device", "cpu"]
+        if options.data_dir is not None:
+            command += ["--data-dir", str(options.data_dir)]
+        settings = (*SETTINGS, f"training.max_epochs={options.epochs}", *options.overrides)
+        command += [part for setting in settings for part in ("--set", setting)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        trials = pd.read_csv(out / "trials.csv")
+        rows.append(
+            {
+                "seed": seed,
+                "pruner": pruner,
+                "epochs": int(trials["epochs"].sum()),
+                "given_up": int((trials["state"] == "pruned").sum()),
+                "best_auc": float(trials["auc"].max()),
+                "best_trial": int(trials["auc"].idxmax()),
+                "minutes": round((time.perf_counter() - start) / 60, 2),
+            }
+        )
     return [row | saved(row, rows[0]) for row in rows]
 
 
