@@ -28,9 +28,17 @@ from medauc.training.recipe import differing_keys
 
 RESULTS = Path(__file__).parent / "results"
 LEDGER, FOLDS = RESULTS / "holdout.csv", 4
-HEADINGS = "change of the shipped recipe|fold|seed|AUC|with copies|half width|train AUC|epochs|minutes".split(
-    "|"
-)
+HEADINGS = [
+    "change of the shipped recipe",
+    "fold",
+    "seed",
+    "AUC",
+    "with copies",
+    "half width",
+    "train AUC",
+    "epochs",
+    "minutes",
+]
 
 
 def main() -> None:
