@@ -30,16 +30,6 @@ RESULTS = Path(__file__).parent / "results"
 LEDGER, FOLDS = RESULTS / "holdout.csv", 4
 HEADINGS = ["change of the shipped recipe", "fold", "seed", "AUC", "with copies", "half width"]
 HEADINGS += ["train AUC", "epochs", "minutes"]
-    "change of the shipped recipe",
-    "fold",
-    "seed",
-    "AUC",
-    "with copies",
-    "half width",
-    "train AUC",
-    "epochs",
-    "minutes",
-]
 
 
 def main() -> None:
