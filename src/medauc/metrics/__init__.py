@@ -71,6 +71,7 @@ from medauc.metrics.recalibration import (
     platt_apply,
     platt_fit,
 )
+from medauc.metrics.resampled import resampled_mean
 from medauc.metrics.risk_control import ControlledThreshold, controlled_threshold
 from medauc.metrics.roc import roc_auc, roc_band, roc_curve
 from medauc.metrics.seed_difference import SeedDifference, seed_difference
@@ -159,6 +160,7 @@ __all__ = [
     "precision_recall_curve",
     "proportion_estimate",
     "reliability_curve",
+    "resampled_mean",
     "roc_auc",
     "roc_band",
     "roc_curve",

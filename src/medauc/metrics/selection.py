@@ -92,7 +92,7 @@ def best_of_many(
     values = np.array([float(model(once)[0]) for model in models])
     if not np.isfinite(values).all():
         raise ValueError("no label has positives and negatives in a fold; no AUC can be computed")
-    winner = int(np.argmax(values))
+    winner = int(np.argmax(values.round(12)))  # of equal ones the first, whatever the last bit says
     parts = [_replicates(models, winner, drawn) for drawn in _draws(labels, groups, replicates, seed)]
     own, judged = (np.concatenate(found) for found in zip(*parts, strict=True))
     kept = judged[np.isfinite(judged)]

@@ -36,7 +36,7 @@ def seed_spread(results: Results) -> Spread | None:
 
 def ranking(results: Results) -> list[int]:
     """Trials by mean AUC, best first; of equal ones the earlier."""
-    return sorted(results, key=lambda trial: (-statistics.fmean(results[trial]), trial))
+    return sorted(results, key=lambda trial: (-round(statistics.fmean(results[trial]), 12), trial))
 
 
 def contenders(results: Results) -> list[int]:
