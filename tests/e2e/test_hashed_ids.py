@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medauc.data import load_dataset
 from medauc.data.readers import hash_id
 from medauc.evaluation import Predictions
 from medauc.training.unit import Outcome, Unit, run_unit
@@ -101,7 +102,11 @@ def test_a_run_names_nobody_and_every_verb_takes_it(ward: Path, invoke: Callable
         assert words in (tmp_path / "run" / "report.html").read_text()
         assert_nameless(tmp_path / "run")
     assert invoke("evaluate", "run").status == 0
-    assert invoke("predict", "run", ward, "--out", "scores.csv").status == 0
+    for salt, warned in (([], True), (["--hash-ids", SALT], False)):
+        done = invoke("predict", "run", ward, "--out", "scores.csv", *salt)
+        assert done.status == 0, done.err
+        assert ("--hash-ids with the salt of the run" in done.err) is warned
+        assert ("JaneDoe" in (tmp_path / "scores.csv").read_text()) is warned
 
     # the plain run's page with hashed names, and both as one model
     done = invoke("report", "plain", "--hash-ids", SALT, "--out", "page/plain.html")
@@ -172,6 +177,38 @@ def test_bags_of_a_column_of_names_have_hashed_names(ward: Path, invoke: Callabl
     assert done.status == 0, done.err
     scores = pd.read_csv(tmp_path / "scores.csv", dtype=str)
     assert set(Predictions.read(tmp_path / "run" / "predictions.csv").ids) < set(scores["id"])
+
+
+def test_an_export_leaves_without_names_and_is_trained_on(ward: Path, invoke: Callable, tmp_path: Path):
+    """With the salt and without: what is hashed is not hashed again, so runs on both sides have the same ids."""
+    pd.read_csv(ward).assign(bag=lambda table: "Jane" + table["group"]).to_csv(ward, index=False)
+    plain = load_dataset(ward, 12)
+    for kind in ("shards", "png", "dicom"):
+        done = invoke("export", ward, kind, "--format", kind, "--size", 12, "--hash-ids", SALT)
+        assert done.status == 0, done.err
+        assert_nameless(tmp_path / kind)
+        source = tmp_path / kind / ("" if kind == "shards" else "manifest.csv")
+        for found in (load_dataset(source, 12), load_dataset(source, 12, hash_ids=SALT)):
+            for name, split in plain.splits.items():
+                assert found.splits[name].ids.tolist() == [hash_id(own, SALT) for own in split.ids]
+                assert found.splits[name].groups.tolist() == [hash_id(own, SALT) for own in split.groups]
+                bags = [hash_id(own, SALT) for own in split.metadata["bag"]]
+                assert found.splits[name].metadata["bag"].tolist() == bags
+    done = invoke("train", "shards", *QUICK, "--set", "data.bags.by=none", "--out", "run", "--hash-ids", SALT)
+    assert done.status == 0, done.err
+    run = Predictions.read(tmp_path / "run" / "predictions.csv")
+    known = {hash_id(own, SALT) for split in plain for own in split.ids}
+    assert set(run.ids) < known
+
+    # tables of scores with names and with hashes, and a run, are about the same samples
+    table = run.frame[run.frame["split"] == "test"]
+    of_hash = {hash_id(own, SALT): own for split in plain for own in split.ids}
+    table.to_csv(tmp_path / "hashed.csv", index=False)
+    table.assign(id=table["id"].map(of_hash)).to_csv(tmp_path / "plain.csv", index=False)
+    for pair in (("run", "hashed.csv"), ("plain.csv", "hashed.csv")):
+        done = invoke("compare", *pair, "--hash-ids", SALT, "--out", "cases/both.json")
+        assert done.status == 0, done.err
+        assert_nameless(tmp_path / "cases")
 
 
 def test_a_grid_and_what_is_made_of_it_name_nobody(ward: Path, invoke: Callable, tmp_path: Path):

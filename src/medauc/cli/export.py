@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from medauc.cli.options import AllowModified, DataDir
+from medauc.cli.options import AllowModified, DataDir, HashIds
 
 if TYPE_CHECKING:
     from medauc.data.export import Format
@@ -42,6 +42,7 @@ def export(
     ] = None,
     data_dir: DataDir = None,
     allow_modified: AllowModified = False,
+    hash_ids: HashIds = None,
 ) -> None:
     """Write a data set as image files with a manifest: for other tools, or as a pattern for your own files."""
     from medauc.data import load_dataset
@@ -49,7 +50,9 @@ def export(
     from medauc.files import require_writable
 
     require_writable(folder, "name another")
-    loaded = load_dataset(dataset, size, data_dir, positive_class=positive, allow_modified=allow_modified)
+    loaded = load_dataset(
+        dataset, size, data_dir, positive_class=positive, allow_modified=allow_modified, hash_ids=hash_ids
+    )
     if kind is FormatOption.shards:
         from medauc.data.shards import write_shards
 

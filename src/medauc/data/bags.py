@@ -7,12 +7,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from medauc.data.dataset import Dataset, Split
+from medauc.data.dataset import BAG_COLUMN, Dataset, Split
 from medauc.data.mapped import join_images, take_images
 from medauc.data.slices import slices_of
 from medauc.errors import InputError
-
-BAG_COLUMN = "bag"  # of a split's metadata: the bag that an image belongs to
 
 SLICE = " slice "  # between the name of a volume and the number of its slice
 
@@ -210,8 +208,7 @@ def _grouped(dataset: Dataset, name: str, column: str) -> BagSplit:
         raise InputError(f"{where}: {int(nameless.sum())} images of the {name} split have no value there")
     from medauc.data.readers import hash_ids  # not at the top: a list of data sets does without it
 
-    # A further column is as the file has it, groups are hashed already.
-    own = columns[column] if column == "group" else hash_ids(columns[column], dataset.salt)
+    own = hash_ids(columns[column], dataset.salt)  # a further column is as the file has it
     names, first, number = np.unique(own, return_index=True, return_inverse=True)
     place = np.argsort(np.argsort(first))[number]
     order = np.argsort(place, kind="stable")

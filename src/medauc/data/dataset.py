@@ -12,6 +12,7 @@ from medauc.data.catalog import CatalogEntry
 from medauc.data.mapped import ImageArray, join_images, take_images
 
 SPLIT_NAMES = ("train", "val", "test")
+BAG_COLUMN = "bag"  # of a split's metadata: the bag that an image belongs to
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,10 +134,10 @@ class Dataset:
         return iter(self.splits.values())
 
     def with_hashed_ids(self, salt: str | None) -> Self:
-        """The same with ids and groups that tell nothing without ``salt``; the same one gives the same ids again.
+        """The same with ids, groups and bags that tell nothing without ``salt``; the same one gives the same again.
 
         Args:
-            salt: A secret of the project, or None for the data set as it is.
+            salt: A secret of the project, or None for the data set as it is. Hashes with this salt stay as they are.
 
         Raises:
             ValueError: The salt is empty.
@@ -144,16 +145,24 @@ class Dataset:
         >>> from medauc.data import PhantomSpec, load_dataset
         >>> data = load_dataset("phantom2d", phantom=PhantomSpec(n_train=4, n_val=4, n_test=4))
         >>> data.with_hashed_ids("secret").test.ids[:2].tolist()
-        ['ea81bd2adbf8ff25', 'e3ad692239de67d4']
+        ['ea81bd2adbf8ff25b8ad', 'e3ad692239de67d48353']
         """
         if salt is None:
             return self
         from medauc.data.readers import hash_ids
 
-        train, val, test = (
-            replace(split, ids=hash_ids(split.ids, salt), groups=hash_ids(split.groups, salt))
-            for split in self
-        )
+        def hashed(split: Split) -> Split:
+            bags = {
+                name: hash_ids(column, salt) for name, column in split.metadata.items() if name == BAG_COLUMN
+            }
+            return replace(
+                split,
+                ids=hash_ids(split.ids, salt),
+                groups=hash_ids(split.groups, salt),
+                metadata={**split.metadata, **bags},
+            )
+
+        train, val, test = map(hashed, self)
         return replace(self, train=train, val=val, test=test, salt=salt)
 
     @property

@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-from medauc.data.bags import BAG_COLUMN
-from medauc.data.dataset import SPLIT_NAMES, Split, Splits
+from medauc.data.dataset import BAG_COLUMN, SPLIT_NAMES, Split, Splits
 from medauc.errors import InputError
 
 # All that zipfile and NumPy's header parser raise on damaged input.

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medauc.data.bags import BAG_COLUMN
-from medauc.data.dataset import SPLIT_NAMES, Dataset, Split, Splits
+from medauc.data.dataset import BAG_COLUMN, SPLIT_NAMES, Dataset, Split, Splits
 from medauc.errors import InputError
 
 PHANTOM_DIMS = {"phantom2d": 2, "phantom3d": 3}

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from medauc.data.dataset import BAG_COLUMN
 from medauc.data.readers import hash_ids as hashes_of
 from medauc.errors import InputError
 from medauc.evaluation import (
@@ -126,7 +127,7 @@ def read_source(source: Path, *, hash_ids: str | None = None, **options: Unpack[
 
     Args:
         source: a run folder or a file (:meth:`medauc.evaluation.Predictions.read`).
-        hash_ids: salt; ids and groups become hashes of it and themselves, unless the run has such already.
+        hash_ids: salt; ids and groups become hashes of it and themselves, unless they are such already.
         **options: how to read a file; of a run folder's own, only whether groups may span splits matters.
 
     Raises:
@@ -151,10 +152,13 @@ def read_source(source: Path, *, hash_ids: str | None = None, **options: Unpack[
 def _hashed(predictions: Predictions, salt: str | None) -> Predictions:
     if salt is None:
         return predictions
+    frame = predictions.frame
     columns = {
-        name: hashes_of(predictions.frame[name].to_numpy(dtype=np.str_), salt) for name in ("id", "group")
+        name: hashes_of(frame[name].to_numpy(dtype=np.str_), salt)
+        for name in ("id", "group", BAG_COLUMN)
+        if name in frame
     }
-    return replace(predictions, frame=predictions.frame.assign(**columns))
+    return replace(predictions, frame=frame.assign(**columns))
 
 
 def read_sources(

@@ -332,7 +332,11 @@ def test_the_patient_of_a_file_and_of_a_series(tmp_path: Path) -> None:
 def test_hashed_ids() -> None:
     ids = [hash_id(str(number), "salt") for number in range(1000)]
     assert len(set(ids)) == 1000
-    assert all(len(text) == 16 and int(text, 16) >= 0 for text in ids)
+    assert all(len(text) == 20 and int(text, 16) >= 0 for text in ids)
+    assert [hash_id(text, "salt") for text in ids] == ids  # what is hashed stays
+    assert not set(ids) & {hash_id(text, "other") for text in ids}
+    forged = [f"{text[:16]}{number % 2**16:04x}" for number, text in enumerate(ids)]
+    assert sum(hash_id(text, "salt") == text for text in forged) <= 1  # one of 65,536 by chance
     with pytest.raises(ValueError, match="salt"):
         hash_id("1", "")
 

@@ -1,6 +1,5 @@
 """Splits that an earlier run wrote down."""
 
-import re
 from collections.abc import Container
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from medauc.data.dataset import SPLIT_NAMES
 from medauc.data.manifest.table import Manifest, to_splits
 from medauc.data.manifest.targets import rows_named
 from medauc.data.readers import hash_ids
+from medauc.data.readers.privacy import looks_hashed
 from medauc.errors import InputError
 
 
@@ -47,7 +47,9 @@ def splits_of_file(manifest: Manifest, name: str, salt: str | None = None) -> np
     if len(missing):
         first = manifest.table["id"].iloc[missing[0]]
         hashed = (
-            "; if its ids are hashes, give their salt (--hash-ids)" if table["id"].map(_is_hash).all() else ""
+            "; if its ids are hashes, give their salt (--hash-ids)"
+            if table["id"].map(looks_hashed).all()
+            else ""
         )
         raise InputError(
             f"{path} has no split for {len(missing)} images, {first!r} for one; add them{hashed}"
@@ -60,10 +62,6 @@ def _as_listed(ids: "pd.Series[str]", known: Container[str], salt: str | None) -
     if salt is None or ids.iloc[0] in known:
         return ids
     return pd.Series(hash_ids(ids.to_numpy(dtype=np.str_), salt))
-
-
-def _is_hash(name: str) -> bool:
-    return re.fullmatch("[0-9a-f]{16}", name) is not None
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Who an image is of: found in DICOM headers by name of the element, never repeated."""
 
-import hashlib
 import hmac
 import warnings
 from collections.abc import Sequence
@@ -63,6 +62,9 @@ IDENTIFYING = (
 _PSEUDONYMS = ("PatientID", "PatientName")
 _REMOVED = "PatientIdentityRemoved"
 _DEEPEST = 8
+_DIGITS, _CHECK = 16, 4  # of a hash, and those behind them by which it is known again
+_CHECKED = "check of "  # tells the digest of a hash from that of an id
+_HEXADECIMAL = frozenset("0123456789abcdef")
 NOT_LOOKED_THROUGH = (
     "its DICOM header could not be looked through for whom it identifies, as it is too long or damaged"
 )
@@ -190,7 +192,11 @@ def _identifying_tags() -> dict[int, str]:
 
 
 def hash_id(text: str, salt: str) -> str:
-    """Sixteen hexadecimal digits that stand for an id: equal for equal ids, no way back without the salt.
+    """Twenty hexadecimal digits that stand for an id: equal for equal ids, no way back without the salt.
+
+    The last four are a digest of the others with the salt, so that a hash is known again and stands for itself: what
+    was hashed already, in an export or a table of scores, is not hashed twice. (Of ids that look like hashes and are
+    none with this salt, one in 65,536 passes for one.)
 
     Args:
         text: The id.
@@ -199,19 +205,37 @@ def hash_id(text: str, salt: str) -> str:
     Raises:
         ValueError: The salt is empty; ids of few digits could be found by trying all.
 
-    >>> hash_id("patient 7", "secret") == hash_id("patient 7", "secret") != hash_id("patient 7", "other")
-    True
+    >>> hashed = hash_id("patient 7", "secret")
+    >>> hashed, hash_id(hashed, "secret") == hashed, hash_id(hashed, "other") == hashed
+    ('1f9b1ee1e445d1fbc69c', True, False)
     """
     if not salt:
         raise ValueError("salt must not be empty: without it, ids can be found by trying all")
-    return hmac.new(salt.encode(), text.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()[:16]
+    digits, check = text[:_DIGITS], text[_DIGITS:]
+    if looks_hashed(text) and hmac.compare_digest(check, _digest(_CHECKED + digits, salt)[:_CHECK]):
+        return text
+    digits = _digest(text, salt)[:_DIGITS]
+    return digits + _digest(_CHECKED + digits, salt)[:_CHECK]
+
+
+def looks_hashed(text: str) -> bool:
+    """Whether a text has the form of what :func:`hash_id` gives, with whatever salt.
+
+    >>> looks_hashed(hash_id("7", "secret")), looks_hashed("patient 7")
+    (True, False)
+    """
+    return len(text) == _DIGITS + _CHECK and set(text) <= _HEXADECIMAL
+
+
+def _digest(text: str, salt: str) -> str:
+    return hmac.digest(salt.encode(), text.encode(errors="surrogateescape"), "sha256").hex()
 
 
 def hash_ids(names: npt.NDArray[np.str_], salt: str | None) -> npt.NDArray[np.str_]:
     """:func:`hash_id` of each of N names; without a salt the names as they are.
 
     >>> hash_ids(np.array(["7", "8", "7"]), "secret").tolist()
-    ['074d7db5790cd48f', '4fc991c586c02e74', '074d7db5790cd48f']
+    ['074d7db5790cd48f730a', '4fc991c586c02e749f0d', '074d7db5790cd48f730a']
     """
     if salt is None:
         return names

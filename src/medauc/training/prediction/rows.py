@@ -81,7 +81,7 @@ class FileScoring:
         self._jobs = jobs or min(cores(), _MOST_JOBS)
         self._salt = hash_ids
         self._reports = None if dicom_sr is None else ReportWriter.of(predictor.run, dicom_sr)
-        self.notes = [*notes, *self._verdict.notes(), *self._quality.lacking]
+        self.notes = [*notes, *self._verdict.notes(), *self._quality.lacking, *self._plain_names()]
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """Score; yields tables with ``id``, ``path``, the columns of the verdict, ``warnings`` and ``error``."""
@@ -150,6 +150,16 @@ class FileScoring:
         excess = self._quality.excess(intensities, features)
         # A bag is unlike the training images if its images are so on average: a limit is for one image.
         return scores.reshape(len(batch), -1), np.add.reduceat(excess, starts[:-1]) / np.diff(starts)[:, None]
+
+    def _plain_names(self) -> list[str]:
+        """What to say where the run hides names, and this table would not."""
+        hides = self._predictor.run.read_recipe()[1].ids_hashed is not None
+        if not hides or self._salt is not None:
+            return []
+        return [
+            "The run has hashed ids, and this table gets ids and paths as they are; "
+            "--hash-ids with the salt of the run hashes them."
+        ]
 
     def _named(self, sample: Sample) -> tuple[str, str]:
         if self._salt is None:
