@@ -52,7 +52,7 @@ def test_the_folder_is_read_as_one_model(three, invoke, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--folds", "1"], "ensemble.folds is 1: Input should be greater than or equal to 2"),
+        (["--folds", "1"], "ensemble.folds is 1 (allowed: >= 2, <= 20 or null)"),
         (["--folds", "0"], "ensemble.folds is 0"),
         (["--members", "-1"], "ensemble.members is -1"),
         (["--folds", "20"], "20 folds need 20 samples of each class in train and validation together"),

@@ -43,14 +43,19 @@ def train(home: Path, out: str, settings: list[str], *more: str) -> list[str]:
 
 @pytest.fixture
 def finish(invoke: Callable, one_thread: None) -> Callable[[list[str]], str]:
-    """Run a training to its end; gives what it printed."""
+    """Run a training to its end; gives what it printed, its epochs aside."""
 
     def run(arguments: list[str]) -> str:
         done = invoke(*arguments)
         assert done.status == 0, done.err
-        return done.out
+        return without_epochs(done.out)
 
     return run
+
+
+def without_epochs(printed: str) -> str:
+    """They have the seconds that they took, and a resumed training has but some of them."""
+    return "".join(line for line in printed.splitlines(keepends=True) if not line.startswith("epoch "))
 
 
 def interrupt(home: Path, arguments: list[str], folder: Path, epochs: int, how: signal.Signals) -> str:
@@ -127,5 +132,10 @@ def test_resuming_a_finished_run_repeats_its_answer(invoke, tmp_path, tiny_phant
     stamp = (tmp_path / "run" / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     again = invoke("train", "phantom2d", "--resume", "--out", "run")
     assert again.status == 0
-    assert again.out.replace("this run is finished; its result:\n", "") == first.out != again.out
+    assert [line.partition(":")[0] for line in first.out.splitlines()[1:3]] == ["epoch 1/2", "epoch 2/2"]
+    printed = without_epochs(first.out)
+    assert again.out.replace("this run is finished; its result:\n", "") == printed != again.out
+    refused = invoke("train", "phantom2d", "--resume", "--out", "run", "--set", "loss.margin=0.5")
+    assert refused.status == 2
+    assert "its result" not in refused.out
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").stat().st_mtime_ns == stamp

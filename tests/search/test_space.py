@@ -22,12 +22,12 @@ from medauc.training.sections.loss import LOSSES
     [
         (
             "optim.lr: {low: -1, high: 1}",
-            "optim.lr is -1: Input should be greater than 0 (allowed: > 0, <= 100)",
+            "optim.lr is -1 (allowed: > 0, <= 100)",
         ),
         ("loss.margin: [0.5, 200]", "loss.margin is 200"),
         ("optim.lrr: [1, 2]", "unknown key optim.lrr; did you mean 'lr'?"),
         ("loss.gamma: [1, 2]", "unknown key loss.gamma; it belongs to loss.name"),
-        ("model.width: {low: 8.5, high: 64}", "model.width is 8.5: Input should be a valid integer"),
+        ("model.width: {low: 8.5, high: 64}", "model.width is 8.5: a whole number is needed"),
         (
             "model.width: {low: 8, high: 64, step: 2.5}",
             "model.width: step is 2.5: the field is a whole number",

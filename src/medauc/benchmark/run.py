@@ -10,7 +10,7 @@ from medauc.benchmark.finished import row_of
 from medauc.benchmark.grid import Cell, Grid
 from medauc.benchmark.ledger import LEDGER, Row, add_rows, read_ledger
 from medauc.benchmark.version import code_version
-from medauc.training.elapsed import epochs_of
+from medauc.training.elapsed import duration, epochs_of
 from medauc.training.executor import Executor
 from medauc.training.unit import Outcome, Unit
 
@@ -80,8 +80,8 @@ class GridRun:
         count = f"[{len(self.finished) + len(self.failed)}/{len(self.grid.cells)}] {cell.title}"
         if row is None:
             return f"{count}: failed: {self.failed[cell]}"
-        minutes = f"{self.seconds[cell] / 60:.1f} minutes"
-        return f"{count}: test AUC {row.test_auc:.3f}, validation {row.val_auc:.3f}, {minutes}"
+        spent = duration(self.seconds[cell])
+        return f"{count}: test AUC {row.test_auc:.3f}, validation {row.val_auc:.3f}, {spent}"
 
     def require_complete(self) -> None:
         """Say what went wrong, and that is an error.

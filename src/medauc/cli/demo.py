@@ -1,6 +1,5 @@
 """``medauc demo``."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +24,6 @@ def demo(
     plan = resolve("phantom2d")
     folder = choose_folder(plan.dataset, "demo", 0, out, resume=False)
     typer.echo(plan.describe())
-    run = train(plan.dataset, plan.recipe, folder, device=device.value, progress=sys.stderr.isatty())
+    run = train(plan.dataset, plan.recipe, folder, device=device.value, progress=True)
     write_run_report(run.folder, plan.dataset)
     typer.echo("\n".join(summary_lines(run, plan.dataset)))

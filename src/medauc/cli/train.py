@@ -131,10 +131,9 @@ def train(
             )
         name = plan.recipe_name + plan.recipe.ensemble.suffix
         folder = ranks.decided(lambda: choose_folder(plan.dataset, name, chosen_seed, out, resume))
+        was_finished = resume and (folder / "evaluation.json").exists()
         if ranks.is_first():
             typer.echo("\n".join([plan.describe(), *plan.dataset.notes]))
-            if resume and (folder / "evaluation.json").exists():
-                typer.echo("this run is finished; its result:")
         with (
             open_executor(executor, jobs, threads, gpus_for(device, executor, gpus))
             if apart
@@ -147,9 +146,11 @@ def train(
                 seed=chosen_seed,
                 device=device.value,
                 resume=resume,
-                progress=sys.stderr.isatty(),
+                progress=True,
                 executor=trainer,
             )
         if ranks.is_first():
+            if was_finished:
+                typer.echo("this run is finished; its result:")
             write_run_report(run.folder, plan.dataset)
             typer.echo("\n".join(summary_lines(run, plan.dataset)))

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from medauc.errors import InputError
 from medauc.search.parameters import Choices, Parameter, Range, label
 from medauc.search.space import Space
 from medauc.training.overrides import number_or_text
 from medauc.training.recipe import Recipe
+from medauc.training.yaml_text import read_yaml
 
 # Fields that decide which samples are trained on or judged by, or that come after training: AUCs would not compare.
 _NOT_SEARCHED = (
@@ -27,13 +26,7 @@ def read_space(path: Path, base: Recipe) -> Space:
     Raises:
         InputError: not such a file, an unknown field, or one that may be what the recipe does not allow.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read the search space: {error}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    return parse_space(values, base, str(path))
+    return parse_space(read_yaml(path, "the search space"), base, str(path))
 
 
 def parse_space(values: Any, base: Recipe, source: str) -> Space:
@@ -53,7 +46,7 @@ def parse_space(values: Any, base: Recipe, source: str) -> Space:
     Range(low=0.0001, high=0.1, log=True, step=None, integer=False)
     >>> parse_space({"loss.margin": [0.5, 200]}, Recipe(), "space.yaml")
     Traceback (most recent call last):
-    medauc.errors.InputError: space.yaml: loss.margin is 200: Input should be less than ... (allowed: > 0, <= 100)
+    medauc.errors.InputError: space.yaml: loss.margin is 200 (allowed: > 0, <= 100)
     """
     if not isinstance(values, Mapping) or not values:
         raise InputError(

@@ -8,6 +8,17 @@ def epochs_of(folder: Path) -> int:
     return sum(max(0, path.read_bytes().count(b"\n") - 1) for path in folder.rglob("metrics.csv"))
 
 
+def duration(seconds: float) -> str:
+    """How long something took, in the unit that suits it.
+
+    >>> duration(0.44), duration(48), duration(200)
+    ('0.4 s', '48 s', '3.3 minutes')
+    """
+    if seconds >= 60:
+        return f"{seconds / 60:.1f} minutes"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+
+
 def clock(seconds: float) -> str:
     """Hours, minutes and seconds.
 

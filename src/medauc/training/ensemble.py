@@ -1,6 +1,5 @@
 """Several trainings that make one model: on folds, with several seeds, refitted; one run folder holds them all."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from medauc.training.members import (
     refits_of,
 )
 from medauc.training.origin import require_unseen
+from medauc.training.progress import tell as tell_line
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import Provenance, RunFolder, require_usable
 from medauc.training.scoring import evaluate_path
@@ -67,7 +67,7 @@ def train_ensemble(
         seed: decides the folds and the seed of each network.
         device: as in :func:`medauc.training.train`.
         resume: go on with an interrupted ensemble; finished networks are kept.
-        progress: say which network is trained, and show a bar for it, on standard error.
+        progress: say how many networks are finished, and show the epochs of each, as :func:`medauc.training.train`.
         executor: trains several networks at a time; if None one after the other here, by all processes together.
 
     Returns:
@@ -222,7 +222,7 @@ def _all_at_once(units: Sequence[Unit], executor: Executor, progress: bool) -> N
 
 
 def _announcer(units: Sequence[Unit], progress: bool) -> Callable[[int], None]:
-    """Tell on standard error how many networks are finished and, from their time, how long the rest may take."""
+    """Tell how many networks are finished and, from their time, how long the rest may take."""
     done = sum(RunFolder(unit.folder).evaluation.exists() for unit in units)
     start = time.perf_counter()
 
@@ -232,6 +232,6 @@ def _announcer(units: Sequence[Unit], progress: bool) -> Callable[[int], None]:
         fresh = number - done
         left = (time.perf_counter() - start) / fresh * (len(units) - number) / 60 if fresh > 0 else None
         rest = "" if left is None else f", about {left:.0f} minutes left"
-        print(f"{number} of {len(units)} networks finished{rest}", file=sys.stderr)
+        tell_line(f"{number} of {len(units)} networks finished{rest}")
 
     return tell

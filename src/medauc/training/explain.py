@@ -1,13 +1,29 @@
-"""One line for each of pydantic's errors: key, given value, what is wrong, what is allowed."""
+"""Pydantic's errors in the user's words: key, given value, what is needed, what is allowed."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, NamedTuple, get_args
 
 from pydantic.fields import FieldInfo
 
 from medauc.training.sections.base import Section
+
+_OUT_OF_RANGE = frozenset(
+    {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "literal_error"}
+)
+_WORDS = {  # by the first word of pydantic's type
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "list": "a list",
+    "model": "a section with keys of its own",
+    "dataclass": "a section with keys of its own",
+    "dict": "a section with keys of its own",
+    "mapping": "a section with keys of its own",
+}
 
 
 class _Place(NamedTuple):
@@ -18,27 +34,64 @@ class _Place(NamedTuple):
     siblings: Mapping[str, type[Any]]
 
 
-def explain(item: Any, recipe: type[Section]) -> str:
-    """Turn one error into a line.
+def explain(errors: Sequence[Any], recipe: type[Section]) -> str:
+    """Say in one line what is wrong: each key once, as deep as it is known.
 
     Args:
-        item: an element of ``ValidationError.errors()``.
+        errors: what ``ValidationError.errors()`` gives.
         recipe: the class that was validated.
     """
-    place = _locate(item["loc"], recipe)
-    key = ".".join(place.keys)
+    places = [_locate(item["loc"], recipe) for item in errors]
+    found: dict[str, list[tuple[Any, _Place]]] = {}
+    for item, place in zip(errors, places, strict=True):
+        if not any(other.keys[: len(place.keys)] == place.keys != other.keys for other in places):
+            found.setdefault(".".join(place.keys), []).append((item, place))
+    return "; ".join(_line(key, [item for item, _ in ones], ones[0][1]) for key, ones in found.items())
+
+
+def _line(key: str, items: Sequence[Any], place: _Place) -> str:
+    """What is wrong with one key; a field of several types has an error for each."""
+    item = items[0]
     if item["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return _unknown_key(place)
     if item["type"] == "value_error":
-        return f"{key + ': ' if key else ''}{item['ctx']['error']}"
+        # What checks itself names itself.
+        reason = str(item["ctx"]["error"])
+        return f"{key}: {reason.removeprefix(f'{place.keys[-1]}: ')}" if key else reason
     if item["type"] == "union_tag_invalid":
-        allowed = list(_variants(getattr(place.holder, "model_fields", {})[place.keys[-1]]))
-        near = difflib.get_close_matches(item["ctx"]["tag"], allowed, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        return f"{key}.name is '{item['ctx']['tag']}': {hint}(allowed: {' | '.join(allowed)})"
-    allowed_range = _allowed_range(place)
-    given = f"{key} is {item['input']!r}: {item['msg']}"
-    return given + (f" (allowed: {allowed_range})" if allowed_range else "")
+        names = list(_variants(getattr(place.holder, "model_fields", {})[place.keys[-1]]))
+        near = difflib.get_close_matches(item["ctx"]["tag"], names, n=1)
+        hint = f": did you mean '{near[0]}'?" if near else ""
+        return f"{key}.name is '{item['ctx']['tag']}'{hint} (allowed: {' | '.join(names)})"
+    allowed = _allowed_range(place)
+    given, needed = f"{key} is {_shown(item['input'])}", _needed(items, bool(allowed))
+    if allowed == "null":
+        return f"{given}: {needed} or null is needed"
+    return given + (f": {needed} is needed" if needed else "") + (f" (allowed: {allowed})" if allowed else "")
+
+
+def _shown(value: Any) -> str:
+    """A value as YAML has it, where Python's way is strange to a reader."""
+    return (
+        str(value).lower().replace("none", "null")
+        if value is None or isinstance(value, bool)
+        else repr(value)
+    )
+
+
+def _needed(items: Sequence[Any], has_range: bool) -> str:
+    """What would do in place of the given value, in words; nothing where the allowed range says it."""
+    if has_range and any(item["type"] in _OUT_OF_RANGE for item in items):
+        return ""
+    words = [_WORDS.get(item["type"].partition("_")[0]) or _in_own_words(item) for item in items]
+    return " or ".join(dict.fromkeys(words))
+
+
+def _in_own_words(item: Any) -> str:
+    if item["type"] in ("too_long", "too_short"):
+        number = item["ctx"].get("max_length", item["ctx"].get("min_length"))
+        return f"a list of {number} values"
+    return str(item["msg"]).removeprefix("Input should be ")
 
 
 def _locate(location: tuple[int | str, ...], recipe: type[Section]) -> _Place:

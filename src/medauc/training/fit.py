@@ -76,7 +76,7 @@ def train(
         device: "auto" takes a GPU if there is one.
         resume: continue the run in ``folder`` from its last finished epoch; on the CPU the result is bit-identical
             to that of an uninterrupted run. A finished run is returned as it is.
-        progress: show a progress bar on standard error.
+        progress: show a progress bar on standard error; where that is no terminal, print a line an epoch.
         executor: trains the networks of an ensemble, several at a time; without one they are trained in turn.
 
     Returns:

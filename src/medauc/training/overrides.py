@@ -7,6 +7,7 @@ import yaml
 
 from medauc.errors import InputError
 from medauc.training.sections.loss import section_of
+from medauc.training.yaml_text import parse_yaml
 
 # Naming another loss or optimizer replaces keys that belong to the old one, so these come before all others.
 _SWITCHES = ("loss.name", "optim.name")
@@ -114,9 +115,9 @@ def _parse(assignment: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise InputError(f"--set {assignment}: write it as key.path=value, for example --set optim.lr=0.05")
     try:
-        value = yaml.safe_load(text)
+        value = parse_yaml(text)
     except yaml.YAMLError:
-        raise InputError(f"--set {assignment}: the value is not valid YAML") from None
+        raise InputError(f"--set {assignment}: the value is not valid YAML, or has a key twice") from None
     return key.strip(), number_or_text(value) if isinstance(value, str) else value
 
 

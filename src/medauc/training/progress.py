@@ -1,5 +1,7 @@
-"""A progress bar over all epochs with rate and time left, on a terminal only."""
+"""How far a training is: on a terminal a bar with rate and time left, elsewhere a line an epoch."""
 
+import math
+import sys
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,7 +16,42 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from medauc.training.callbacks import SelectBest
+from medauc.training.callbacks import HISTORY_COLUMNS, History, SelectBest
+from medauc.training.elapsed import clock, duration
+
+
+def progress_of(best: SelectBest, history: History) -> Callback:
+    """What shows this process's training on its output."""
+    return TrainingProgress(best) if sys.stderr.isatty() else EpochLines(best, history)
+
+
+def tell(line: str) -> None:
+    """Print a line beside the bar where there is one, else among the epochs of :class:`EpochLines`."""
+    print(line, file=sys.stderr if sys.stderr.isatty() else sys.stdout, flush=True)
+
+
+class EpochLines(Callback):
+    """Prints a line an epoch: a log, or whoever reads a pipe, has no use for a bar.
+
+    Must stand behind ``history``, which has the epoch's row.
+    """
+
+    def __init__(self, best: SelectBest, history: History) -> None:
+        self.best = best
+        self.history = history
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Print."""
+        row = dict(zip(HISTORY_COLUMNS, self.history.rows[-1], strict=True))
+        done, most = trainer.current_epoch + 1, trainer.max_epochs or 1
+        stage = f"stage {self.history.stage}, " if self.history.stage > 1 else ""
+        auc = (
+            ""
+            if math.isnan(row["val_auc"])
+            else f", val AUC {row['val_auc']:.3f}, best {self.best.best_auc:.3f}"
+        )
+        left = f", left at most {clock((most - done) * row['seconds'])}" if done < most else ""
+        tell(f"{stage}epoch {done}/{most}: loss {row['loss']:.4f}{auc}, {duration(row['seconds'])}{left}")
 
 
 class TrainingProgress(Callback):

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeGuard
 
-import yaml
 from pydantic import ValidationError, model_validator
 
 from medauc.errors import InputError
@@ -21,6 +20,7 @@ from medauc.training.sections.model import ModelSection
 from medauc.training.sections.optim import AnyOptim, PESGSection
 from medauc.training.sections.sampling import SamplingSection
 from medauc.training.sections.training import TrainingSection
+from medauc.training.yaml_text import read_yaml
 
 
 class Recipe(Section):
@@ -141,7 +141,7 @@ def parse_recipe(values: Mapping[str, Any], source: str) -> Recipe:
 
     >>> parse_recipe({"optim": {"lr": -1}}, "my.yaml")
     Traceback (most recent call last):
-    medauc.errors.InputError: my.yaml: optim.lr is -1: Input should be greater than 0 (allowed: > 0, <= 100)
+    medauc.errors.InputError: my.yaml: optim.lr is -1 (allowed: > 0, <= 100)
     """
     plain = dict(values)
     for section in ("augment", "first_stage"):
@@ -150,19 +150,12 @@ def parse_recipe(values: Mapping[str, Any], source: str) -> Recipe:
     try:
         return Recipe.model_validate(plain)
     except ValidationError as error:
-        raise InputError(
-            f"{source}: " + "; ".join(explain(item, Recipe) for item in error.errors())
-        ) from None
+        raise InputError(f"{source}: {explain(error.errors(), Recipe)}") from None
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
     """Read a recipe file as plain values; raise InputError when it is missing or not a YAML mapping."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read the recipe: {error}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    values = read_yaml(path, "the recipe")
     if not isinstance(values, dict):
         raise InputError(
             f"{path}: a recipe is a YAML mapping of sections such as 'optim:', found {type(values).__name__}"

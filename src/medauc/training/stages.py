@@ -29,7 +29,7 @@ from medauc.training.checkpoint import (
     load_weights,
 )
 from medauc.training.module import Classifier, TrainingDiverged
-from medauc.training.progress import TrainingProgress
+from medauc.training.progress import progress_of
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import RunFolder
 
@@ -101,7 +101,7 @@ def _fit(
             ResumableEarlyStopping(training.monitor, mode="max", patience=training.patience, min_delta=0.0)
         )
     if progress and ranks.is_first():
-        callbacks.append(TrainingProgress(best))
+        callbacks.append(progress_of(best, history))
     if ranks.several():
         synchronize_norm(stage.module.network, accelerator)
         callbacks.append(EndWhenTold())
