@@ -57,6 +57,8 @@ def measure(trials: int, arguments: list[str]) -> dict[str, float]:
             str(trials),
             "--seeds",
             "1",
+            "--repeats",
+            "0",
         ]
         command += ["--out", str(out), "--device", "cpu", "--threads", "1", *arguments]
         command += [part for setting in SETTINGS for part in ("--set", setting)]

@@ -101,7 +101,7 @@ def measure(options: argparse.Namespace, folder: Path, seed: int) -> list[dict[s
             "--trials",
             str(options.trials),
         ]
-        command += ["--all-trials", "--seeds", "1", "--device", "cpu"]
+        command += ["--all-trials", "--seeds", "1", "--repeats", "0", "--device", "cpu"]
         if options.data_dir is not None:
             command += ["--data-dir", str(options.data_dir)]
         settings = (*SETTINGS, f"training.max_epochs={options.epochs}", *options.overrides)

@@ -18,7 +18,8 @@ COUNTS = {"n_train": 40, "n_val": 40, "n_test": 40, "prevalence": 0.3}
 RECIPE = [f"data.phantom.{key}={value}" for key, value in COUNTS.items()] + [
     "data.size=12", "model.width=4", "model.stem=imagenet", "sampling.batch_size=16", "training.max_epochs=3",
 ]  # fmt: skip
-TINY = [part for setting in RECIPE for part in ("--set", setting)] + ["--device", "cpu", "--seeds", "2"]
+LIMITS = ["--device", "cpu", "--seeds", "2", "--repeats", "1"]
+TINY = [part for setting in RECIPE for part in ("--set", setting)] + LIMITS
 
 
 def table(folder: Path) -> pd.DataFrame:
@@ -62,6 +63,7 @@ def test_a_killed_search_goes_on_as_if_nothing_had_been(invoke, start, tmp_path)
 
     assert "which is optimistic: it is the best of" in whole.out
     assert "corrected for that: " in whole.out
+    assert "trained anew on 1 fresh split: " in whole.out
     assert whole.out.splitlines()[-1] == f"medauc train phantom2d --recipe {Path('whole') / 'best.yaml'}"
     assert (tmp_path / "whole" / "search.html").exists()
     for predictions in (tmp_path / "whole").rglob("predictions.csv"):
@@ -111,7 +113,7 @@ def test_what_is_wrong_is_told_in_one_line(invoke, tmp_path):
     space = tmp_path / "space.yaml"
     space.write_text("optim.lr: {low: 1, high: 1000}\n")
     kept = {
-        ("--space", "space.yaml"): "space.yaml: optim.lr is 1000: Input should be less than or equal to 100",
+        ("--space", "space.yaml"): "space.yaml: optim.lr is 1000 (allowed: > 0, <= 100)",
         ("--space", "none.yaml"): "none.yaml: cannot read the search space",
         ("--folds", "3"): "--folds 3: the objective is the validation split; add --objective kfold",
         ("--storage", "me:secret@host"): "--storage: not a URL such as postgresql://user@host:5432/database",

@@ -39,7 +39,7 @@ def test_equal_trials_promise_nothing():
 def test_a_trial_that_was_given_up_is_taken_to_gain_what_the_others_did():
     def trial(index: int, state: str, aucs: list[float], curve: dict[int, float]) -> Trial:
         seeds = {number: Seed("me", auc) for number, auc in enumerate(aucs)} or {0: Seed("me")}
-        return Trial(index, index, state, {"optim.lr": index}, seeds, curve)  # type: ignore[arg-type]
+        return Trial(index, index, state, {"optim.lr": index}, seeds, {}, curve)  # type: ignore[arg-type]
 
     trials = [
         trial(0, "complete", [0.8, 0.9], {1: 0.6, 2: 0.7}),

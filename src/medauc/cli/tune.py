@@ -91,6 +91,16 @@ def tune(
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, help="Most seeds of the trials that lead; the others have one.")
     ] = 5,
+    repeats: Annotated[
+        int,
+        typer.Option(
+            "--repeats",
+            min=0,
+            max=100,
+            help="Fresh splits of train and validation that the winner, and the recipe that the search started from, "
+            "are trained on in the end: what the winner is worth.",
+        ),
+    ] = 5,
     pruner: Annotated[
         PrunerOption, typer.Option("--pruner", help="What ends hopeless trials by their AUC so far.")
     ] = PrunerOption.halving,
@@ -171,7 +181,11 @@ def tune(
         storage=without_password(storage),
     )
     limits = Limits(
-        trials or (len(definition.listed) if definition.is_listed else 50), seeds, timeout, not all_trials
+        trials or (len(definition.listed) if definition.is_listed else 50),
+        seeds,
+        timeout,
+        not all_trials,
+        repeats,
     )
     opened = open_search(
         plan,

@@ -53,6 +53,7 @@ class Trial:
         state: of its first seed: given up is ``pruned``.
         values: by ``key.path``.
         seeds: by number, the first being 0.
+        repeats: its recipe on fresh splits, by the split's number.
         curve: validation AUC by epoch, as the pruner saw it.
         given_up: whether the pruner has spoken against it.
     """
@@ -62,6 +63,7 @@ class Trial:
     state: State
     values: Values
     seeds: Mapping[int, Seed]
+    repeats: Mapping[int, Seed]
     curve: Mapping[int, float]
     given_up: bool = False
 
@@ -124,6 +126,14 @@ class Book:
         """Make a further seed of a trial, or one that a dead process left, this process's own."""
         self._write(trial, seed, Seed(self._owner))
 
+    def begin_repeat(self, trial: Trial, number: int) -> None:
+        """Make the training of a trial's recipe on a fresh split this process's own."""
+        self.finish_repeat(trial, number, Seed(self._owner))
+
+    def finish_repeat(self, trial: Trial, number: int, result: Seed) -> None:
+        """Write down what a fresh split gave."""
+        self._study.set_user_attr(_key(trial.index, "split", number), _content(result))
+
     def finish(self, trial: Trial, seed: int, result: Seed, *, given_up: bool = False) -> None:
         """Write down what a seed of a trial gave.
 
@@ -161,11 +171,10 @@ class Book:
         self._study.set_user_attr("looked at", known)
 
     def _write(self, trial: Trial, seed: int, result: Seed) -> None:
-        content = {key: value for key, value in vars(result).items() if value is not None}
         if seed == 0:
-            self._storage.set_trial_user_attr(trial.optuna, "seed 0", content)
+            self._storage.set_trial_user_attr(trial.optuna, "seed 0", _content(result))
         else:
-            self._study.set_user_attr(f"trial {trial.index} seed {seed}", content)
+            self._study.set_user_attr(_key(trial.index, "seed", seed), _content(result))
 
     def _remove_halves(self) -> None:
         """Trials that a process began and died over before they had values."""
@@ -184,20 +193,33 @@ def _counts(one: "FrozenTrial") -> bool:
 
 def _trial(one: "FrozenTrial", further: Mapping[str, Any]) -> Trial:
     index: int = one.user_attrs["index"]
-    start = f"trial {index} seed "
-    seeds = {0: Seed(**one.user_attrs["seed 0"])}
-    seeds |= {
-        int(key.removeprefix(start)): Seed(**found) for key, found in further.items() if key.startswith(start)
-    }
+    seeds = {0: Seed(**one.user_attrs["seed 0"])} | _noted(further, index, "seed")
     return Trial(
         index,
         one._trial_id,
         _state(one, seeds[0]),
         one.user_attrs["values"],
         dict(sorted(seeds.items())),
+        _noted(further, index, "split"),
         one.intermediate_values,
         GIVEN_UP in one.user_attrs,
     )
+
+
+def _key(index: int, kind: str, number: int | str) -> str:
+    return f"trial {index} {kind} {number}"
+
+
+def _content(result: Seed) -> dict[str, Any]:
+    return {key: value for key, value in vars(result).items() if value is not None}
+
+
+def _noted(further: Mapping[str, Any], index: int, kind: str) -> dict[int, Seed]:
+    """What the study's attributes say of a trial, by number."""
+    start = _key(index, kind, "")
+    return {
+        int(key.removeprefix(start)): Seed(**found) for key, found in further.items() if key.startswith(start)
+    }
 
 
 def _state(one: "FrozenTrial", first: Seed) -> State:

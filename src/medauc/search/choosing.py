@@ -1,4 +1,4 @@
-"""What to train next: what a dead process left, a further seed of a leader, or a new trial."""
+"""What to train next: what a dead process left, a leader's further seed, a new trial; then the best on fresh splits."""
 
 import time
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from medauc.search.definition import Definition
 from medauc.search.job import Job
 from medauc.search.processes import Presence
 from medauc.search.race import leader_error, next_seed
+from medauc.search.repeats import judged_anew
 from medauc.search.stopping import FEWEST, expected_gain, known_values
 
 _EARLY = 10  # trials, after which the best three get a second seed: it tells how much seeds differ
@@ -25,12 +26,14 @@ class Limits:
         seeds: most seeds of a leader, 1 or more; 1 leaves the race out.
         minutes: after this time nothing further is begun.
         stop_early: try no further when the gain to be expected is below what seeds make of the leader.
+        repeats: fresh splits that the winner is trained on in the end; 0 leaves them out.
     """
 
     trials: int = 50
     seeds: int = 5
     minutes: float | None = None
     stop_early: bool = True
+    repeats: int = 0
 
 
 class Chooser:
@@ -52,7 +55,7 @@ class Chooser:
             further = self._race(trials, early=new)
             if further is not None:
                 return further
-            return Job(self._book.begin(), 0) if new else None
+            return Job(self._book.begin(), 0) if new else self._repeat(trials)
 
     def _left_behind(self, trials: list[Trial]) -> Job | None:
         for trial in trials:
@@ -60,6 +63,17 @@ class Chooser:
                 if not self._presence.is_alive(trial.seeds[seed].owner):
                     self._book.begin_seed(trial, seed)
                     return Job(trial, seed)
+        return None
+
+    def _repeat(self, trials: list[Trial]) -> Job | None:
+        if any(trial.unfinished for trial in trials):  # they decide who has won
+            return None
+        for number in range(self._limits.repeats):
+            for trial in judged_anew(trials, self._definition):
+                known = trial.repeats.get(number)
+                if known is None or (known.is_open and not self._presence.is_alive(known.owner)):
+                    self._book.begin_repeat(trial, number)
+                    return Job(trial, number, fresh=True)
         return None
 
     def _race(self, trials: list[Trial], early: bool) -> Job | None:

@@ -17,6 +17,7 @@ from medauc.errors import InputError
 from medauc.files import is_leftover, write_text_atomically
 from medauc.search.samplers import LISTED, listed_space, listed_trials
 from medauc.search.space import Space, Values
+from medauc.training.yaml_text import read_yaml
 
 Objective = Literal["val", "kfold"]
 
@@ -51,6 +52,11 @@ class Definition:
     def listed(self) -> list[Values]:
         """Trials that are known beforehand."""
         return listed_trials(self.sampler, self.asked, self.seed)
+
+    @property
+    def starts_with_base(self) -> bool:
+        """Whether trial 0 is the recipe that the search starts from."""
+        return bool(self.listed) and self.sampler != "grid"
 
     @property
     def is_listed(self) -> bool:
@@ -156,6 +162,10 @@ class SearchFolder:
         part = f"seed{seed}" if fold is None else f"seed{seed}-fold{fold}"
         return self.path / "trials" / f"{trial:04d}" / part
 
+    def repeat(self, trial: int, number: int) -> Path:
+        """The run folder of a trial's recipe on a fresh split."""
+        return self.path / "trials" / f"{trial:04d}" / f"split{number}"
+
     def remove_leftovers(self) -> None:
         """Delete what a killed process had half-written; only while nobody else may write (``Search.deciding``)."""
         for leftover in filter(is_leftover, self.path.glob(".*")):
@@ -189,10 +199,7 @@ class SearchFolder:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    found = read_yaml(path, "the search")
     if not isinstance(found, dict) or "study" not in found:
         raise InputError(f"{path}: not a search of medauc; name another folder with --out")
     return found

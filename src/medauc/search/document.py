@@ -1,5 +1,6 @@
 """The form of ``search.json``: every trial of a search, its winner, and what the winner is worth."""
 
+from statistics import fmean
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -22,6 +23,32 @@ class Row(Strict):
     curve: dict[int, float] = Field(default_factory=dict)
 
 
+class Repeated(Strict):
+    """A recipe trained anew on fresh splits: AUC of each (``start``: of the recipe that the search started from).
+
+    ``optimism`` is the AUC that the search found less ``mean``; ``gain`` the mean of the differences from ``start``.
+    """
+
+    aucs: list[float]
+    start: list[float]
+    mean: Figure
+    sd: float | None
+    optimism: float
+    gain: Figure | None
+
+    @property
+    def lines(self) -> list[str]:
+        """What it says, in words."""
+        sd = "" if self.sd is None else f", SD {self.sd:.3f}"
+        splits = f"{len(self.aucs)} fresh splits" if len(self.aucs) > 1 else "1 fresh split"
+        lines = [f"trained anew on {splits}: {self.mean.text()}{sd} (optimism {self.optimism:.3f})"]
+        if self.gain is not None:
+            lines.append(
+                f"the recipe it started from, on the same: {fmean(self.start):.3f}; gain {self.gain.text()}"
+            )
+        return lines
+
+
 class Winner(Strict):
     """The best trial: its AUC as found, and corrected for having been chosen as the highest of ``candidates``."""
 
@@ -33,19 +60,23 @@ class Winner(Strict):
     optimism: float
     candidates: int
     start: float | None
+    repeated: Repeated | None = None
 
     @property
     def lines(self) -> list[str]:
         """What it is worth, in words."""
+        anew = [] if self.repeated is None else self.repeated.lines
         if self.candidates == 1:
             return [
-                f"validation AUC {self.found.text()}; no other was trained to its end, so none was chosen"
+                f"validation AUC {self.found.text()}; no other was trained to its end, so none was chosen",
+                *anew,
             ]
         gain = [] if self.start is None else [f"the recipe it started from: {self.start:.3f}"]
         return [
             f"validation AUC {self.found.text()}, which is optimistic: it is the best of {self.candidates}",
             f"corrected for that: {self.corrected.text()} (optimism {self.optimism:.3f})",
             *gain,
+            *anew,
         ]
 
 

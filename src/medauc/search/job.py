@@ -1,4 +1,4 @@
-"""One seed of a trial as trainings: a run folder each, without the test split."""
+"""One seed of a trial, or its recipe on a fresh split, as trainings: a run folder each, without the test split."""
 
 import shutil
 import time
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from medauc.search.book import Trial
 from medauc.search.definition import Definition, KeptAside, SearchFolder
 from medauc.search.pruning import Pruning
+from medauc.search.repeats import FreshSplits
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import RunFolder
 from medauc.training.sections.ensemble import EnsembleSection
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Job:
-    """One seed of a trial while this process trains it.
+    """One seed of a trial, or its recipe on one fresh split, while this process trains it.
 
     Attributes:
         trial: which.
-        seed: which.
+        seed: which; of a fresh split its number.
+        fresh: whether on a fresh split (:class:`~medauc.search.repeats.FreshSplits`).
         begun: in seconds of ``time.monotonic``.
         aucs: of the parts (folds) that are finished.
         epochs: that they had.
@@ -38,11 +40,17 @@ class Job:
 
     trial: Trial
     seed: int
+    fresh: bool = False
     begun: float = field(default_factory=time.monotonic)
     aucs: list[float] = field(default_factory=list)
     epochs: int = 0
     seconds: float = 0.0
     ended: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it decides what becomes of the trial, which may be given up."""
+        return self.seed == 0 and not self.fresh
 
 
 class Options(TypedDict, total=False):
@@ -62,6 +70,7 @@ class Workplace:
         folder: the search's.
         definition: what it is.
         study: its name in the storage.
+        splits: that no trial is judged by.
         url: of the storage; None for the journal.
         assignment: fold of each sample of train and validation, with ``kfold``.
         data_dir: folder of the catalog's files.
@@ -73,6 +82,7 @@ class Workplace:
     folder: SearchFolder
     definition: Definition
     study: str
+    splits: FreshSplits
     url: str | None = field(default=None, repr=False)  # it may hold a password
     assignment: NDArray[np.int64] | None = None
     data_dir: Path | None = None
@@ -95,19 +105,28 @@ class Workplace:
         Raises:
             InputError: as :meth:`recipe`.
         """
-        is_first = job.seed == 0 and fold == self.definition.parts[0]
+        may_end = job.is_first and fold == self.definition.parts[0] and self.definition.pruner != "none"
         return Unit(
-            folder=self.folder.run(job.trial.index, job.seed, fold),
+            folder=self.run(job, fold),
             dataset=self.definition.dataset,
             recipe=self.recipe(job),
             seed=job.seed,
             data_dir=self.data_dir,
             device=self.device,
             allow_modified=self.allow_modified,
-            part=KeptAside(fold, self.assignment),
+            part=self.splits.part(job.seed) if job.fresh else KeptAside(fold, self.assignment),
             hash_ids=self.hash_ids,
-            watch=self._pruning(job) if is_first and self.definition.pruner != "none" else None,
+            watch=self._pruning(job) if may_end else None,
         )
+
+    def parts(self, job: Job) -> tuple[int | None, ...]:
+        """Folds that a job is trained on, one run folder each; None is the only part."""
+        return (None,) if job.fresh else self.definition.parts
+
+    def run(self, job: Job, fold: int | None) -> Path:
+        """The run folder of one part."""
+        trial = job.trial.index
+        return self.folder.repeat(trial, job.seed) if job.fresh else self.folder.run(trial, job.seed, fold)
 
     def tidy(self, job: Job, training: Container[Path]) -> None:
         """Remove weights and checkpoints of what is written down: the best recipe is trained again, to the same bit.
@@ -116,8 +135,8 @@ class Workplace:
             job: which has ended.
             training: run folders of what still runs, which are left alone.
         """
-        for fold in self.definition.parts:
-            run = RunFolder(self.folder.run(job.trial.index, job.seed, fold))
+        for fold in self.parts(job):
+            run = RunFolder(self.run(job, fold))
             if run.path not in training:
                 shutil.rmtree(run.checkpoints, ignore_errors=True)
 

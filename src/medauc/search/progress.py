@@ -15,7 +15,7 @@ from medauc.search.book import Seed
 from medauc.search.job import Job
 from medauc.search.run import Search
 from medauc.search.space import text_of
-from medauc.training.elapsed import clock, epochs_of
+from medauc.training.elapsed import clock, duration, epochs_of
 
 
 class SearchProgress:
@@ -57,7 +57,7 @@ class SearchProgress:
             clock(time.monotonic() - self._start),
             "left: not known yet"
             if left is None
-            else f"left about {clock(left)}, the leaders' further seeds aside",
+            else f"left about {clock(left)}, further seeds and fresh splits aside",
         )
         running = Table.grid(padding=(0, 2))
         for folder, job in list(search.running.items()):
@@ -82,9 +82,9 @@ def time_left(search: Search, jobs: int) -> float | None:
 def outcome_line(search: Search, job: Job, result: Seed, given_up: bool) -> str:
     """What to print when a seed of a trial ends."""
     done = sum(trial.state != "running" for trial in search.known)
-    values = text_of(job.trial.values) if job.seed == 0 else ""
+    values = text_of(job.trial.values) if job.is_first else ""
     head = f"[{done}/{search.most}] {_title(job)}"
-    spent = f"{result.seconds / 60:.1f} minutes"
+    spent = duration(result.seconds)
     if result.error is not None:
         return f"{head}: failed: {result.error}"
     if given_up:
@@ -93,4 +93,5 @@ def outcome_line(search: Search, job: Job, result: Seed, given_up: bool) -> str:
 
 
 def _title(job: Job) -> str:
-    return f"trial {job.trial.index}" + (f", seed {job.seed}" if job.seed else "")
+    part = "" if job.is_first else f", fresh split {job.seed}" if job.fresh else f", seed {job.seed}"
+    return f"trial {job.trial.index}{part}"

@@ -13,6 +13,7 @@ from medauc.metrics import Estimate
 from medauc.search.book import Book, Trial
 from medauc.search.document import Found, Row, Winner
 from medauc.search.job import Workplace
+from medauc.search.repeats import repeated_validation
 from medauc.search.run import Search
 from medauc.search.space import text_of
 from medauc.search.worth import best_of
@@ -70,7 +71,7 @@ def summarize(place: Workplace, book: Book) -> Found:
         pruner=definition.pruner,
         space=definition.asked.plain(),
         rows=[_row(trial) for trial in trials],
-        winner=_winner(complete, place) if complete else None,
+        winner=_winner(trials, place) if complete else None,
         importance=_importance(book.study) if len(complete) >= _FEWEST_FOR_IMPORTANCE else {},
         importance_method=_FANOVA,
         ending=book.ending,
@@ -93,11 +94,11 @@ def _row(trial: Trial) -> Row:
     )
 
 
-def _winner(complete: list[Trial], place: Workplace) -> Winner:
+def _winner(trials: list[Trial], place: Workplace) -> Winner:
+    complete = [trial for trial in trials if trial.state == "complete"]
     best, samples = best_of(complete, place.folder, place.definition)
-    trial, first = complete[best.winner], complete[0]
-    listed = place.definition.listed
-    started = bool(listed) and first.index == 0 and place.definition.sampler != "grid"
+    trial = complete[best.winner]
+    start = trials[0] if place.definition.starts_with_base else None
     return Winner(
         index=trial.index,
         values=trial.values,
@@ -106,7 +107,8 @@ def _winner(complete: list[Trial], place: Workplace) -> Winner:
         corrected=_figure(best.corrected, samples, _CORRECTED, _REFERENCE),
         optimism=best.optimism,
         candidates=len(complete),
-        start=statistics.fmean(first.aucs) if started else None,
+        start=statistics.fmean(start.aucs) if start is not None and start.state == "complete" else None,
+        repeated=repeated_validation(trial, start, best.found.value, place.splits),
     )
 
 
@@ -145,7 +147,10 @@ def _notes(trials: list[Trial], place: Workplace) -> list[str]:
         notes.append(
             "Trials that were given up early were no candidates: the correction knows the others alone."
         )
-    if errors := [seed.error for trial in trials for seed in trial.seeds.values() if seed.error is not None]:
+    if place.splits.refusal is not None:
+        notes.append(f"The winner was not trained on fresh splits: {place.splits.refusal}.")
+    done = [one for trial in trials for one in (*trial.seeds.values(), *trial.repeats.values())]
+    if errors := [one.error for one in done if one.error is not None]:
         notes.append(f"{len(errors)} trainings failed, the last: {errors[-1]}")
     return notes
 

@@ -2,8 +2,9 @@
 
 import statistics
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Self, Unpack
 
@@ -18,6 +19,7 @@ from medauc.search.choosing import Chooser, Limits
 from medauc.search.definition import Definition, SearchFolder
 from medauc.search.job import Job, Options, Workplace
 from medauc.search.processes import Presence, wait_until_free
+from medauc.search.repeats import FreshSplits
 from medauc.search.samplers import require_data_only
 from medauc.search.storage import open_storage, open_study
 from medauc.search.worth import require_resampling
@@ -88,6 +90,7 @@ class Search:
         """How many trainings other processes are at."""
         trials, here = self.book.trials(), self._presence
         owners = [trial.seeds[seed].owner for trial in trials for seed in trial.unfinished]
+        owners += [one.owner for trial in trials for one in trial.repeats.values() if one.is_open]
         return sum(owner != here.token and here.is_alive(owner) for owner in owners)
 
     def run(
@@ -107,6 +110,8 @@ class Search:
         """
         definition = self.place.definition
         self.most = min(limits.trials, len(definition.listed)) if definition.is_listed else limits.trials
+        if self.place.splits.refusal is not None:
+            limits = replace(limits, repeats=0)
         chooser = Chooser(self.book, definition, self._presence, limits)
         try:
             while self._pass(executor, chooser, tell):
@@ -135,20 +140,20 @@ class Search:
                 job = chooser.choose()
                 if job is None:
                     return
-                first, *_ = self.place.definition.parts
-                if job.seed == 0 and job.trial.given_up:  # its process died before it was written down
-                    job.epochs = epochs_of(self.place.folder.run(job.trial.index, 0, first))
+                first, *others = self.place.parts(job)
+                if job.is_first and job.trial.given_up:  # its process died before it was written down
+                    job.epochs = epochs_of(self.place.run(job, first))
                     self._end(job, None, None, tell, given_up=True)
                     continue
                 try:  # of a trial's first seed the first part alone: it may be given up
-                    self._queue(job, self.place.definition.parts[: 1 if job.seed == 0 else None])
+                    self._queue(job, [first] if job.is_first else [first, *others])
                 except InputError as error:  # each value is allowed, but not all together
                     self._end(job, None, str(error), tell)
             if chooser.time_is_up():  # the other folds of a trial are left for the next start
                 return
             yield self._waiting.popleft()
 
-    def _queue(self, job: Job, parts: tuple[int | None, ...]) -> None:
+    def _queue(self, job: Job, parts: Sequence[int | None]) -> None:
         for fold in parts:
             unit = self.place.unit(job, fold)
             wait_until_free(unit.folder)
@@ -175,10 +180,10 @@ class Search:
             assert auroc is not None
             assert auroc.value is not None
             job.aucs.append(auroc.value)
-            parts = self.place.definition.parts
+            parts = self.place.parts(job)
             if len(job.aucs) == len(parts):
                 self._end(job, statistics.fmean(job.aucs), None, tell)
-            elif job.seed == 0 and len(job.aucs) == 1:
+            elif job.is_first and len(job.aucs) == 1:
                 self._queue(job, parts[1:])
 
     def _end(
@@ -197,9 +202,12 @@ class Search:
             del self.running[unit.folder]
         result = Seed(self._presence.token, auc, error, job.epochs, round(job.seconds, 1), crashed)
         with self._presence.deciding():
-            self.book.finish(job.trial, job.seed, result, given_up=given_up)
+            if job.fresh:
+                self.book.finish_repeat(job.trial, job.seed, result)
+            else:
+                self.book.finish(job.trial, job.seed, result, given_up=given_up)
             self.known = self.book.trials()
-        if job.seed == 0:
+        if job.is_first:
             self.seconds.append(job.seconds)
         self.place.tidy(job, self.running)
         tell(job, result, given_up)
@@ -249,7 +257,9 @@ def open_search(
     except BaseException:
         presence.close()
         raise
-    place = Workplace(folder, definition, study, url, assignment, **options)
+    place = Workplace(
+        folder, definition, study, FreshSplits(plan.dataset, definition), url, assignment, **options
+    )
     return Search(place, book, presence)
 
 
