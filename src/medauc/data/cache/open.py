@@ -40,6 +40,7 @@ _DECODERS = (
     "pillow",
     "pydicom",
     "nibabel",
+    "isal",
     "pynrrd",
     "pylibjpeg",
     "pylibjpeg-libjpeg",

@@ -1,10 +1,10 @@
 """Stored numbers to values, with as little memory as the result allows."""
 
-import zlib
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+from isal import igzip_lib
 
 from medauc.data.readers.image import Refusal
 from medauc.data.readers.limits import Limits
@@ -12,6 +12,7 @@ from medauc.data.readers.limits import Limits
 _CHUNK = 1 << 20
 # Small enough that the allocator hands out the same memory again, instead of the system fresh pages for every piece.
 _PACKED, _UNPACKED = 1 << 16, 1 << 17
+_GZIP = b"\x1f\x8b"
 
 
 def native(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -104,14 +105,16 @@ def read_values(
 class Inflated:
     """A stream that unpacks gzip or zlib data as it is read, never more than is asked for.
 
-    The checksum at the end of the packed data is verified by :meth:`finish`.
+    ISA-L unpacks noisy images in half of zlib's time. The checksum at the end of the packed data is verified by
+    :meth:`finish`.
     """
 
-    def __init__(self, file: IO[bytes], wbits: int = 47) -> None:
-        """Unpack ``file`` from where it stands; ``wbits`` as for :func:`zlib.decompressobj` (47: gzip or zlib)."""
-        self._file, self._wbits = file, wbits
-        self._machine = zlib.decompressobj(wbits)
-        self._packed = b""
+    def __init__(self, file: IO[bytes]) -> None:
+        """Unpack ``file`` from where it stands."""
+        self._file = file
+        self._packed = file.read(_PACKED)
+        packing = igzip_lib.DECOMP_GZIP if self._packed.startswith(_GZIP) else igzip_lib.DECOMP_ZLIB
+        self._machine = igzip_lib.IgzipDecompressor(packing)
 
     def readinto(self, view: memoryview) -> int:
         """Fill ``view`` as far as one step goes; 0 at the end.
@@ -119,22 +122,20 @@ class Inflated:
         Raises:
             Refusal: The packed data are damaged.
         """
-        while True:
-            if self._machine.eof and not self._next_member():
-                return 0
-            if not self._packed:
-                self._packed = self._file.read(_PACKED)
-            ended = not self._packed
+        while not self._machine.eof or self._next_member():
+            hungry, fresh = self._machine.needs_input, b""
+            if hungry:
+                fresh, self._packed = self._packed or self._file.read(_PACKED), b""
             try:
-                data = self._machine.decompress(self._packed, min(len(view), _UNPACKED))
-            except zlib.error:
+                data = self._machine.decompress(fresh, min(len(view), _UNPACKED))
+            except igzip_lib.IsalError:  # type: ignore[misc]  # its stubs call the class an instance
                 raise Refusal("its packed data are damaged; copy it again or leave it out") from None
-            self._packed = self._machine.unconsumed_tail or self._machine.unused_data
             if data:
                 view[: len(data)] = data
                 return len(data)
-            if ended and not self._machine.eof:
+            if hungry and not fresh:
                 return 0
+        return 0
 
     def read(self, count: int) -> bytes:
         """At most ``count`` bytes, less only at the end."""
@@ -155,8 +156,8 @@ class Inflated:
 
     def _next_member(self) -> bool:
         """Go on to a further gzip member, as ``cat a.gz b.gz`` makes them."""
-        rest = self._packed or self._file.read(_CHUNK)
-        if not rest.startswith(b"\x1f\x8b"):
+        rest = self._machine.unused_data or self._file.read(_PACKED)
+        if not rest.startswith(_GZIP):
             return False
-        self._packed, self._machine = rest, zlib.decompressobj(self._wbits)
+        self._packed, self._machine = rest, igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
         return True
