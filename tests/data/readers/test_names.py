@@ -20,10 +20,18 @@ from medauc.data.readers import without_names
         ),
         ("a/Anna#3", "a/Anna/7.dcm is not of Anna", ".../7.dcm is not of ..."),
         ("a/Anna/#3", "a/Anna/7.dcm is not of Anna", ".../7.dcm is not of ..."),
+        ("Anna/#1a2b", "holds 2 series; name one as Anna/#1a2b", "holds 2 series; name one as ..."),
     ],
 )
 def test_names_are_hidden_as_words_and_whole_paths_first(name: str, text: str, hidden: str) -> None:
     assert without_names(text, "an id", Path(name)) == hidden
+
+
+def test_a_quoted_file_beside_the_image_is_hidden(tmp_path: Path) -> None:
+    (tmp_path / "Anna_1.dcm").touch()
+    text = f"1 of its slices ('Anna_1.dcm') is 'damaged' or '{'x' * 300}'"
+    for path in (tmp_path, tmp_path / "#1a2b3c4d", tmp_path / "other.dcm"):
+        assert without_names(text, path) == text.replace("Anna_1.dcm", "...")
 
 
 def test_without_names_nothing_is_hidden() -> None:

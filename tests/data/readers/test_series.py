@@ -1,7 +1,10 @@
 """Folders of slices: order, geometry, and what is wrong with a series; finding images below a folder."""
 
+import io
 import os
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from medauc.data.readers import (
     patient_id_of,
     read_image,
 )
+from medauc.data.readers.dicom import folder as folder_module
 
 
 def oblique(angle: float = 0.4) -> np.ndarray:
@@ -211,7 +215,7 @@ def test_several_series_in_a_folder_are_named(tmp_path: Path) -> None:
 @pytest.fixture
 def headers_read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Files whose headers are read to tell their series, one entry each time."""
-    from medauc.data.readers.dicom import folder as module
+    from medauc.data.readers.dicom import headers as module
 
     read: list[Path] = []
     plain = module.opened
@@ -230,8 +234,13 @@ def write_study(folder: Path, series: int, slices: int) -> None:
         uid = pydicom.uid.generate_uid(entropy_srcs=[str(number)])
         for place in range(slices):
             write_slice(folder, f"{number}-{place}", place, number + 1, SeriesInstanceUID=uid)
+    age(folder)
+
+
+def age(folder: Path) -> None:
+    """A folder and its files of an hour ago."""
     hour_ago = time.time() - 3600
-    for path in folder.iterdir():
+    for path in (*folder.iterdir(), folder):
         os.utime(path, (hour_ago, hour_ago))
 
 
@@ -248,10 +257,39 @@ def test_headers_of_a_folder_are_read_once_for_all_its_series(
     assert len(headers_read) == len(set(headers_read)) == 7 * 3
 
 
+@pytest.mark.parametrize("series", [4, 16])
+def test_what_is_asked_of_a_folder_grows_with_its_files_alone(
+    tmp_path: Path, series: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listing and naming the files of all series: so many calls a file, however many series there are."""
+    folder = tmp_path / "study"
+    write_study(folder, series, slices=2)
+    asked = Counter[str]()
+
+    def counted(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*values: Any, **options: Any) -> Any:
+            asked[name] += 1
+            return plain(*values, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "stat", counted("stat", os.stat))
+    monkeypatch.setattr(os, "lstat", counted("stat", os.lstat))
+    monkeypatch.setattr(Path, "stat", counted("stat", Path.stat))
+    monkeypatch.setattr(io, "open", counted("open", io.open))
+    of_state = folder_module._State.of  # of files that scandir gives
+    monkeypatch.setattr(folder_module._State, "of", counted("state", of_state))
+    found = list_images(tmp_path)
+    assert sum(len(files_of_image(path)) for path in found) == 2 * series
+    assert asked["state"] <= 5 * 2 * series
+    assert asked["open"] <= 5 * 2 * series
+    assert asked["stat"] <= 20 * 2 * series
+
+
 def test_a_folder_that_changed_is_looked_at_anew(tmp_path: Path, headers_read: list[Path]) -> None:
     folder = tmp_path / "study"
     write_study(folder, series=2, slices=3)
-    first, second = list_images(tmp_path)
+    first, second = sorted(list_images(tmp_path), key=files_of_image)
     kept = read_image(first).pixels
     # A slice goes over to the other series without a change of the folder, of a size or of a modification time.
     moved, of_other = folder / "1-2", folder / "0-2"
@@ -259,9 +297,9 @@ def test_a_folder_that_changed_is_looked_at_anew(tmp_path: Path, headers_read: l
     uid = pydicom.dcmread(of_other).SeriesInstanceUID
     write_slice(folder, "1-2", 3, 9, SeriesInstanceUID=uid)
     os.utime(moved, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert sorted(len(files_of_image(path)) for path in (first, second)) == [2, 4]
+    assert [len(files_of_image(path)) for path in (second, first)] == [2, 4]  # the series that it left tells
     (folder / "1-2").unlink()
-    assert sorted(len(files_of_image(path)) for path in (first, second)) == [2, 3]
+    assert [len(files_of_image(path)) for path in (first, second)] == [3, 2]
     assert kept.shape[0] == 3
 
 
@@ -413,7 +451,43 @@ def test_a_dicom_file_with_a_cut_header_is_told(tmp_path: Path, length: int) -> 
         path.write_bytes(path.read_bytes()[:length])
     assert list_images(tmp_path) == [tmp_path / "s"]
     assert named_like_images(tmp_path) == [tmp_path / "alone" / "a", tmp_path / "s" / "2.dcm"]
-    assert "has 1 damaged DICOM files beside its slices" in refused(tmp_path / "s")
+    assert "1 of the DICOM files beside it ('2.dcm') is damaged and may be a slice of it" in refused(
+        tmp_path / "s"
+    )
+
+
+def cut_behind(path: Path, keyword: str, more: int) -> None:
+    """Cut a DICOM file so many bytes behind the head of an element."""
+    tag = pydicom.tag.Tag(keyword)
+    content = path.read_bytes()
+    at = content.index(bytes([tag.group & 255, tag.group >> 8, tag.element & 255, tag.element >> 8]))
+    path.write_bytes(content[: at + 8 + more])
+
+
+@pytest.mark.parametrize(("more", "stated"), [(-8, False), (10, False), (64, False), (80, True)])
+def test_a_damaged_slice_costs_its_own_series_if_it_says_which(
+    tmp_path: Path, more: int, stated: bool
+) -> None:
+    """Series b has a slice whose header is cut before, within, at the end of, or behind the name of its series."""
+    folder = tmp_path / "study"
+    for series in "ab":
+        uid = pydicom.uid.generate_uid(entropy_srcs=[series]).ljust(64, "1")[:64]
+        for place in range(3):
+            write_slice(folder, f"{series}{place}.dcm", place, 1, SeriesInstanceUID=uid)
+    sound, cut = sorted(list_images(folder), key=files_of_image)
+    cut_behind(folder / "b1.dcm", "SeriesInstanceUID", more)
+    assert named_like_images(folder) == [folder / "b1.dcm"]
+    if stated:
+        assert read_image(sound).pixels.shape[0] == 3
+        for lenient in (False, True):
+            with pytest.raises(UnreadableImage, match=r"1 of its slices \('b1.dcm'\) is damaged; copy again"):
+                read_image(cut, lenient=lenient)
+        return
+    for path, slices in ((sound, 3), (cut, 2)):
+        assert "('b1.dcm') is damaged and may be a slice of it; copy again or take out" in refused(path)
+        image = read_image(path, lenient=True)
+        assert image.pixels.shape[0] == slices
+        assert "1 of the DICOM files beside it ('b1.dcm') is damaged and may be a slice of it" in image.notes
 
 
 @pytest.mark.parametrize(

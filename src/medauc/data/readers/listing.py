@@ -83,7 +83,8 @@ def _images(place: Path, files: list[Path]) -> list[Path]:
 
 def _named(place: Path, files: list[Path]) -> list[Path]:
     """Files of one folder that are named like images and hold none."""
-    from medauc.data.readers.dicom import is_damaged, series_of_folder
+    from medauc.data.readers.dicom import series_of_folder
+    from medauc.data.readers.dicom.headers import is_damaged
 
     found = {path: _format(path) for path in files}
     every = series_of_folder(place, Limits()) if "DICOM" in found.values() else ()

@@ -15,7 +15,7 @@ from medauc.data.readers.quiet import quiet, without_values
 _MOST_NOTES = 20
 
 
-def read_image(path: Path | str, limits: Limits | None = None) -> MedicalImage:
+def read_image(path: Path | str, limits: Limits | None = None, *, lenient: bool = False) -> MedicalImage:
     """Read an image or volume of any known format, or a folder that holds one DICOM series.
 
     The format is told by the content: PNG, JPEG, TIFF, NumPy, DICOM, NIfTI, Analyze, MGH, AFNI, NRRD, MetaImage.
@@ -25,6 +25,7 @@ def read_image(path: Path | str, limits: Limits | None = None) -> MedicalImage:
         path: A file, a folder with the files of one DICOM series, or ``folder/#name`` for one series of several
             as :func:`list_images` names them.
         limits: What it may cost.
+        lenient: Read a series beside a damaged DICOM file that may be a slice of it too, with a note.
 
     Returns:
         The image. Its array is ``(H, W)``, ``(H, W, 3)`` or ``(D, H, W)``; a NIfTI volume ``(i, j, k)`` is
@@ -47,21 +48,16 @@ def read_image(path: Path | str, limits: Limits | None = None) -> MedicalImage:
     path = Path(path)
     limits = limits or Limits()
     with _fenced(path) as notes:
-        image = _read(path, limits)
+        image = _read(path, limits, lenient)
         return image.with_notes(*_about_values(image), *notes())
 
 
-def _read(path: Path, limits: Limits) -> MedicalImage:
+def _read(path: Path, limits: Limits, lenient: bool) -> MedicalImage:
     """Choose the reader."""
     from medauc.data.readers.dicom import read_dicom, read_series, series_of_path
 
     if not path.is_file() and (series := series_of_path(path, limits)):
-        if series.damaged:
-            raise Refusal(
-                f"has {len(series.damaged)} damaged DICOM files beside its slices, which may be slices too; copy them "
-                "again or take them out of the folder"
-            )
-        return read_series(series, limits)
+        return read_series(series, limits, lenient=lenient)
     limits.check_bytes(regular_file(path), "the file")
     found = format_of(path)
     if found is None:

@@ -45,7 +45,7 @@ class Item:
         if self.refusal is not None:
             raise UnreadableImage(f"{self.path}: {self.refusal}")
         if self.array is None:
-            return read_image(self.path)
+            return read_image(self.path, lenient=True)  # the damaged file has a row of its own
         pixels = np.asarray(self.array[self.row])
         return MedicalImage(pixels, colour=pixels.ndim == 3 and pixels.shape[-1] == 3)
 

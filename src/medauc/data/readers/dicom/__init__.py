@@ -4,7 +4,7 @@
 values and places mean, ``image`` and ``series`` put a :class:`~medauc.data.readers.image.MedicalImage` together.
 """
 
-from medauc.data.readers.dicom.folder import Series, is_damaged, series_of_folder, series_of_path
+from medauc.data.readers.dicom.folder import Series, series_of_folder, series_of_path
 from medauc.data.readers.dicom.image import read_dicom
 from medauc.data.readers.dicom.series import read_series
 

@@ -3,21 +3,18 @@
 import hashlib
 import os
 import re
+import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from medauc.data.readers.dicom.elements import text, whole
-from medauc.data.readers.dicom.source import opened, sop_class_of
-from medauc.data.readers.formats import format_of, regular_file
+from medauc.data.readers.dicom.headers import Header, header_of, is_damaged, series_of_damaged
 from medauc.data.readers.image import Refusal
 from medauc.data.readers.limits import Limits
 
-_GROUPING = ("SeriesInstanceUID", "Modality", "NumberOfFrames", "Rows", "ImagePositionPatient")
 _NAMED = re.compile(r"(.*)#([0-9a-f]{8})")
-_IMAGES_BY_OTHER_NAMES = ("RTDoseStorage", "SegmentationStorage", "ParametricMapStorage")
 _REMEMBERED = 16  # folders: whoever reads many series goes from one folder to the next
 _SETTLED = 2.0  # seconds: a file written just now may change again within its time stamp's resolution
 
@@ -33,7 +30,8 @@ class Series:
         modality: As the first file says.
         placed: Whether each file is one frame that says where it lies, so that they may be a volume.
         skipped: Files of the folder that are no DICOM images.
-        damaged: Those of them that may be a slice of it, since they are DICOM and do not say that they are no image.
+        damaged: Those of them that say that they are of this series, and whose header is cut.
+        doubtful: Those of them whose header is cut before it says of which series they are, so maybe of this one.
     """
 
     folder: Path
@@ -43,6 +41,7 @@ class Series:
     placed: bool = True
     skipped: int = 0
     damaged: tuple[Path, ...] = ()
+    doubtful: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
         """Name, modality and number of files."""
@@ -54,12 +53,15 @@ def series_of_folder(folder: Path, limits: Limits) -> tuple[Series, ...]:
 
     The headers are read once, however many of the series are asked for, until a file of the folder changes.
     """
-    looks = _looks_of(folder)
-    return _series_of(folder, limits) if looks is None else _remembered(folder, limits, looks)
+    with _ONE_AT_A_TIME:
+        return _looked_through(folder, limits).series
 
 
 def series_of_path(path: Path, limits: Limits) -> Series | None:
     """The series that a folder, ``folder/#name`` or ``folder#name`` stands for; ``None`` for the path of a file.
+
+    Of a folder that is known, only itself and the files of the series are looked at for changes, so that all series of
+    a folder cost as many looks as it has files.
 
     Raises:
         Refusal: The folder holds no series or several, or none of that name, or ``folder#name`` is of a link.
@@ -71,8 +73,12 @@ def series_of_path(path: Path, limits: Limits) -> Series | None:
             raise Refusal(f"names a series of a linked folder; name it as {folder.name}/#{name}")
     if not folder.is_dir():
         return None
-    every = series_of_folder(folder, limits)
-    chosen = [series for series in every if name in ("", series.name)]
+    with _ONE_AT_A_TIME:
+        known = _known.get((folder, limits))
+        chosen = () if known is None else known.of_name(name)
+        if known is None or not known.holds_for(chosen):
+            known = _looked_through(folder, limits)
+            chosen = known.of_name(name)
     if not chosen:
         raise Refusal(
             f"has no series {name}" if name else "is a folder without DICOM images; name its images singly"
@@ -85,91 +91,95 @@ def series_of_path(path: Path, limits: Limits) -> Series | None:
     return chosen[0]
 
 
-def is_damaged(path: Path, limits: Limits) -> bool:
-    """Whether a file that is no member of a series is a DICOM file that does not say that it is no image."""
-    from pydicom.uid import UID
+class _State(NamedTuple):
+    """How a file looks; one that looks the same has not changed."""
 
-    try:
-        if path.is_symlink() or not regular_file(path) or format_of(path) != "DICOM":
+    size: int
+    modified: int
+    changed: int
+    inode: int
+
+    @classmethod
+    def of(cls, state: os.stat_result) -> "_State":
+        return cls(state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """A folder whose headers were read, and how it and its files looked then."""
+
+    series: tuple[Series, ...]
+    folder: Path
+    own_state: _State
+    states: Mapping[str, _State]
+
+    def of_name(self, name: str) -> tuple[Series, ...]:
+        return tuple(series for series in self.series if name in ("", series.name))
+
+    def holds_for(self, chosen: tuple[Series, ...]) -> bool:
+        """Whether no file came or went, and those that these series may have look the same."""
+        files = {file for series in chosen for file in (*series.files, *series.damaged, *series.doubtful)}
+        try:
+            return _State.of(self.folder.stat()) == self.own_state and all(
+                _State.of(file.lstat()) == self.states.get(file.name) for file in files
+            )
+        except OSError:
             return False
-    except (OSError, Refusal):
-        return False
-    try:
-        kind = UID(sop_class_of(path, limits)).keyword
-    except Exception:  # its header is cut
-        return True
-    return not kind or "Image" in kind or kind in _IMAGES_BY_OTHER_NAMES
 
 
-def _looks_of(folder: Path) -> str | None:
-    """Digest of names, sizes and times of a folder's files; ``None`` where they are too fresh to be relied on."""
-    states, newest = [], 0.0
+_known: dict[tuple[Path, Limits], _Listing] = {}
+_ONE_AT_A_TIME = threading.Lock()  # readers are threads too, and each would read all headers
+
+
+def _looked_through(folder: Path, limits: Limits) -> _Listing:
+    """The listing of a folder, remembered unless its files are too fresh to be relied on."""
+    began, own_state, states = time.time(), _State.of(folder.stat()), _states_of(folder)
+    known = _known.get((folder, limits))
+    if known is not None and (known.own_state, known.states) == (own_state, states):
+        return known
+    found = _Listing(_series_of(folder, limits), folder, own_state, states)
+    _known.pop((folder, limits), None)
+    newest = max((state.modified for state in (own_state, *states.values())), default=0) / 1e9
+    if began - newest >= _SETTLED:
+        if len(_known) >= _REMEMBERED:
+            _known.pop(next(iter(_known)))
+        _known[folder, limits] = found
+    return found
+
+
+def _states_of(folder: Path) -> dict[str, _State]:
+    states = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             try:
-                state = entry.stat(follow_symlinks=False)
+                states[entry.name] = _State.of(entry.stat(follow_symlinks=False))
             except OSError:  # it vanished meanwhile
-                return None
-            states.append(
-                f"{entry.name!r} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino}"
-            )
-            newest = max(newest, state.st_mtime)
-    if time.time() - newest < _SETTLED:
-        return None
-    return hashlib.blake2b("\n".join(sorted(states)).encode()).hexdigest()
+                continue
+    return states
 
 
 def _series_of(folder: Path, limits: Limits) -> tuple[Series, ...]:
     """Read the headers of a folder."""
-    found: dict[str, list[_Member]] = {}
-    skipped, damaged = 0, list[Path]()
+    found: dict[str, list[tuple[Path, Header]]] = {}
+    damaged: dict[str | None, list[Path]] = {}
+    skipped = 0
     for path in sorted(file for file in folder.iterdir() if not file.name.startswith(".")):
-        member = _member(path, limits)
-        if member is None:
-            skipped += not path.is_dir()
-            damaged += [path] if is_damaged(path, limits) else []
-        else:
-            found.setdefault(member.uid, []).append(member)
+        if (header := header_of(path, limits)) is not None:
+            found.setdefault(header.uid, []).append((path, header))
+            continue
+        skipped += not path.is_dir()
+        if is_damaged(path, limits):
+            damaged.setdefault(series_of_damaged(path), []).append(path)
     return tuple(
         Series(
             folder,
             hashlib.sha256(uid.encode()).hexdigest()[:8],
-            tuple(member.path for member in members),
-            members[0].modality,
-            all(member.placed for member in members),
+            tuple(path for path, _ in members),
+            members[0][1].modality,
+            all(header.placed for _, header in members),
             skipped,
-            tuple(damaged),
+            tuple(damaged.get(uid, ())),
+            tuple(damaged.get(None, ())),
         )
         for uid, members in found.items()
     )
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _remembered(folder: Path, limits: Limits, looks: str) -> tuple[Series, ...]:
-    return _series_of(folder, limits)
-
-
-class _Member(NamedTuple):
-    """What a file tells about the series that it belongs to."""
-
-    path: Path
-    uid: str
-    modality: str
-    placed: bool
-
-
-def _member(path: Path, limits: Limits) -> _Member | None:
-    """What the header of a file tells; ``None`` where it is no DICOM image."""
-    try:
-        if path.is_symlink() or not regular_file(path) or format_of(path) != "DICOM":
-            return None
-        with opened(path, limits, _GROUPING) as source:
-            header = source.header
-            uid = text(header, "SeriesInstanceUID") or f"?{path.name}"
-            placed = (
-                text(header, "ImagePositionPatient") is not None and whole(header, "NumberOfFrames", 1) <= 1
-            )
-            found = _Member(path, uid, text(header, "Modality") or "", placed)
-            return found if text(header, "Rows") else None
-    except Exception:  # whatever a foreign file does, it is no member of a series
-        return None

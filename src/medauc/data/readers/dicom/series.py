@@ -17,14 +17,19 @@ from medauc.data.readers.image import MedicalImage, Refusal
 from medauc.data.readers.limits import Limits
 
 
-def read_series(series: Series, limits: Limits) -> MedicalImage:
+def read_series(series: Series, limits: Limits, *, lenient: bool = False) -> MedicalImage:
     """Read the files of a series as a volume, ordered by their positions along the normal.
+
+    Args:
+        series: From :func:`~medauc.data.readers.dicom.series_of_path`.
+        limits: What it may cost.
+        lenient: Only note damaged files that do not say whether they are slices of it.
 
     Raises:
         Refusal: Files differ in size, direction or pixel spacing, lie at one place, differ under one identifier, are
             coloured, or one cannot be read.
     """
-    notes = (f"{series.skipped} files beside the series are no DICOM images",) if series.skipped else ()
+    notes = _about_others(series, lenient)
     if len(series.files) == 1:
         return read_dicom(series.files[0], limits).with_notes(*notes)
     limits.check_slices(len(series.files), "files")
@@ -49,6 +54,33 @@ def read_series(series: Series, limits: Limits) -> MedicalImage:
         tags=acquisition(first.header),
         notes=(*notes, *dropped, *stack.notes, *overlay_notes(first.header)),
     )
+
+
+def _about_others(series: Series, lenient: bool) -> tuple[str, ...]:
+    """Notes on the files beside a series.
+
+    Raises:
+        Refusal: One is a damaged slice of it, or may be one.
+    """
+    if series.damaged:
+        raise Refusal(
+            f"{_counted(series.damaged, 'of its slices')} damaged; copy again or take out of the folder"
+        )
+    doubtful = (
+        f"{_counted(series.doubtful, 'of the DICOM files beside it')} damaged and may be a slice of it"
+        if series.doubtful
+        else ""
+    )
+    if doubtful and not lenient:
+        raise Refusal(f"{doubtful}; copy again or take out of the folder")
+    skipped = f"{series.skipped} files beside the series are no DICOM images" if series.skipped else ""
+    return tuple(note for note in (doubtful, skipped) if note)
+
+
+def _counted(files: tuple[Path, ...], what: str) -> str:
+    """How many files, the first by name."""
+    more = ", ..." if len(files) > 1 else ""
+    return f"{len(files)} {what} ({files[0].name!r}{more}) {'is' if len(files) == 1 else 'are'}"
 
 
 class _Member:
