@@ -92,6 +92,17 @@ def test_two_parts_are_normalised_as_the_whole(
             torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-9, msg=name)
 
 
+def test_processes_that_no_socket_connects_go_by_the_group(pair: Path) -> None:
+    """As those of several hosts."""
+    module = network(2, 0.1)
+    expected = steps(module, module, slice(None), 2, 1)
+    for rank in range(2):
+        found = torch.load(pair / f"norms{rank}.pt")
+        assert found["met"] == [True, False]
+        for name, value in expected.items():
+            torch.testing.assert_close(found["far"][name], value, rtol=1e-9, atol=1e-9, msg=name)
+
+
 @pytest.mark.parametrize("partners", MIXUPS)
 def test_two_parts_are_mixed_as_the_whole(pair: Path, partners: str) -> None:
     images, targets = mixed(partners, None)

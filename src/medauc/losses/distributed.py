@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
+from medauc.losses.neighbours import gather
+
 
 def has_process_group() -> bool:
     """Whether this process belongs to a group, be it the only one: DistributedDataParallel may be at work."""
@@ -64,10 +66,7 @@ class _GatherScores(torch.autograd.Function):
 
 def _sizes(scores: Tensor) -> list[int]:
     """Batch size of every process."""
-    own = torch.tensor([len(scores)], device=scores.device)
-    found = [torch.empty_like(own) for _ in range(distributed.get_world_size())]
-    distributed.all_gather(found, own)
-    return [int(size) for size in torch.cat(found).tolist()]
+    return [int(size) for size in gather(torch.tensor([len(scores)], device=scores.device)).flatten()]
 
 
 def _gather(values: Tensor, sizes: list[int]) -> Tensor:
@@ -75,6 +74,4 @@ def _gather(values: Tensor, sizes: list[int]) -> Tensor:
     values = values.to(torch.int64) if values.dtype in _NARROW else values
     padded = values.new_zeros((max(sizes), *values.shape[1:]))
     padded[: len(values)] = values.detach()
-    found = [torch.empty_like(padded) for _ in sizes]
-    distributed.all_gather(found, padded)
-    return torch.cat([rows[:size] for rows, size in zip(found, sizes, strict=True)])
+    return torch.cat([rows[:size] for rows, size in zip(gather(padded), sizes, strict=True)])

@@ -3,10 +3,11 @@
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from medauc.losses.distributed import is_distributed
+from medauc.losses.neighbours import gather
 
 
 def synchronize_norm(network: nn.Module, device: str) -> nn.Module:
@@ -95,8 +96,7 @@ class _Normalize(torch.autograd.Function):
         direct, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
             gradient, features, given, mean, variance, None, None, False, ctx.eps, [True, True, True],
         )  # fmt: skip
-        sums = torch.stack([by_weight, by_bias])
-        distributed.all_reduce(sums)
+        sums = gather(torch.stack([by_weight, by_bias])).sum(0)
         # Through the statistics flows what is itself a normalisation, with other weights.
         slope, level = sums * (given / count * (variance + ctx.eps).rsqrt())
         through = functional.batch_norm(features, mean, variance, slope, level, training=False, eps=ctx.eps)
@@ -114,9 +114,7 @@ def _statistics(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     count = features.numel() // features.shape[1]
     mean, variance = _own_statistics(features, axes)
     own = torch.cat([mean, variance, mean.new_tensor([count])])
-    everyone = own.new_empty(distributed.get_world_size(), len(own))
-    distributed.all_gather(list(everyone.unbind()), own)
-    means, variances, counts = torch.split(everyone, [len(mean), len(mean), 1], dim=1)
+    means, variances, counts = torch.split(gather(own), [len(mean), len(mean), 1], dim=1)
     total = counts.sum()
     shares = counts / total
     mean = (shares * means).sum(0)
