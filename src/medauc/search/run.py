@@ -200,6 +200,7 @@ class Search:
         for unit in [unit for unit in self._waiting if self.running[unit.folder] is job]:
             self._waiting.remove(unit)
             del self.running[unit.folder]
+        self.place.tidy(job, self.running)  # first, since nobody looks again at what is written down
         result = Seed(self._presence.token, auc, error, job.epochs, round(job.seconds, 1), crashed)
         with self._presence.deciding():
             if job.fresh:
@@ -209,7 +210,6 @@ class Search:
             self.known = self.book.trials()
         if job.is_first:
             self.seconds.append(job.seconds)
-        self.place.tidy(job, self.running)
         tell(job, result, given_up)
 
     def _require_success(self, fewest: int) -> None:
