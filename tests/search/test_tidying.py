@@ -21,8 +21,9 @@ def test_nothing_stays_of_a_trial_that_was_written_down_just_before_its_process_
         finish(*arguments, **options)
         raise Killed
 
-    with monkeypatch.context() as patched, pytest.raises(Killed):
+    with monkeypatch.context() as patched:
         patched.setattr(Book, "finish", last_deed)
-        stage.search(definition, MadeUp(), limits)
+        with pytest.raises(Killed):
+            stage.search(definition, MadeUp(), limits)
     assert [state for _, state, *_ in stage.search(definition, MadeUp(), limits)] == ["complete"] * 2
     assert not list(stage.out.rglob("*.ckpt"))
