@@ -13,12 +13,10 @@ import argparse
 import json
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,152 +24,14 @@ from typing import Any
 
 import numpy as np
 
+from scale_material import KINDS, write_array, write_files, write_manifest
+
 RESULT = Path(__file__).parent / "results" / "scale.json"
-KINDS: dict[str, dict[str, Any]] = {
-    "64x64 PNG": {"counts": (2000, 4000, 8000, 16000), "planned": 1_000_000, "shape": (64, 64), "batch": 64},
-    "96^3 NIfTI": {"counts": (25, 50, 100, 200), "planned": 10_000, "shape": (96, 96, 96), "batch": 4},
-}
-# MiB beside what the process has taken before (Python and torch, about 220), and batches that read more than that.
-LIMITS = {"64x64 PNG": (64, 400), "96^3 NIfTI": (256, 75)}
+MEASURES = Path(__file__).with_name("scale_measures.py")
+# MiB beside what the process has taken before (Python and torch, about 220); batches read more than that.
+LIMITS = {"64x64 PNG": 64, "96^3 NIfTI": 256}
 TIMES_THE_LIMIT = 3
-FEW = (
-    5  # batches without reading ahead, each of which reads gigabytes where the disk's read-ahead is megabytes
-)
 ROWS = (100_000, 1_000_000)
-
-
-def write_files(folder: Path, kind: str, count: int) -> None:
-    """Smooth random images with noise, which compress about as far as real ones; few fields serve all."""
-    rng = np.random.default_rng(0)
-    if kind == "64x64 PNG":
-        from PIL import Image
-
-        fields = [128 + smooth(rng, (64, 64), 40) for _ in range(32)]
-        for number in range(count):
-            field = np.roll(fields[number % 32], number // 32, axis=(0, 1)) + rng.normal(0, 2, (64, 64))
-            Image.fromarray(field.clip(0, 255).astype(np.uint8)).save(folder / f"{number:07}.png")
-        return
-    import nibabel
-
-    field = smooth(rng, (96, 96, 96), 300)
-    noise = rng.normal(0, 8, field.shape)
-    for number in range(count):
-        values = (np.roll(field, number, axis=0) + np.roll(noise, 7 * number, axis=1)).astype(np.int16)
-        volume = nibabel.Nifti1Image(values, np.diag([-0.8, -0.8, 1.25, 1]))
-        nibabel.save(volume, folder / f"{number:07}.nii.gz")
-
-
-def smooth(rng: np.random.Generator, shape: tuple[int, ...], height: float) -> np.ndarray:
-    """A random field of standard deviation ``height``."""
-    from scipy.ndimage import gaussian_filter
-
-    field = gaussian_filter(rng.normal(size=shape), 3)
-    return field / field.std() * height
-
-
-def opened(folder: Path, kind: str, count: int) -> np.ndarray:
-    """The first files of a folder, prepared: built by one worker process, or mapped where they are built."""
-    from medauc.data.cache import open_cache
-    from medauc.data.preparation import PreparationSpec
-
-    paths = sorted(folder.glob("*"))[:count]
-    flat = kind == "64x64 PNG"
-    spec = PreparationSpec() if flat else PreparationSpec(intensity=(-1000, 1000))
-    size, dims = (64, 2) if flat else (96, 3)
-    return open_cache(paths, spec, size, dims, folder=folder.with_name("cache"), jobs=1).images
-
-
-def build(folder: str, kind: str, count: int) -> dict[str, float]:
-    """Build in this process and its worker."""
-    began, wall = processor_seconds(), time.monotonic()
-    images = opened(Path(folder), kind, count)
-    entry = Path(str(images.filename)).parent
-    return {
-        "build_seconds": processor_seconds() - began,
-        "build_wall_seconds": time.monotonic() - wall,
-        "parent_peak_mib": memory()["VmHWM"],
-        "worker_peak_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
-        "disk_mb": sum(file.stat().st_blocks * 512 for file in entry.iterdir()) / 1e6,
-    }
-
-
-def train(folder: str, kind: str, count: int) -> dict[str, float]:
-    """One epoch of batches from the cache, each with a step of a small network."""
-    import torch
-
-    from medauc.data.mapped import take_images
-
-    torch.set_num_threads(1)
-    began = processor_seconds()
-    images = take_images(opened(Path(folder), kind, count), np.arange(count))
-    again = processor_seconds() - began
-    step = stepper(kind)
-    step(images[:2])
-    before, began = memory(), processor_seconds()
-    for rows in batches(count, KINDS[kind]["batch"]):
-        step(images[rows])
-    after = memory()
-    return {
-        "open_again_seconds": again,
-        "train_seconds": processor_seconds() - began,
-        "train_own_mib_more": after["RssAnon"] - before["RssAnon"],
-        "train_mapped_mib": after["RssFile"] - before["RssFile"],
-    }
-
-
-def batches(count: int, size: int) -> Iterator[np.ndarray]:
-    """An epoch of class-balanced batches, a tenth of the samples positive."""
-    from medauc.sampling import ClassBalancedBatchSampler
-
-    targets = (np.arange(count) % 10 == 0).astype(np.int64)
-    for rows in ClassBalancedBatchSampler(targets, size, seed=0):
-        yield np.asarray(rows)
-
-
-def stepper(kind: str) -> Any:
-    """A training step of a network so small that reading is not hidden behind it."""
-    import torch
-    from torch import nn
-
-    flat = kind == "64x64 PNG"
-    conv, pool = (nn.Conv2d, nn.AdaptiveAvgPool2d) if flat else (nn.Conv3d, nn.AdaptiveAvgPool3d)
-    net = nn.Sequential(conv(1, 4, 3, stride=4), nn.ReLU(), pool(1), nn.Flatten(), nn.Linear(4, 1))
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
-
-    def step(pixels: np.ndarray) -> None:
-        loss = net(torch.from_numpy(pixels)[:, None].float() / 255).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
-
-
-def limited(path: str, kind: str, group: str, ahead: bool) -> dict[str, float]:
-    """Random training batches of an array on disk, in a process that enters a control group once it has started."""
-    import torch
-
-    from medauc.data import mapped
-
-    if not ahead:
-        mapped.read_ahead = lambda base, rows: None
-    torch.set_num_threads(1)
-    step, size = stepper(kind), KINDS[kind]["batch"]
-    base = np.load(path, mmap_mode="r")
-    images = mapped.MappedImages(base, np.arange(len(base)))
-    step(images[:2])
-    rng = np.random.default_rng(0)
-    draws = [rng.integers(0, len(base), size) for _ in range(LIMITS[kind][1] if ahead else FEW)]
-    if group:
-        (Path(group) / "cgroup.procs").write_text(str(os.getpid()))
-    read, began, wall = bytes_read(), processor_seconds(), time.monotonic()
-    for rows in draws:
-        step(images[rows])
-    return {
-        "samples_per_processor_second": size * len(draws) / (processor_seconds() - began),
-        "samples_per_second": size * len(draws) / (time.monotonic() - wall),
-        "read_from_disk_per_pixel": (bytes_read() - read) / (size * len(draws) * base[0].nbytes),
-    }
 
 
 @contextmanager
@@ -195,57 +55,6 @@ def group_of(limit_mib: int) -> Iterator[str]:
         group.rmdir()
 
 
-def rows_of(path: str) -> dict[str, float]:
-    """What a manifest costs before any image is looked at: read, split, joined with its images."""
-    from dataclasses import replace
-
-    from medauc.data.files import dataset_of
-    from medauc.data.manifest import read_manifest, require_trainable, split_manifest
-    from medauc.data.mapped import take_images
-
-    marks = [("start", time.process_time())]
-    manifest = read_manifest(Path(path))
-    manifest = replace(manifest, there=np.ones(len(manifest), dtype=bool))  # as if the files were there
-    marks.append(("read_seconds", time.process_time()))
-    manifest, how = split_manifest(manifest, None)
-    require_trainable(manifest)
-    marks.append(("split_seconds", time.process_time()))
-    pixels = np.zeros((len(manifest), 1, 1), np.uint8)
-    dataset = dataset_of(manifest, take_images(pixels, np.arange(len(manifest))), "", how, ())
-    marks.append(("join_seconds", time.process_time()))
-    sum(len(rows) for rows in batches(len(dataset.train), 64))
-    marks.append(("epoch_of_batches_seconds", time.process_time()))
-    spent = {name: now - marks[i][1] for i, (name, now) in enumerate(marks[1:])}
-    return {"files": len(manifest), **spent, "peak_mib": memory()["VmHWM"]}
-
-
-def write_manifest(path: Path, count: int) -> None:
-    """Paths, targets, patients of three images each, two further columns."""
-    with path.open("w", encoding="utf-8") as file:
-        file.write("path,target,group,sex,site\n")
-        for i in range(count):
-            row = f"images/{i // 1000:04}/image_{i:07}.png,{int(i % 10 == 0)},patient_{i // 3:06},{'fm'[i % 2]},{i % 7}"
-            file.write(row + "\n")
-
-
-def processor_seconds() -> float:
-    """Of this process and of those that it ended."""
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime
-
-
-def memory() -> dict[str, float]:
-    """MiB of this process: its peak, its own part, and pages of files, which the system may take back."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return {name: int(lines[name].split()[0]) / 1024 for name in ("VmHWM", "RssAnon", "RssFile")}
-
-
-def bytes_read() -> int:
-    """From the disk, by this process."""
-    lines = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
-    return int(lines["read_bytes"])
-
-
 def forget(path: Path) -> None:
     """Have the system drop a file's pages, so that it is read from the disk."""
     with path.open("rb") as file:
@@ -254,9 +63,9 @@ def forget(path: Path) -> None:
 
 
 def in_process(what: str, *arguments: object) -> dict[str, float]:
-    """Run one function of this script in a new process."""
+    """Run one measurement in a new process."""
     done = subprocess.run(
-        [sys.executable, __file__, what, json.dumps(arguments)],
+        [sys.executable, str(MEASURES), what, json.dumps(arguments)],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         check=True,
@@ -307,7 +116,7 @@ def growth(counts: int) -> dict[str, Any]:
 def limit() -> dict[str, Any]:
     """Rates from an array that is larger than memory and from the same array without a limit."""
     found = {}
-    for title, (mib, _) in LIMITS.items():
+    for title, mib in LIMITS.items():
         shape = KINDS[title]["shape"]
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / "images.npy"
@@ -330,19 +139,6 @@ def limit() -> dict[str, Any]:
                 found[title][f"{rate}, limited to {other}"] = round(ratio, 3)
         print(title, json.dumps(found[title], indent=1), flush=True)
     return found
-
-
-def write_array(path: Path, shape: tuple[int, ...]) -> None:
-    """Random pixels, as the cache lays them out."""
-    from medauc.data.cache.build import _empty_array
-
-    _empty_array(path, shape)
-    images, rng = np.load(path, mmap_mode="r+"), np.random.default_rng(0)
-    step = max(1, (8 << 20) // int(np.prod(shape[1:])))
-    for start in range(0, len(images), step):
-        part = images[start : start + step]
-        part[:] = np.frombuffer(rng.bytes(part.size), dtype=np.uint8).reshape(part.shape)
-    images.flush()
 
 
 def manifests() -> dict[str, Any]:
@@ -403,8 +199,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    children = {"build": build, "train": train, "limited": limited, "rows": rows_of}
-    if len(sys.argv) == 3 and sys.argv[1] in children:
-        print(json.dumps(children[sys.argv[1]](*json.loads(sys.argv[2]))))
-    else:
-        main()
+    main()

@@ -70,7 +70,7 @@ def series_of_damaged(path: Path) -> str | None:
 
     def behind(tag: Any, *_: Any) -> bool:
         nonlocal passed
-        passed = tag > _SERIES
+        passed = bool(tag > _SERIES)
         return passed
 
     try:
