@@ -176,7 +176,25 @@ def test_values_that_are_no_recipe_together_fail_alone(stage):
     failed = [trial for trial in trials if trial.state == "failed"]
     assert all(trial.values["augment.mixup_partners"] == "any" for trial in failed)
     assert all("does not take" in (trial.seeds[0].error or "") for trial in failed)
-    assert len(trials) == 12
+    assert len(trials) == 8, "there are no others"
+
+
+def test_no_setting_is_tried_twice_and_when_all_are_it_ends(stages):
+    space = {
+        "loss.margin": [0.5, 1.0],
+        "optim.lr": {"low": 0.1, "high": 0.3, "step": 0.2},
+        "sampling.batch_size": {"low": 15, "high": 16},
+    }
+    limits, whole, stopped = Limits(trials=60, seeds=1, stop_early=False), stages("whole"), stages("stopped")
+    definition = whole.definition(space, pruner="none")
+    expected = whole.search(definition, MadeUp(), limits)
+    tried = [values for _, _, values, *_ in expected]
+    assert len(set(tried)) == len(tried) == 2 * 2 * 2
+    with pytest.raises(Stopped):
+        stopped.search(definition, MadeUp(stop_after=6), limits)
+    assert stopped.search(definition, MadeUp(), limits) == expected
+    with stopped.open(definition) as search:
+        assert search.book.ending == "after 8 trials, which are all settings of the space"
 
 
 def test_two_at_one_search_share_the_work(stage):

@@ -4,7 +4,8 @@ Whoever writes holds the search's lock. A trial is Optuna's; a further seed, whi
 an attribute of the study. Each says which process is at it, so that what a dead one left is taken up.
 """
 
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,14 +13,16 @@ from medauc.search.definition import Definition
 from medauc.search.parameters import label
 from medauc.search.pruning import GIVEN_UP
 from medauc.search.samplers import make_pruner, make_sampler
-from medauc.search.space import Values
+from medauc.search.space import Key, Values, key_of
 from medauc.search.storage import open_study
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
+    from optuna.trial import Trial as OptunaTrial
 
+_DRAWS = 10  # of a setting that was not tried yet
 State = Literal["running", "complete", "pruned", "failed"]
 
 
@@ -114,13 +117,41 @@ class Book:
         listed = self._definition.listed
         if index < len(listed):
             self._study.enqueue_trial({key: label(value) for key, value in listed[index].items()})
-        self._study.sampler = make_sampler(self._definition.sampler, self._definition.seed, index)
-        asked = self._study.ask()
-        values = self._definition.space.suggest(asked)
+        asked, values = self._draw(index)
         asked.set_user_attr("seed 0", {"owner": self._owner})
         asked.set_user_attr("values", values)
         asked.set_user_attr("index", index)  # the last: without it the trial does not count
         return next(trial for trial in self.trials() if trial.index == index)
+
+    def _draw(self, index: int) -> "tuple[OptunaTrial, Values]":
+        """Ask the sampler, again where a trial had these values: the same training would give the same AUC."""
+        from optuna.trial import TrialState
+
+        tried = self._tried(self.trials())
+        for again in range(_DRAWS):
+            asked, values = self._ask(index, again)
+            if key_of(values) not in tried:
+                return asked, values
+            self._study.tell(asked.number, state=TrialState.FAIL)
+        definition = self._definition
+        if rest := [one for one in definition.space.settings or () if key_of(one) not in tried]:
+            chosen = random.Random(f"{definition.seed} {index}").choice(rest)
+            self._study.enqueue_trial({key: label(value) for key, value in chosen.items()})
+        return self._ask(index, _DRAWS)
+
+    def _ask(self, index: int, again: int) -> "tuple[OptunaTrial, Values]":
+        self._study.sampler = make_sampler(self._definition.sampler, self._definition.seed, index, again)
+        asked = self._study.ask()
+        return asked, self._definition.space.suggest(asked)
+
+    def has_all(self, trials: Sequence[Trial]) -> bool:
+        """Whether every setting of the space has been tried."""
+        settings, tried = self._definition.space.settings, self._tried(trials)
+        return settings is not None and all(key_of(one) in tried for one in settings)
+
+    @staticmethod
+    def _tried(trials: Sequence[Trial]) -> set[Key]:
+        return {key_of(trial.values) for trial in trials}
 
     def begin_seed(self, trial: Trial, seed: int) -> None:
         """Make a further seed of a trial, or one that a dead process left, this process's own."""

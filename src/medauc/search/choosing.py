@@ -96,6 +96,9 @@ class Chooser:
         most = min(self._limits.trials, len(self._definition.listed)) if listed else self._limits.trials
         if len(trials) >= most or self.time_is_up(_FOR_TRIALS):
             return False
+        if not listed and self._book.has_all(trials):
+            self._book.ending = f"after {len(trials)} trials, which are all settings of the space"
+            return False
         if listed or not self._limits.stop_early:
             return True
         return self._book.ending is None and not self._gain_is_noise(trials)

@@ -39,9 +39,8 @@ class Range:
         >>> Range(0.001, 0.1, log=True).points(3), Range(8, 32, step=8, integer=True).points()
         ((0.001, 0.01, 0.1), (8, 16, 24, 32))
         """
-        if self.step is not None:
-            count = math.floor((self.high - self.low) / self.step + 1e-9) + 1
-            found = [self.low + place * self.step for place in range(count)]
+        if self.step is not None or (self.integer and count == self.count):
+            found = [self.low + place * (self.step or 1) for place in range(self.count or 0)]
         else:
             shares = [place / (count - 1) for place in range(count)]
             low, high = (math.log(end) if self.log else end for end in self.ends)
@@ -49,6 +48,16 @@ class Range:
             found = [math.exp(value) for value in found] if self.log else found
         rounded = [round(value) if self.integer else float(f"{value:.6g}") for value in found]
         return tuple(dict.fromkeys(rounded))
+
+    @property
+    def count(self) -> int | None:
+        """How many values there are; None where they cannot be counted.
+
+        >>> Range(8, 32, step=8, integer=True).count, Range(1, 9, integer=True).count, Range(0.1, 0.2).count
+        (4, 9, None)
+        """
+        step = self.step or (1 if self.integer else None)
+        return None if step is None else math.floor((self.high - self.low) / step + 1e-9) + 1
 
     def place(self, value: float) -> float:
         """Where a value lies between the ends, 0 to 1."""
@@ -90,6 +99,11 @@ class Choices:
         """What the sampler takes next; lists go to it as text."""
         named = {label(value): value for value in self.values}
         return named[trial.suggest_categorical(key, list(named))]
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return len(self.values)
 
     def points(self, count: int = 5) -> tuple[Any, ...]:
         """All of them."""

@@ -25,17 +25,18 @@ _MOST_LISTED = 10_000
 _FACTOR = 3  # of several trials, one is trained on at each rung
 
 
-def make_sampler(name: str, seed: int, number: int) -> "BaseSampler":
-    """The sampler of one trial; its randomness depends on seed and number alone, so stopping changes nothing.
+def make_sampler(name: str, seed: int, number: int, again: int = 0) -> "BaseSampler":
+    """The sampler of one trial; its randomness depends on what is given here alone, so stopping changes nothing.
 
     Args:
         name: of :data:`SAMPLERS`.
         seed: the search's.
         number: the trial's.
+        again: how often it has drawn in vain for this trial.
     """
     from optuna.samplers import CmaEsSampler, RandomSampler, TPESampler
 
-    own = random.Random(f"{seed} {number}").randrange(2**32)
+    own = random.Random(f"{seed} {number}" + f" {again}" * bool(again)).randrange(2**32)
     if name == "tpe":
         return TPESampler(seed=own, n_startup_trials=_STARTUP, multivariate=True, constant_liar=True)
     if name == "cmaes":

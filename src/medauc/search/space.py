@@ -2,13 +2,14 @@
 
 import itertools
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from medauc.errors import InputError
-from medauc.search.parameters import Parameter
+from medauc.search.parameters import Parameter, Scalar, label
 from medauc.training.overrides import apply_overrides
 from medauc.training.recipe import Recipe, parse_recipe
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 Values = dict[str, Any]
+_MOST_SETTINGS = 10_000
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,21 @@ class Space:
         points = [self.parameters[key].points() for key in self._switches]
         return [dict(zip(self._switches, found, strict=True)) for found in itertools.product(*points)]
 
+    @cached_property
+    def settings(self) -> list[Values] | None:
+        """Every setting; None where there are more than ten thousand, or they cannot be counted."""
+        found: list[Values] = []
+        for names in self.combinations():
+            keys = self.fields(names)
+            counts = [self.parameters[key].count for key in keys]
+            if None in counts or math.prod(filter(None, counts)) > _MOST_SETTINGS:
+                return None
+            points = [
+                self.parameters[key].points(count or 0) for key, count in zip(keys, counts, strict=True)
+            ]
+            found += [names | dict(zip(keys, values, strict=True)) for values in itertools.product(*points)]
+        return found if len(found) <= _MOST_SETTINGS else None
+
     def recipe(self, values: Mapping[str, Any], source: str = "the search space") -> Recipe:
         """The base recipe with these values.
 
@@ -74,6 +91,20 @@ class Space:
     def plain(self) -> dict[str, Any]:
         """As it stands in a file."""
         return {key: found.plain() for key, found in self.parameters.items()}
+
+
+Key = frozenset[tuple[str, Scalar]]
+
+
+def key_of(values: Mapping[str, Any]) -> Key:
+    """What tells settings apart; a step may be reached in two ways, which differ in the last bit.
+
+    >>> key_of({"loss.margin": 0.1 + 0.2}) == key_of({"loss.margin": 0.3})
+    True
+    """
+    return frozenset(
+        (key, f"{value:.12g}" if isinstance(value, float) else label(value)) for key, value in values.items()
+    )
 
 
 def value_at(recipe: Recipe, key: str) -> Any:
