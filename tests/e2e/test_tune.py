@@ -117,6 +117,8 @@ def test_what_is_wrong_is_told_in_one_line(invoke, tmp_path):
         ("--space", "none.yaml"): "none.yaml: cannot read the search space",
         ("--folds", "3"): "--folds 3: the objective is the validation split; add --objective kfold",
         ("--storage", "me:secret@host"): "--storage: not a URL such as postgresql://user@host:5432/database",
+        ("--storage", "foo://x"): "--storage foo://x: ",
+        ("--timeout", "0"): "--timeout 0: no training would begin",
         ("--executor", "cloud"): "--executor cloud: it must be local",
     }
     for options, what in kept.items():
@@ -124,6 +126,7 @@ def test_what_is_wrong_is_told_in_one_line(invoke, tmp_path):
         assert outcome.status == 2
         assert what in outcome.err
         assert len(outcome.err.splitlines()) == 1
+        assert "--executor" in options or not (tmp_path / "tune").exists()
     assert invoke("tune", "phantom2d", "--sampler", "magic").status == 2
 
 

@@ -17,10 +17,10 @@ def figure(value: float) -> Figure:
 
 
 def row(index: int, state: str, lr: float, auc: float | None = None, **more: object) -> Row:
-    curve = {1: 0.5, 2: 0.5 + index / 100}
+    curves = [{1: 0.5, 2: 0.5 + index / 100}, {1: 0.6, 2: 0.7}][: 2 if index == 2 else 1]
     return Row(
         index=index, state=state, values={"optim.lr": lr, "loss.name": "aucm"}, auc=auc,
-        seeds=[] if auc is None else [auc], epochs=2, seconds=3.0, curve=curve if state != "failed" else {}, **more,
+        seeds=[] if auc is None else [auc], epochs=2, seconds=3.0, curves=curves if state != "failed" else [{}], **more,
     )  # fmt: skip
 
 
@@ -59,7 +59,10 @@ def test_history_curves_importance_and_a_slice_a_field_are_drawn(found):
     best = next(trace for trace in history["data"] if trace["name"] == "best so far")
     assert best["y"] == [0.81, 0.86]
     assert {trace["name"]: trace["x"] for trace in history["data"]}["given up"] == [1]
-    assert len(curves["data"]) == 3
+    lines = {trace["name"]: trace["y"] for trace in curves["data"]}
+    assert lines["trial 1"] == [0.5, 0.51]
+    assert lines["trial 2, seed 1"] == [0.6, 0.7], "of a leader every seed"
+    assert len(lines) == 4
     assert importance["data"][0]["y"] == ["loss.name", "optim.lr"], "the longest bar on top"
     assert lr["layout"]["xaxis"]["type"] == "log"
     assert name["layout"]["xaxis"]["type"] == "category"

@@ -74,6 +74,10 @@ def test_the_first_trial_is_the_recipe_itself_and_what_is_found_is_better(stage)
     assert found.winner.start is not None
     assert found.winner.start <= found.winner.found.value
     assert len(found.winner.seeds) > 1, "the leader raced"
+    trials = search.book.trials()
+    assert [row.curves[0] for row in found.rows] == [trial.curve for trial in trials], "as the pruner saw it"
+    assert [len(row.curves) for row in found.rows] == [len(trial.seeds) for trial in trials]
+    assert all(len(curve) == 9 for curve in found.rows[found.winner.index].curves)
     best = read_recipe(stage.out / "best.yaml")
     assert parse_recipe(best, "best.yaml").optim.lr == found.winner.values["optim.lr"]
     assert (stage.out / "best.yaml").read_text().startswith("# The best of a search on phantom2d")

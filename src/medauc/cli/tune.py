@@ -160,6 +160,10 @@ def tune(
 
     if folds is not None and objective == "val":
         raise InputError(f"--folds {folds}: the objective is the validation split; add --objective kfold")
+    if timeout == 0:
+        raise InputError(
+            "--timeout 0: no training would begin; give the minutes that there are, or leave it out"
+        )
     require_writable(out or Path("tune"))
     plan = resolve(
         dataset,

@@ -56,7 +56,11 @@ def _plots(found: Found) -> list[Plot]:
     curves = curves_plot(found)
     if curves is not None:
         plots.append(
-            Plot("By epoch", "best AUC so far of each trial; dotted: given up; thick: the winner", curves)
+            Plot(
+                "By epoch",
+                "best AUC so far of each trial, a line a seed; dotted: given up; thick: the winner",
+                curves,
+            )
         )
     if found.importance:
         plots.append(Plot("Importance", found.importance_method, importance_plot(found)))

@@ -15,8 +15,8 @@ _MOST_CURVES = 100
 def history_plot(found: Found) -> Spec:
     """AUC of each trial in its order, and the best so far; trials that were given up are crosses."""
     complete = [row for row in found.rows if row.auc is not None]
-    given_up = [row for row in found.rows if row.auc is None and row.curve]
-    best = np.maximum.accumulate([_last(row) for row in complete]) if complete else np.array([])
+    given_up = [row for row in found.rows if row.auc is None and row.last is not None]
+    best = np.maximum.accumulate([row.auc for row in complete]) if complete else np.array([])
     steps = _line([row.index for row in complete], best, "best so far", GREY)
     steps["line"]["shape"] = "hv"
     traces = [
@@ -68,7 +68,7 @@ def _slice(found: Found, key: str) -> Spec:
         chosen = [
             (place, row)
             for place, row in zip(places, rows, strict=True)
-            if (row.auc is not None) == is_complete and (is_complete or row.curve)
+            if (row.auc is not None) == is_complete and row.last is not None
         ]
         if chosen:
             shown, kept = zip(*chosen, strict=True)
@@ -81,11 +81,12 @@ def _slice(found: Found, key: str) -> Spec:
 
 
 def curves_plot(found: Found) -> Spec | None:
-    """The best validation AUC so far of each trial by epoch, as the pruner saw it; the winner stands out."""
-    rows = [row for row in found.rows if len(row.curve) > 1]
+    """The best validation AUC so far of each trial by epoch, a line for each of its seeds; the winner stands out."""
+    rows = [row for row in found.rows if any(len(curve) > 1 for curve in row.curves)]
     winner = None if found.winner is None else found.winner.index
     shown = sorted(
-        rows[-_MOST_CURVES:] + [row for row in rows[:-_MOST_CURVES] if row.index == winner], key=_last
+        rows[-_MOST_CURVES:] + [row for row in rows[:-_MOST_CURVES] if row.index == winner],
+        key=lambda row: row.last or 0.0,
     )
     if not shown:
         return None
@@ -93,12 +94,12 @@ def curves_plot(found: Found) -> Spec | None:
     for row in shown:
         wins = row.index == winner
         dash = "solid" if row.auc is not None else "dot"
-        line = _line(
-            list(row.curve), list(row.curve.values()), f"trial {row.index}", ORANGE if wins else BLUE, dash
-        )
-        line["line"]["width"] = 3 if wins else 1
-        line["hovertemplate"] = f"trial {row.index}: %{{y:.3f}} after %{{x}} epochs<extra></extra>"
-        traces.append(line | {"opacity": 1.0 if wins else 0.5})
+        for seed, curve in enumerate(row.curves):
+            name = f"trial {row.index}, seed {seed}" if len(row.curves) > 1 else f"trial {row.index}"
+            line = _line(list(curve), list(curve.values()), name, ORANGE if wins else BLUE, dash)
+            line["line"]["width"] = 3 if wins else 1
+            line["hovertemplate"] = f"{name}: %{{y:.3f}} after %{{x}} epochs<extra></extra>"
+            traces.append(line | {"opacity": 1.0 if wins else 0.5})
     spec = _spec(traces, x=_axis("epochs"), y=_axis("validation AUC"))
     spec["layout"] |= {"showlegend": False, "height": 300}
     return spec
@@ -107,15 +108,10 @@ def curves_plot(found: Found) -> Spec | None:
 def _dots(x: Sequence[Any], rows: Sequence[Row], name: str, colour: str, symbol: str) -> Spec:
     return {
         "x": list(x),
-        "y": _numbers([_last(row) for row in rows]),
+        "y": _numbers([row.last for row in rows]),
         "mode": "markers",
         "name": name,
         "marker": {"color": colour, "symbol": symbol, "size": 8},
         "customdata": [f"trial {row.index}: {_plain(text_of(row.values))}" for row in rows],
         "hovertemplate": "AUC %{y:.3f}<br>%{customdata}<extra></extra>",
     }
-
-
-def _last(row: Row) -> float:
-    """A trial's AUC; of one that was given up, its last."""
-    return row.auc if row.auc is not None else row.curve[max(row.curve)]

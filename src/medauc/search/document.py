@@ -10,7 +10,7 @@ from medauc.search.book import State
 
 
 class Row(Strict):
-    """One trial; ``auc`` is the mean over its ``seeds``, ``curve`` what the pruner saw, by epoch."""
+    """One trial; ``auc`` is the mean over its ``seeds``, ``curves`` the AUC of each by epoch, as a pruner sees it."""
 
     index: int
     state: State
@@ -20,7 +20,13 @@ class Row(Strict):
     epochs: int
     seconds: float
     error: str | None = None
-    curve: dict[int, float] = Field(default_factory=dict)
+    curves: list[dict[int, float]] = Field(default_factory=list)
+
+    @property
+    def last(self) -> float | None:
+        """Its AUC; of one that was given up, the last that was known."""
+        known = [curve for curve in self.curves[:1] if curve]
+        return self.auc if self.auc is not None else known[0][max(known[0])] if known else None
 
 
 class Repeated(Strict):

@@ -92,7 +92,7 @@ def _range(given: dict[str, Any], where: str) -> Range:
         raise InputError(f"{where}: low is {low}, high is {high}: low has to be below high")
     if log and (low <= 0 or step is not None):
         raise InputError(f"{where}: a range with log: true needs a low above 0, and takes no step")
-    if step is not None and not 0 < step <= high - low:
+    if step is not None and not 0 < step <= (high - low) * (1 + 1e-9):
         raise InputError(f"{where}: step is {step} (allowed: > 0, <= {high - low:g})")
     return Range(low, high, log, step)
 

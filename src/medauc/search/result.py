@@ -11,6 +11,7 @@ from medauc.evaluation.figures import Figure
 from medauc.files import save_text
 from medauc.metrics import Estimate
 from medauc.search.book import Book, Trial
+from medauc.search.curves import curves_of
 from medauc.search.document import Found, Row, Winner
 from medauc.search.job import Workplace
 from medauc.search.repeats import repeated_validation
@@ -70,7 +71,7 @@ def summarize(place: Workplace, book: Book) -> Found:
         sampler=definition.sampler,
         pruner=definition.pruner,
         space=definition.asked.plain(),
-        rows=[_row(trial) for trial in trials],
+        rows=[_row(trial, curves_of(trial, place.folder, definition)) for trial in trials],
         winner=_winner(trials, place) if complete else None,
         importance=_importance(book.study) if len(complete) >= _FEWEST_FOR_IMPORTANCE else {},
         importance_method=_FANOVA,
@@ -79,7 +80,7 @@ def summarize(place: Workplace, book: Book) -> Found:
     )
 
 
-def _row(trial: Trial) -> Row:
+def _row(trial: Trial, curves: list[dict[int, float]]) -> Row:
     done = trial.seeds.values()
     return Row(
         index=trial.index,
@@ -90,7 +91,7 @@ def _row(trial: Trial) -> Row:
         epochs=sum(seed.epochs for seed in done),
         seconds=round(sum(seed.seconds for seed in done), 1),
         error=next((seed.error for seed in done if seed.error is not None), None),
-        curve=dict(trial.curve),
+        curves=curves,
     )
 
 

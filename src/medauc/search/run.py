@@ -3,7 +3,7 @@
 import statistics
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Self, Unpack
@@ -246,6 +246,7 @@ def open_search(
     folder = SearchFolder(out)
     if out.is_dir() and any(out.iterdir()) and not folder.definition.exists() and not folder.lock.exists():
         raise InputError(f"{out}: not empty and not a search; name another folder with --out")
+    made = [place for place in (out, *out.parents) if not place.exists()]
     presence = Presence(folder.processes, folder.lock)
     try:
         with presence.deciding():
@@ -256,11 +257,22 @@ def open_search(
             book = Book(storage, study, definition, presence.token)
     except BaseException:
         presence.close()
+        _remove_empty(folder, made)
         raise
     place = Workplace(
         folder, definition, study, FreshSplits(plan.dataset, definition), url, assignment, **options
     )
     return Search(place, book, presence)
+
+
+def _remove_empty(folder: SearchFolder, made: Sequence[Path]) -> None:
+    """What was refused leaves no folders; one that holds anything, or another process, stays."""
+    if folder.path in made:
+        with suppress(OSError):
+            folder.processes.rmdir()
+            folder.lock.unlink(missing_ok=True)
+            for place in made:
+                place.rmdir()
 
 
 def _folds(out: Path, plan: Plan, folds: int) -> NDArray[np.int64]:
