@@ -1,5 +1,10 @@
 """``python -m medauc``."""
 
-from medauc.cli import main
+import sys
 
-main()
+try:
+    from medauc.cli import main
+
+    main()
+except KeyboardInterrupt:  # in the first moments, before anything could be begun
+    sys.exit(1)

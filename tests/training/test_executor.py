@@ -130,7 +130,7 @@ def _kill_while_running(unit: Unit, executor: LocalExecutor) -> Iterator[Unit]:
         metrics = unit.folder / "metrics.csv"
         while not metrics.exists() or len(metrics.read_text().splitlines()) < 4:
             time.sleep(0.01)
-        (task,) = executor._busy.values()
+        (task,) = executor.busy.values()
         assert task.worker.process.pid is not None
         os.kill(task.worker.process.pid, signal.SIGKILL)
 
@@ -146,7 +146,7 @@ def test_giving_up_stops_what_runs(tmp_path, executor):
     outcomes = executor.run([Unit(tmp_path / "short", "phantom2d", tiny(), 0), endless])
     assert next(outcomes).unit.folder.name == "short"
     outcomes.close()  # as Ctrl-C would
-    assert not executor._busy
+    assert not executor.busy
     assert not (tmp_path / "run" / "evaluation.json").exists()
 
 

@@ -1,58 +1,29 @@
 """A grid's progress on a terminal: how many cells are done, which are at what epoch, and the time left."""
 
-import sys
 import time
-from typing import Self
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from medauc.benchmark.run import GridRun
 from medauc.training.elapsed import clock, epochs_of
+from medauc.training.live import LiveProgress
 from medauc.training.recipe import Recipe
 
 
-class GridProgress:
-    """Draws a :class:`GridRun` anew twice a second, from the files that the trainings write."""
+class GridProgress(LiveProgress):
+    """Draws a :class:`GridRun`, from the files that the trainings write."""
 
     def __init__(self, run: GridRun, jobs: int, console: Console) -> None:
+        super().__init__("benchmark", console)
         self.run = run
         self.jobs = jobs
-        self._live = Live(
-            console=console,
-            get_renderable=self.draw,
-            refresh_per_second=2,
-            transient=True,
-            redirect_stdout=sys.stdout.isatty(),  # a file gets its lines itself
-        )
-        self._start = time.monotonic()
-
-    def __enter__(self) -> Self:
-        """Begin to draw."""
-        self._live.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Give the terminal back."""
-        self._live.stop()
 
     def draw(self) -> RenderableType:
         """The bar over all cells, and a line for each that runs."""
-        run, total = self.run, len(self.run.grid.cells)
+        run = self.run
         done = len(run.finished) + len(run.failed)
-        line = Table.grid(padding=(0, 2))
-        line.add_row(
-            Text("benchmark", style="bold"),
-            ProgressBar(total=total, completed=done, width=30),
-            f"{done}/{total} trainings",
-            clock(time.monotonic() - self._start),
-            f"left about {clock(left)}"
-            if (left := time_left(run, self.jobs)) is not None
-            else "left: not known yet",
-        )
+        line = self.bar(done, len(run.grid.cells), "trainings", time_left(run, self.jobs))
         cells = Table.grid(padding=(0, 2))
         for cell, begun in list(run.running.items()):
             epochs = f"{epochs_of(cell.folder)} epochs of at most {most_epochs(cell.recipe)}"

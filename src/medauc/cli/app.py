@@ -101,7 +101,8 @@ def main() -> None:
             typer.echo(f"medauc: {' '.join(message.split())}", err=True)
         raise SystemExit(status) from None
     if status == INTERRUPTED:  # typer's answer to Ctrl-C
-        typer.echo("medauc: interrupted", err=True)
+        if _speaks("interrupted"):
+            typer.echo("medauc: interrupted", err=True)
         raise SystemExit(ANYTHING_ELSE)
     if status:  # what a verb ended with by typer.Exit
         raise SystemExit(status)

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from multiprocessing import connection, get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol
 
 from medauc.errors import InputError
 from medauc.training import ranks
 from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
 from medauc.training.memory import OomKills
+from medauc.training.pool import Pool
 from medauc.training.scratch import make_scratch
 from medauc.training.unit import Outcome, Unit
 from medauc.training.worker import serve
@@ -76,7 +76,7 @@ def open_executor(
     raise InputError(f"--executor {where}: it must be local, ray://HOST:PORT or ray://auto")
 
 
-class LocalExecutor:
+class LocalExecutor(Pool):
     """Worker processes on this machine, started when first needed and used again until the executor is closed.
 
     A worker loads a data set once and keeps it; several workers map the pixels of one copy. One that dies (killed, out
@@ -99,51 +99,40 @@ class LocalExecutor:
     def __init__(self, jobs: int = 1, threads: int | None = None) -> None:
         if jobs < 1 or (threads is not None and threads < 1):
             raise ValueError(f"an executor needs 1 or more jobs and threads, got {jobs} and {threads}")
-        self.jobs = jobs
+        super().__init__()
+        self._jobs = jobs
         self.threads = threads or threads_for(jobs)
         self._idle: list[_Worker] = []
-        self._busy: dict[connection.Connection, _Task] = {}
         self._shared: Path | None = None
 
-    def __enter__(self) -> Self:
-        """Nothing starts before there is work."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the workers."""
-        self.close()
+    @property
+    def jobs(self) -> int:
+        """Trainings at a time."""
+        return self._jobs
 
     def close(self) -> None:
         """Stop the workers; what they were at can be resumed."""
-        for worker in [*self._idle, *(task.worker for task in self._busy.values())]:
+        self.stop()
+        for worker in self._idle:
             worker.kill()
-        self._idle, self._busy = [], {}
+        self._idle = []
         if self._shared is not None:
             shutil.rmtree(self._shared, ignore_errors=True)
             self._shared = None
 
-    def run(self, units: Iterable[Unit]) -> Iterator[Outcome]:
-        """See :meth:`Executor.run`."""
-        waiting = iter(units)
-        try:
-            while self._fill(waiting):
-                for ready in connection.wait(list(self._busy)):
-                    assert isinstance(ready, connection.Connection)
-                    outcome = self._collect(ready)
-                    if outcome is not None:
-                        yield outcome
-        finally:  # given up: a killed run resumes from its last epoch
-            for task in self._busy.values():
-                task.worker.kill()
-            self._busy = {}
+    def stop(self) -> None:
+        """End what runs."""
+        for task in self.busy.values():
+            task.worker.kill()
+        self.busy = {}
 
-    def _fill(self, waiting: Iterator[Unit]) -> bool:
-        """Give units to workers until all places are taken; tell whether anything runs."""
-        while len(self._busy) < self.jobs and (unit := next(waiting, None)) is not None:
-            self._start(unit, attempt=1)
-        return bool(self._busy)
+    def begin(self, unit: Unit) -> None:
+        """Give a unit to a worker."""
+        self._start(unit, attempt=1)
+
+    def wait(self) -> Iterable[Any]:
+        """Pipes of workers that have answered or died."""
+        return connection.wait(list(self.busy))
 
     def _start(self, unit: Unit, attempt: int) -> None:
         worker = self._idle.pop() if self._idle else self._new_worker()
@@ -153,16 +142,16 @@ class LocalExecutor:
             worker.kill()
             worker = self._new_worker()
             worker.begin(unit)
-        self._busy[worker.connection] = _Task(worker, unit, attempt)
+        self.busy[worker.connection] = _Task(worker, unit, attempt)
 
     def _new_worker(self) -> "_Worker":
         if self.jobs > 1 and self._shared is None:
             self._shared = make_scratch()
         return _Worker(self.threads, self._shared)
 
-    def _collect(self, ready: connection.Connection) -> Outcome | None:
+    def collect(self, ready: Any) -> Outcome | None:
         """Take a worker's answer, or replace the worker; None while its unit is tried again."""
-        task = self._busy.pop(ready)
+        task = self.busy.pop(ready)
         try:
             outcome: Outcome = ready.recv()
         except (EOFError, OSError):

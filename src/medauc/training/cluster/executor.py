@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from medauc.errors import InputError
 from medauc.files import write_bytes_atomically, write_text_atomically
@@ -26,6 +25,7 @@ from medauc.training.cluster.freight import (
 )
 from medauc.training.cluster.node import train_on_node
 from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
+from medauc.training.pool import Pool
 from medauc.training.run_folder import RunFolder
 from medauc.training.unit import Outcome, Unit
 from medauc.training.worker import log_of
@@ -40,7 +40,7 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-class RayExecutor:
+class RayExecutor(Pool):
     """Trains on the nodes of a Ray cluster that runs already (``ray start``); this machine is one of them.
 
     Every training takes ``threads`` cores of a node, and ``gpus`` of its GPUs. Nodes that see the run folder's file
@@ -71,12 +71,12 @@ class RayExecutor:
             raise ValueError(
                 f"an executor needs 1 or more jobs and threads, got {jobs}, {threads}, GPUs {gpus}"
             )
+        super().__init__()
         self._ray, self._is_ours = connect(address)
         has_gpus = self._ray.cluster_resources().get("GPU", 0) > 0
         self.threads = threads
         self.gpus = float(has_gpus) if gpus is None else gpus
         self._limit, self._tell = jobs, tell
-        self._busy: dict[Any, _Task] = {}
         self._data: dict[str, Any] = {}  # what nodes lacked, in the cluster's object store
         self._told: set[str] = set()
         self._remote = self._ray.remote(
@@ -92,35 +92,21 @@ class RayExecutor:
         places = max(1, self._places())
         return places if self._limit is None else min(places, self._limit)
 
-    def __enter__(self) -> Self:
-        """The cluster is there already."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave the cluster."""
-        self.close()
-
     def close(self) -> None:
         """Stop what runs and leave the cluster, which stays."""
-        self._cancel()
+        self.stop()
         self._data.clear()
         if self._is_ours:
             self._ray.shutdown()
 
-    def run(self, units: Iterable[Unit]) -> Iterator[Outcome]:
-        """See :meth:`medauc.training.executor.Executor.run`."""
-        waiting = iter(units)
-        try:
-            while self._fill(waiting):
-                ready, _ = self._ray.wait(list(self._busy), timeout=_LOOK_AGAIN)
-                for reference in ready:
-                    outcome = self._collect(reference)
-                    if outcome is not None:
-                        yield outcome
-        finally:
-            self._cancel()
+    def begin(self, unit: Unit) -> None:
+        """Send a unit to a node."""
+        self._start(_Task(unit))
+
+    def wait(self) -> Iterable[Any]:
+        """Tasks that have ended; none after a while, since nodes may have joined."""
+        ready, _ = self._ray.wait(list(self.busy), timeout=_LOOK_AGAIN)
+        return list(ready)
 
     @property
     def _room(self) -> str:
@@ -135,13 +121,12 @@ class RayExecutor:
             for has in found
         )
 
-    def _fill(self, waiting: Iterator[Unit]) -> bool:
-        """Send units until all places are taken; tell whether anything runs."""
-        while len(self._busy) < self.jobs and (unit := next(waiting, None)) is not None:
-            self._start(_Task(unit))
-        if self._busy and not self._places():
+    def fill(self, waiting: Iterator[Unit]) -> bool:
+        """Send units until all places are taken; tell whether anything runs, and once where nothing can."""
+        runs = super().fill(waiting)
+        if runs and not self._places():
             self._say_once(f"no node of the cluster has {self._room}; waiting for one (Ctrl-C stops)")
-        return bool(self._busy)
+        return runs
 
     def _start(self, task: "_Task") -> None:
         folder = task.unit.folder.absolute()
@@ -159,11 +144,11 @@ class RayExecutor:
             versions=versions(),
         )
         reference = self._remote.remote(order, self._data.get(data_key(task.unit)))
-        self._busy[reference] = task
+        self.busy[reference] = task
 
-    def _collect(self, reference: Any) -> Outcome | None:
+    def collect(self, reference: Any) -> Outcome | None:
         """Take a node's answer; None while the unit is tried again."""
-        task = self._busy.pop(reference)
+        task = self.busy.pop(reference)
         errors = self._ray.exceptions
         try:
             answer: Answer = self._ray.get(reference)
@@ -229,14 +214,14 @@ class RayExecutor:
             self._told.add(key or line)
             self._tell(line)
 
-    def _cancel(self) -> None:
+    def stop(self) -> None:
         """Kill what runs: every run resumes from its last epoch, where its folder can be seen."""
-        for reference, task in self._busy.items():
+        for reference, task in self.busy.items():
             self._ray.cancel(reference, force=True)
             marker(task.unit.folder).unlink(missing_ok=True)
-        if self._busy:
-            self._ray.wait(list(self._busy), num_returns=len(self._busy), timeout=_CANCELLING)
-        self._busy = {}
+        if self.busy:
+            self._ray.wait(list(self.busy), num_returns=len(self.busy), timeout=_CANCELLING)
+        self.busy = {}
 
 
 @dataclass(frozen=True)
