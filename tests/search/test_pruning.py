@@ -15,6 +15,7 @@ from medauc.errors import InputError
 from medauc.search import Limits, Stopped, pruning
 from medauc.search.halving import Halving
 from medauc.search.pruning import GIVEN_UP, Pruning
+from medauc.search.samplers import make_pruner
 from medauc.search.storage import Unreachable, open_storage, open_study
 from medauc.training.plan import resolve_recipe
 from medauc.training.unit import Outcome, Unit, run_unit
@@ -31,17 +32,17 @@ def _fresh() -> None:
 
 
 def trials_in(folder: Path, number: int) -> tuple[Study, list[Pruning]]:
-    """A study of nine epochs, whose rungs are at one and three, and what the workers of its trials ask."""
+    """A study of four epochs, whose rungs are at one, two and four, and what the workers of its trials ask."""
     study = open_study(open_storage(None, folder), "one")
     asked = [study.ask()._trial_id for _ in range(number)]
-    return study, [Pruning(None, folder, "one", trial, "halving", 9) for trial in asked]
+    return study, [Pruning(None, folder, "one", trial, "halving", 4) for trial in asked]
 
 
 def test_where_no_study_is_none_is_made(tmp_path):
     trials_in(tmp_path, 1)
     before = (tmp_path / "journal.log").read_bytes()
     with pytest.raises(KeyError):
-        Pruning(None, tmp_path, "another", 0, "halving", 9)(1, 0.5)
+        Pruning(None, tmp_path, "another", 0, "halving", 4)(1, 0.5)
     assert (tmp_path / "journal.log").read_bytes() == before
 
 
@@ -76,6 +77,11 @@ def test_a_process_that_dies_before_the_verdict_is_written_leaves_it_to_the_next
             bad(1, 0.5)
     assert study.trials[1].intermediate_values == {1: 0.5}
     assert not bad(1, 0.5)
+
+
+def test_the_rungs_are_at_two_four_and_eight_ninths():
+    shortest, usual, long = (make_pruner("halving", epochs) for epochs in (1, 9, 100))
+    assert [(one.first, one.factor) for one in (shortest, usual, long)] == [(1, 2), (2, 2), (22, 2)]  # type: ignore[attr-defined]
 
 
 def test_halving_judges_as_optunas_own_where_nothing_dies(tmp_path):
@@ -130,7 +136,7 @@ def test_a_short_outage_of_the_database_is_waited_for(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pruning, "_opened", flaky)
     monkeypatch.setattr(pruning.time, "sleep", pauses.append)
-    assert Pruning("postgresql://u@h/d", own.folder, own.study, own.trial, "halving", 9)(1, 0.5)
+    assert Pruning("postgresql://u@h/d", own.folder, own.study, own.trial, "halving", 4)(1, 0.5)
     assert pauses == [0.5, 1.0, 2.0]
 
 
@@ -139,7 +145,7 @@ def test_a_long_outage_leaves_the_trial_to_be_gone_on_with(tmp_path, monkeypatch
         raise Unreachable("no route")
 
     def watch(epochs: int, auc: float) -> bool:
-        return Pruning("postgresql://u@h/d", tmp_path, "one", 0, "halving", 9)(epochs, auc)
+        return Pruning("postgresql://u@h/d", tmp_path, "one", 0, "halving", 4)(epochs, auc)
 
     monkeypatch.setattr(pruning, "_opened", away)
     monkeypatch.setattr(pruning, "_PATIENCE", 0.0)
@@ -160,7 +166,7 @@ class _Lost(MadeUp):
 
 
 def test_where_the_folder_is_not_seen_a_database_is_asked_for_and_nothing_is_made(tmp_path):
-    elsewhere = Pruning(None, tmp_path / "elsewhere", "one", 0, "halving", 9)
+    elsewhere = Pruning(None, tmp_path / "elsewhere", "one", 0, "halving", 4)
     with pytest.raises(InputError, match="name a database with --storage"):
         elsewhere(1, 0.5)
     assert not list(tmp_path.iterdir())

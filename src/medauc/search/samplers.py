@@ -22,7 +22,8 @@ LISTED: tuple[str, ...] = ("grid", "sweep")  # they list their trials beforehand
 
 _STARTUP = 10  # trials drawn at random before there is anything to learn from
 _MOST_LISTED = 10_000
-_FACTOR = 3  # of several trials, one is trained on at each rung
+_FACTOR = 2  # of so many trials one is trained on at each rung
+_FIRST = 2 / 9  # of the epochs: earlier, AUC says nothing of the end where the learning rate is still rising
 
 
 def make_sampler(name: str, seed: int, number: int, again: int = 0) -> "BaseSampler":
@@ -61,8 +62,8 @@ def make_pruner(name: str, epochs: int) -> "BasePruner":
     """What ends hopeless trainings, asked after each epoch.
 
     Args:
-        name: of :data:`PRUNERS`: ``halving`` lets the best third of the trials past a ninth and past a third of their
-            epochs (ASHA); ``median`` ends what is below the median of the others at its epoch.
+        name: of :data:`PRUNERS`: ``halving`` lets the better half of the trials past two, four and eight ninths of
+            their epochs (ASHA); ``median`` ends what is below the median of the complete ones at its epoch.
         epochs: most epochs of a trial.
 
     Source:
@@ -72,7 +73,7 @@ def make_pruner(name: str, epochs: int) -> "BasePruner":
 
     from medauc.search.halving import Halving
 
-    first = max(1, epochs // _FACTOR**2)
+    first = max(1, round(_FIRST * epochs))
     if name == "halving":
         return Halving(first, _FACTOR)
     if name == "median":
