@@ -76,8 +76,9 @@ def _write_volume(path: Path, smooth: np.ndarray, rng: np.random.Generator) -> N
 
 
 def medauc_side(paths: list[Path], case: dict[str, Any], cache: Path) -> Batches:
-    """Prepare into the cache; batches are rows of the memory-mapped array."""
+    """Prepare into the cache; batches are rows of the array on disk, chosen as for a split of own files."""
     from medauc.data.cache import open_cache
+    from medauc.data.mapped import take_images
     from medauc.data.preparation import PreparationSpec
 
     size, dims, spec = {
@@ -95,8 +96,9 @@ def medauc_side(paths: list[Path], case: dict[str, Any], cache: Path) -> Batches
         import torch
 
         order = np.random.default_rng(0).permutation(len(images))
+        split = take_images(images, order)
         for start in range(0, len(order), case["batch"]):
-            yield torch.from_numpy(images[order[start : start + case["batch"]]])
+            yield torch.from_numpy(split[start : start + case["batch"]])
 
     return batches
 

@@ -101,14 +101,12 @@ def limited(path: str, kind: str, group: str, ahead: bool) -> dict[str, float]:
     """Random training batches of an array on disk, in a process that enters a control group once it has started."""
     import torch
 
-    from medauc.data import mapped
+    from medauc.data.mapped import MappedImages
 
-    if not ahead:
-        mapped.read_ahead = lambda base, rows: None
     torch.set_num_threads(1)
     step, size = stepper(kind), KINDS[kind]["batch"]
     base = np.load(path, mmap_mode="r")
-    images = mapped.MappedImages(base, np.arange(len(base)))
+    images = MappedImages(base, np.arange(len(base))) if ahead else base
     step(images[:2])
     rng = np.random.default_rng(0)
     draws = [rng.integers(0, len(base), size) for _ in range(BATCHES[kind] if ahead else FEW)]

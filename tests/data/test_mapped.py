@@ -1,13 +1,18 @@
+import gc
 import mmap
 import os
+import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import medauc.data.ahead as ahead
+import medauc.data.row_reader as row_reader
 from medauc.data.mapped import MappedImages
 from medauc.data.slices import slices_of
+from medauc.errors import InputError
 
 
 @pytest.fixture
@@ -30,9 +35,113 @@ def test_the_pages_of_a_row_hold_it_and_little_else(stored: np.memmap, part: sli
         assert stored._mmap[start : start + length].endswith(base[row].tobytes())
 
 
-def test_exactly_the_rows_of_a_batch_are_asked_for(
+@pytest.mark.parametrize("part", [slice(None), slice(7, None), slice(3, 18, 2)])
+@pytest.mark.parametrize("head", [4096, 5000, 70_000])
+def test_rows_come_as_by_indexing(tmp_path: Path, part: slice, head: int) -> None:
+    content = np.random.default_rng(0).integers(0, 256, (20, 50, 60)).astype(np.uint8)
+    (tmp_path / "images.raw").write_bytes(bytes(head) + content.tobytes())
+    whole = np.memmap(tmp_path / "images.raw", np.uint8, "r", head, content.shape)
+    base, expected = whole[part], content[part]
+    images = MappedImages(base, np.arange(len(base))[::-1])
+    expected = expected[::-1]
+    for key in (
+        0,
+        -1,
+        np.int64(3),
+        slice(None),
+        slice(2, 4),
+        slice(0, 0),
+        np.array([4, 0, 0, 1, 2]),
+        expected[:, 0, 0] > 99,
+    ):
+        found = images[key]
+        np.testing.assert_array_equal(found, expected[key])
+        assert type(found) is np.ndarray
+        assert found.base is None
+    np.testing.assert_array_equal(
+        MappedImages(base, np.array([[1, 2], [3, 0]]))[:], base[np.array([[1, 2], [3, 0]])]
+    )
+
+
+def test_only_rows_that_are_not_in_memory_are_asked_for_and_all_of_them_before_the_first_is_waited_for(
     stored: np.memmap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said: list[tuple[str, int]] = []
+    begin = os.path.getsize(stored.filename) - stored.nbytes  # noqa: PTH202
+    preadv = os.preadv
+
+    def read(file: int, views: object, place: int, flags: int = 0) -> int:
+        row = (place - begin) // 3000
+        if flags and row == 7:
+            raise BlockingIOError
+        if flags and row == 9:
+            return preadv(file, [views[0][:1000]], place)  # the rest of it is on the disk
+        said.append(("read", place - begin))
+        return preadv(file, views, place)
+
+    monkeypatch.setattr(os, "preadv", read)
+    monkeypatch.setattr(
+        os, "posix_fadvise", lambda _, place, length, advice: said.append(("ask", place - begin))
+    )
+    rows = np.array([7, 2, 9, 15])
+    np.testing.assert_array_equal(MappedImages(stored, np.arange(20))[rows], np.array(stored)[rows])
+    late = [21_000, 28_000]
+    assert said == [
+        ("read", 6000),
+        ("read", 45_000),
+        *(("ask", at) for at in late),
+        *(("read", at) for at in late),
+    ]
+
+
+def test_what_does_not_fit_into_memory_is_not_asked_for_as_a_whole(
+    stored: np.memmap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_reader, "_WITHOUT_WAITING", None)
+    monkeypatch.setattr(row_reader, "_MOST", 20 * 3000 - 1)
+    monkeypatch.setattr(os, "posix_fadvise", None)
+    np.testing.assert_array_equal(MappedImages(stored, np.arange(20))[:], stored)
+
+
+def test_a_row_that_is_not_there_is_none_and_a_file_that_was_cut_is_told(stored: np.memmap) -> None:
+    for row in (-1, 20):
+        with pytest.raises(IndexError, match="0 to 19"):
+            MappedImages(stored, np.array([0, row]))[:]
+    with Path(stored.filename).open("rb+") as file:
+        file.truncate(50_000)
+    with pytest.raises(InputError, match=r"images\.npy: has become shorter"):
+        MappedImages(stored, np.arange(20))[10:]
+
+
+def test_what_was_changed_in_a_private_map_is_seen(stored: np.memmap) -> None:
+    private = np.load(stored.filename, mmap_mode="c")
+    private[3] = 7
+    assert (MappedImages(private, np.arange(20))[2:4][1] == 7).all()
+
+
+def open_files() -> int:
+    """Of this process, where the system tells."""
+    return len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
+
+
+def test_one_file_is_open_as_long_as_its_map(stored: np.memmap) -> None:
+    opened = open_files()
+    images = MappedImages(stored, np.arange(20))
+    again = images.with_rows(np.array([3]))
+    other = pickle.loads(pickle.dumps(images))
+    np.testing.assert_array_equal(other[:], images[:])
+    if sys.platform == "linux":
+        assert open_files() == opened + 1
+        copy = np.load(stored.filename, mmap_mode="r")
+        MappedImages(copy, np.array([1]))[0]
+        assert open_files() == opened + 3  # the map's own, too
+        del copy
+        gc.collect()
+        assert open_files() == opened + 1
+    np.testing.assert_array_equal(again[0], stored[3])
+
+
+def test_slices_ask_for_their_volumes(stored: np.memmap, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[int]] = []
     places = ahead.places
 
@@ -41,26 +150,16 @@ def test_exactly_the_rows_of_a_batch_are_asked_for(
         return places(base, rows)
 
     monkeypatch.setattr(ahead, "places", watched)
-    images = MappedImages(stored, np.arange(20)[::-1])
-    np.testing.assert_array_equal(images[np.array([4, 0])], stored[[15, 19]])
-    np.testing.assert_array_equal(images[2:4], stored[[17, 16]])
-    np.testing.assert_array_equal(images[6], stored[13])
-    assert asked == [[15, 19], [17, 16], 13]
     volumes = stored.reshape(4, 5, 50, 60)
     np.testing.assert_array_equal(slices_of(volumes, 0)[np.array([6, 9, 1])], stored[[6, 9, 1]])
     assert asked[-1] == [0, 1]
-
-
-def test_what_does_not_fit_into_memory_is_not_asked_for_as_a_whole(
-    stored: np.memmap, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setattr(ahead, "places", None)
-    monkeypatch.setattr(ahead, "_MOST", 20 * 3000 - 1)
-    np.testing.assert_array_equal(MappedImages(stored, np.arange(20))[:], stored)
+    monkeypatch.setattr(ahead, "_MOST", 2 * 15_000 - 1)
+    np.testing.assert_array_equal(slices_of(volumes, 0)[np.array([6, 9, 1])], stored[[6, 9, 1]])
 
 
 def test_arrays_in_memory_are_read_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "places", None)
+    monkeypatch.setattr(os, "preadv", None)
     base = np.arange(12, dtype=np.uint8).reshape(6, 2)
     assert MappedImages(base, np.array([5, 1]))[np.array([1, 0])].tolist() == [[2, 3], [10, 11]]
 
@@ -96,3 +195,7 @@ def test_rows_come_into_memory_alone(tmp_path: Path) -> None:
     rows = np.arange(100, count, 1000)
     MappedImages(base, np.arange(count))[rows]
     assert len(rows) <= in_memory() - before <= 4 * len(rows)
+    if sys.platform == "linux":
+        lines = Path("/proc/self/smaps").read_text().partition(str(path))[2].splitlines()
+        resident = next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
+        assert resident <= 64  # KiB: none of them is the process's own

@@ -9,22 +9,62 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from medauc.data.bags import BagSpec, BagSplit, make_bags
-from medauc.data.catalog import CatalogEntry, PublishedResult
-from medauc.data.dataset import Dataset, Split
-from medauc.data.known import CATALOG
-from medauc.data.listing import DatasetDetail, DatasetRow, FileRow, dataset_detail, dataset_rows
-from medauc.data.load import folder_of_data, load_dataset, parse_name
-from medauc.data.npz import file_md5, read_npz
-from medauc.data.phantom import PhantomSpec, ideal_auc, make_phantom
-from medauc.data.subset import SubsetSpec, take_subset
-
 if TYPE_CHECKING:
     from medauc.data.arrays import load_arrays as load_arrays
+    from medauc.data.bags import BagSpec as BagSpec
+    from medauc.data.bags import BagSplit as BagSplit
+    from medauc.data.bags import make_bags as make_bags
+    from medauc.data.catalog import CatalogEntry as CatalogEntry
+    from medauc.data.catalog import PublishedResult as PublishedResult
+    from medauc.data.dataset import Dataset as Dataset
+    from medauc.data.dataset import Split as Split
     from medauc.data.files import FilesSpec as FilesSpec
     from medauc.data.files import load_files as load_files
+    from medauc.data.known import CATALOG as CATALOG
+    from medauc.data.listing import DatasetDetail as DatasetDetail
+    from medauc.data.listing import DatasetRow as DatasetRow
+    from medauc.data.listing import FileRow as FileRow
+    from medauc.data.listing import dataset_detail as dataset_detail
+    from medauc.data.listing import dataset_rows as dataset_rows
+    from medauc.data.load import folder_of_data as folder_of_data
+    from medauc.data.load import load_dataset as load_dataset
+    from medauc.data.load import parse_name as parse_name
+    from medauc.data.npz import file_md5 as file_md5
+    from medauc.data.npz import read_npz as read_npz
+    from medauc.data.phantom import PhantomSpec as PhantomSpec
+    from medauc.data.phantom import ideal_auc as ideal_auc
+    from medauc.data.phantom import make_phantom as make_phantom
+    from medauc.data.subset import SubsetSpec as SubsetSpec
+    from medauc.data.subset import take_subset as take_subset
 
-_LATER = {"FilesSpec": "files", "load_arrays": "arrays", "load_files": "files"}  # they need pandas
+_HOME = {
+    "BagSpec": "bags",
+    "BagSplit": "bags",
+    "CATALOG": "known",
+    "CatalogEntry": "catalog",
+    "Dataset": "dataset",
+    "DatasetDetail": "listing",
+    "DatasetRow": "listing",
+    "FileRow": "listing",
+    "FilesSpec": "files",
+    "PhantomSpec": "phantom",
+    "PublishedResult": "catalog",
+    "Split": "dataset",
+    "SubsetSpec": "subset",
+    "dataset_detail": "listing",
+    "dataset_rows": "listing",
+    "file_md5": "npz",
+    "folder_of_data": "load",
+    "ideal_auc": "phantom",
+    "load_arrays": "arrays",
+    "load_dataset": "load",
+    "load_files": "files",
+    "make_bags": "bags",
+    "make_phantom": "phantom",
+    "parse_name": "load",
+    "read_npz": "npz",
+    "take_subset": "subset",
+}
 
 __all__ = [
     "CATALOG",
@@ -57,7 +97,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name from the module that defines it when it is first used (PEP 562)."""
-    if name not in _LATER:
+    """Import a name from the module that defines it when it is first used (PEP 562): readers need none of them."""
+    if name not in _HOME:
         raise AttributeError(f"module 'medauc.data' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"medauc.data.{_LATER[name]}"), name)
+    return getattr(importlib.import_module(f"medauc.data.{_HOME[name]}"), name)

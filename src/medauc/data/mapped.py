@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from medauc.data.ahead import read_ahead
+from medauc.data.row_reader import RowReader
 
 Rows = npt.NDArray[np.int64]
 
@@ -56,7 +56,7 @@ class MappedImages:
     def __init__(self, base: npt.NDArray[np.uint8], rows: Rows) -> None:
         self.base = base
         self.rows = rows
-        self._pixels = np.asarray(base)  # a memmap's own indexing is a fifth slower
+        self._reader = RowReader(base)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -87,9 +87,7 @@ class MappedImages:
 
     def __getitem__(self, key: int | slice | npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Read one image, or those that a slice, indices or a mask name."""
-        rows = self.rows[key]
-        read_ahead(self.base, rows)
-        return np.asarray(self._pixels[rows])
+        return self._reader.read(self.rows[key])
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
