@@ -134,7 +134,9 @@ def test_a_folder_of_classes_trains_with_made_splits(class_folders: Path):
     assert data.name == "scans"
     assert (data.class_names, data.positive_class) == (("healthy", "ill"), "ill")
     assert data.made_splits == "drawn with seed 0, classes spread evenly"
-    assert data.notes == ("Splits were made: drawn with seed 0, classes spread evenly.",)
+    unknown, made = data.notes
+    assert "No patients are known, so each image counts as a patient of its own; a folder" in unknown
+    assert made == "Splits were made: drawn with seed 0, classes spread evenly."
     assert [len(split) for split in data] == [28, 6, 6]
     for split in data:
         assert split.targets.tolist() == [int(name.startswith("ill")) for name in split.ids.tolist()]

@@ -1,5 +1,6 @@
 """Own files through every verb: the scores of the catalog's file, splits written down, resumed, reported."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -213,3 +214,28 @@ def test_columns_by_recipe_or_option_are_the_same(nih_dir: Path):
         assert split.targets.tolist() == rows[["Effusion", "Mass"]].to_numpy().tolist()
         assert split.metadata["sex"].tolist() == rows["sex"].tolist()
         assert list(split.metadata) == ["sex"]
+
+
+def test_the_command_that_an_export_prints_trains_on_it(invoke: Callable, tmp_path: Path) -> None:
+    """Also where YAML takes the class for a truth value; columns and preparation are the export's."""
+    (tmp_path / "Ordner").mkdir()
+    rng = np.random.default_rng(0)
+    rows = ["Datei;Befund;Patient-ID"]
+    for number in range(40):
+        np.save(tmp_path / "Ordner" / f"{number}.npy", rng.integers(0, 900, (14, 10), dtype=np.uint16))
+        rows.append(f"Ordner\\{number}.npy;{('no', 'yes')[number % 2]};{number // 2}")
+    (tmp_path / "Liste.csv").write_text("\r\n".join(rows), encoding="utf-8-sig")
+    columns = ["--columns", "path=Datei,target=Befund"]
+    padded = ["--size", "12", "--set", "data.preparation.fit=crop_pad"]
+    done = invoke("export", "Liste.csv", "neu", *columns, *padded)
+    assert done.status == 0, done.err
+    assert "Column 'Patient-ID' is taken for the group." in done.out
+    program, *words = shlex.split(done.out.splitlines()[-1].removeprefix("train on it with: "))
+    assert program == "medauc"
+    quick = ["model.width=4", "model.stem=imagenet", "augment=none", "training.max_epochs=1", "data.size=12"]
+    settings = [word for setting in quick for word in ("--set", setting)]
+    trained = invoke(*words, *settings, "--out", "run", "--device", "cpu")
+    assert trained.status == 0, trained.err
+    images = np.asarray(load_dataset(tmp_path / "neu" / "manifest.csv", 12).train.images[:])
+    assert (images[:, :, [0, 11]] == 0).all()  # 10 columns and one on either side
+    assert (images[:, :, 1:11] > 0).mean() > 0.9

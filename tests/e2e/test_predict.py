@@ -71,7 +71,7 @@ def test_bad_files_are_rows_and_only_nothing_scored_is_a_failure(invoke, finishe
     (folder / "bad.dcm").write_bytes(b"no DICOM")
     outcome = invoke("predict", finished, folder / "bad.dcm", folder / "good.png")
     assert outcome.status == 0, outcome.err
-    assert outcome.err.splitlines()[-1].endswith("1 not readable")
+    assert outcome.err.splitlines()[-1].endswith("1 with errors")
     table = pd.read_csv(io.StringIO(outcome.out)).set_index("id")
     assert table.error.notna().tolist() == [True, False]
     assert table.score.notna().tolist() == [False, True]
@@ -148,7 +148,7 @@ def test_one_missing_path_among_several_is_a_row(invoke, finished_once, tmp_path
     assert outcome.status == 0, outcome.err
     table = pd.read_csv(io.StringIO(outcome.out)).set_index("id")
     assert table.error.dropna().to_dict() == {"gone": "no such file or folder"}
-    assert outcome.err.splitlines()[-1].endswith("1 not readable")
+    assert outcome.err.splitlines()[-1].endswith("1 with errors")
 
 
 def test_hashed_names(invoke, finished_once, tmp_path) -> None:

@@ -1,12 +1,23 @@
 """``medauc export``."""
 
+import json
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from medauc.cli.options import AllowModified, DataDir, HashIds
+from medauc.cli.options import (
+    AllowModified,
+    DataDir,
+    HashIds,
+    ManifestColumns,
+    RecipeName,
+    RecipeSettings,
+    Root,
+    files_settings,
+)
 
 if TYPE_CHECKING:
     from medauc.data.export import Format
@@ -35,24 +46,46 @@ def export(
     shard_size: Annotated[
         int, typer.Option("--shard-size", min=1, metavar="MIB", help="About how large a tar file becomes.")
     ] = 64,
-    size: Annotated[int, typer.Option("--size", min=1, help="Pixels or voxels a side.")] = 28,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", min=1, help="Pixels or voxels a side.", show_default="the recipe's, 28"),
+    ] = None,
     positive: Annotated[
         str | None,
         typer.Option("--positive", help="The class that is target 1. Default: the catalog's choice."),
     ] = None,
+    recipe: RecipeName = "default",
+    settings: RecipeSettings = None,
     data_dir: DataDir = None,
+    root: Root = None,
+    columns: ManifestColumns = None,
     allow_modified: AllowModified = False,
     hash_ids: HashIds = None,
 ) -> None:
-    """Write a data set as image files with a manifest: for other tools, or as a pattern for your own files."""
-    from medauc.data import load_dataset
+    """Write a data set as image files with a manifest: for other tools, or as a pattern for your own files.
+
+    Own files are prepared as the recipe's section `data` says, so that what is written is trained on as it is.
+    """
     from medauc.data.export import export_dataset, has_named_classes
+    from medauc.data.manifest.targets import as_yaml, assignment
     from medauc.files import require_writable
+    from medauc.training import resolve
 
     require_writable(folder, "name another")
-    loaded = load_dataset(
-        dataset, size, data_dir, positive_class=positive, allow_modified=allow_modified, hash_ids=hash_ids
-    )
+    given = {"size": size, "positive_class": positive}
+    loaded = resolve(
+        dataset,
+        recipe=recipe,
+        overrides=[
+            "data.bags.by=none",  # each image by itself; which bag it is of stays a column
+            *(settings or ()),
+            *files_settings(root, columns),
+            *(f"data.{key}={json.dumps(value)}" for key, value in given.items() if value is not None),
+        ],
+        data_dir=data_dir,
+        allow_modified=allow_modified,
+        hash_ids=hash_ids,
+    ).dataset
     if kind is FormatOption.shards:
         from medauc.data.shards import write_shards
 
@@ -60,9 +93,9 @@ def export(
     else:
         manifest = export_dataset(loaded, folder, cast("Format | None", kind and kind.value))
     counts = " / ".join(str(len(split)) for split in loaded)
-    typer.echo(f"written: {manifest} ({counts} train/val/test)")
-    positive_class = (
-        f" --set 'data.positive_class={loaded.positive_class}'" if has_named_classes(loaded) else ""
-    )
-    source = folder if kind is FormatOption.shards else manifest
-    typer.echo(f"train on it with: medauc train {source}{positive_class}")
+    typer.echo("\n".join([*loaded.notes, f"written: {manifest} ({counts} train/val/test)"]))
+    source = shlex.quote(str(folder if kind is FormatOption.shards else manifest))
+    command = f"medauc train {source}"
+    if loaded.positive_class is not None and has_named_classes(loaded):
+        command += " " + assignment("data.positive_class", as_yaml(loaded.positive_class))
+    typer.echo(f"train on it with: {command}")

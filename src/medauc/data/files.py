@@ -104,6 +104,8 @@ def load_files(
     """
     spec = spec or FilesSpec()
     listed = with_told_patients(manifest_of(source, spec, positive_class))
+    if not listed.has_groups:
+        listed = listed.noting(_said_of_no_patients(listed))
     manifest, how = split_manifest(listed, spec.split, hash_ids)
     require_trainable(manifest)
     dims = spec.spatial_dims or look_at(manifest)
@@ -250,6 +252,18 @@ def _told(manifest: Manifest, failures: Sequence[Failure], unreadable: str) -> s
     reasons = Counter(failure.reason for failure in failures)
     listed = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
     return f"{len(failures)} of {len(manifest)} images could not be read and were left out: {listed}."
+
+
+def _said_of_no_patients(manifest: Manifest) -> str:
+    """That images of one patient may come to lie in two splits, and the column that may tell."""
+    likely = next((name for name in manifest.further if "patient" in name.lower()), None)
+    if manifest.source.is_dir():
+        remedy = "a folder of its own below the class, or a manifest with a column group, tells them"
+    elif likely is None:
+        remedy = "--columns group=NAME names their column"
+    else:
+        remedy = f"if {likely!r} tells them, --columns group={likely!r}"
+    return f"No patients are known, so each image counts as a patient of its own; {remedy}."
 
 
 def _named(manifest: Manifest, failures: Sequence[Failure]) -> list[Path]:

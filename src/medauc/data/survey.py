@@ -28,7 +28,7 @@ class Facts:
     Attributes:
         read: How many were read.
         formats: Formats with how often.
-        refused: Reasons why images could not be read, with how often.
+        refused: Reasons why images could not be read, the most frequent first, each with the paths of these.
         spatial_dims: 2 or 3, as most are.
         mixed: Whether some have the other number of axes.
         sizes: Least, median and largest number of pixels along each axis, those of most dimensions.
@@ -43,7 +43,7 @@ class Facts:
 
     read: int
     formats: Counter[str]
-    refused: Counter[str]
+    refused: dict[str, list[str]]
     spatial_dims: int
     mixed: bool
     sizes: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]
@@ -122,22 +122,25 @@ def _table(folder: Path, paths: Sequence[Path]) -> pd.DataFrame:
 
 def _facts(folder: Path, paths: Sequence[Path]) -> Facts:
     chosen = np.unique(np.linspace(0, len(paths) - 1, _SAMPLE).round().astype(int))
-    images, refused = list[MedicalImage](), Counter[str]()
+    images, refused = list[MedicalImage](), dict[str, list[str]]()
     lowest, like_ct, in_colour = np.inf, 0, 0
     for row in chosen:
         try:
             image = read_image(paths[row])
         except InputError as error:
-            refused[str(error).removeprefix(f"{paths[row]}: ")] += 1
+            reason = str(error).removeprefix(f"{paths[row]}: ")
+            refused.setdefault(reason, []).append(paths[row].relative_to(folder).as_posix())
             continue
         darkest = float(np.nanmin(image.pixels)) if image.pixels.size else np.inf
         lowest = min(lowest, darkest)
         like_ct += image.modality == "CT" or (not image.modality and darkest < 0)
         in_colour += holds_colour(image)
         images.append(_without_pixels(image))
+    refused = dict(sorted(refused.items(), key=lambda item: -len(item[1])))
     if not images:
-        reason, _ = refused.most_common(1)[0]
-        raise InputError(f"{folder}: none of {len(chosen)} images that were tried can be read: {reason}")
+        raise InputError(
+            f"{folder}: none of {len(chosen)} images that were tried can be read: {next(iter(refused))}"
+        )
     dims = Counter(_dims(image) for image in images).most_common(1)[0][0]
     most = [image for image in images if _dims(image) == dims]
     spacings = [image.spacing for image in most if image.spacing is not None]

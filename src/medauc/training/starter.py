@@ -89,10 +89,9 @@ def seen(survey: Survey) -> list[str]:
         if counts:
             found.append(f"{title}: " + ", ".join(f"{name} ({n})" for name, n in sorted(counts.items())))
     if facts.refused:
-        listed = "; ".join(f"{reason} ({n})" for reason, n in facts.refused.most_common(3))
-        found.append(
-            f"NOT READ: {sum(facts.refused.values())} of {facts.read + sum(facts.refused.values())}: {listed}"
-        )
+        count = sum(map(len, facts.refused.values()))
+        reasons = "; ".join(f"{_some(names)}: {reason}" for reason, names in list(facts.refused.items())[:3])
+        found.append(f"NOT READ: {count} of {facts.read + count}: {reasons}")
     if survey.left_out is not None:
         found.append(f"NO IMAGES: {survey.left_out}")
     classes = ", ".join(f"{name} ({n})" for name, n in survey.classes.items())
@@ -204,3 +203,8 @@ def _quoted(text: str) -> str:
 def _values(text: str) -> dict[str, object]:
     found: dict[str, object] = yaml.safe_load(text)
     return found
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -34,9 +34,22 @@ def test_what_lies_below_is_taken(root: Path):
     assert there.tolist() == [True, True, True, False, True]
 
 
+def test_paths_as_windows_writes_them(root: Path):
+    (root / "series" / "b.png").touch()
+    (root / "really\\so.png").touch()
+    cells = [r"series\b.png", r"really\so.png", r"series\none.png", r"C:\series\b.png", r"series\#0123abcd"]
+    found, there = paths_below(root, cells, "m.csv")
+    assert found[:2] == [str(root / "series" / "b.png"), str(root / r"really\so.png")]
+    assert there.tolist() == [True, True, False, False, True]
+
+
 @pytest.mark.parametrize(
     "path",
     [
+        r"..\secret\x.png",
+        r"series\..\..\secret\x.png",
+        r"away\x.png",
+        r"\\server\share\x.png",
         "../secret/x.png",
         "series/../../secret/x.png",
         "out.png",

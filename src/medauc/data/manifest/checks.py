@@ -1,11 +1,15 @@
 """What a manifest must satisfy before images are read for a training."""
 
+import re
+
 import numpy as np
 
 from medauc.data.dataset import SPLIT_NAMES
 from medauc.data.manifest.table import Manifest
 from medauc.data.manifest.targets import rows_named
 from medauc.errors import InputError
+
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 def require_trainable(manifest: Manifest, *, allow_leakage: bool = False) -> None:
@@ -32,6 +36,7 @@ def require_files(manifest: Manifest) -> None:
         raise InputError(
             f"{manifest.source}: {len(missing)} of {len(manifest)} files are not there, in {rows_named(missing)}: "
             f"{listed}; paths are relative to {manifest.root}, --root names another folder"
+            + ("; cut the drive of Windows off" if _DRIVE.match(listed) else "")
         )
 
 

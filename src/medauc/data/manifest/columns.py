@@ -1,5 +1,6 @@
 """Which column of a manifest means what: named by the recipe, or told from its usual names."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,9 +12,7 @@ _USUAL_NAMES = {
     "path": (
         "path",
         "file",
-        "filepath",
         "file_path",
-        "filename",
         "file_name",
         "image_path",
         "image_file",
@@ -21,7 +20,7 @@ _USUAL_NAMES = {
     ),
     "target": ("target", "label", "class", "diagnosis", "y", "y_true", "ground_truth"),
     "id": ("id", "sample_id", "image_id"),
-    "group": ("group", "patient", "patient_id", "patientid", "subject", "subject_id", "subjectid", "case_id"),
+    "group": ("group", "patient", "patient_id", "subject", "subject_id", "case_id"),
     "split": ("split", "set", "subset", "partition"),
 }
 _LABEL = "target_"
@@ -112,9 +111,9 @@ def find_columns(
     Raises:
         InputError: A column that is named and not there, named twice, or needed and not found.
 
-    >>> found = find_columns(["file", "Patient_ID", "label"], ColumnsSpec(), "x.csv")
+    >>> found = find_columns(["file", "Patient-ID", "label"], ColumnsSpec(), "x.csv")
     >>> found.path, found.group, found.target, found.notes[0]
-    ('file', 'Patient_ID', 'label', "Column 'file' is taken for the path.")
+    ('file', 'Patient-ID', 'label', "Column 'file' is taken for the path.")
     """
     _require_there(header, spec, where)
     labels = {name.removeprefix(_LABEL): name for name in spec.targets}
@@ -158,8 +157,15 @@ def plain(value: Value) -> str:
 
 
 def _usual(meaning: str, header: Iterable[str]) -> str | None:
-    by_lower = {name.strip().lower(): name for name in reversed(list(header))}
-    return next((by_lower[name] for name in _USUAL_NAMES[meaning] if name in by_lower), None)
+    by_letters = {_letters(name): name for name in reversed(list(header))}
+    return next(
+        (by_letters[name] for name in map(_letters, _USUAL_NAMES[meaning]) if name in by_letters), None
+    )
+
+
+def _letters(name: str) -> str:
+    """A name without case, blanks and marks: "Patient-ID" is patient_id."""
+    return re.sub(r"[\W_]+", "", name).casefold()
 
 
 def _require_there(header: Sequence[str], spec: ColumnsSpec, where: str) -> None:

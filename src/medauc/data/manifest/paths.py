@@ -18,7 +18,8 @@ def paths_below(root: Path, cells: Sequence[str], where: str) -> tuple[list[str]
 
     Args:
         root: Folder that they are relative to and must not leave.
-        cells: Paths as they stand in the manifest; an absolute one must lie below ``root`` too.
+        cells: Paths as they stand in the manifest; an absolute one must lie below ``root`` too. What has backslashes,
+            and names nothing so, is a path as Windows writes it.
         where: What to name in an error.
 
     Returns:
@@ -31,7 +32,8 @@ def paths_below(root: Path, cells: Sequence[str], where: str) -> tuple[list[str]
     start = str(base)
     inside = lru_cache(maxsize=100_000)(lambda folder: _resolved(folder).is_relative_to(base))
     found, there = list[str](), np.ones(len(cells), np.bool_)
-    for row, cell in enumerate(cells):
+    for row, written in enumerate(cells):
+        cell = _from_windows(written, start) if "\\" in written else written
         if not cell.strip() or "\0" in cell or (".." in cell and ".." in PurePath(cell).parts):
             reason = "is blank" if not cell.strip() else f"{cell!r} is no plain path"
             raise InputError(
@@ -54,6 +56,11 @@ def paths_below(root: Path, cells: Sequence[str], where: str) -> tuple[list[str]
             )
         found.append(path)
     return found, there
+
+
+def _from_windows(cell: str, start: str) -> str:
+    """A path with slashes for backslashes, unless something is there by the name as it stands."""
+    return cell if _kind(os.path.join(start, cell)) is not None else cell.replace("\\", "/")  # noqa: PTH118
 
 
 def _kind(path: str) -> int | None:

@@ -31,6 +31,10 @@ _PERSONAL = (
         "dateofbirth",
         "mrn",
         "ssn",
+        "patientenname",
+        "vorname",
+        "nachname",
+        "geburtsdatum",
     ),
     *("patientbirthdate", "address", "phone", "email", "nhsnumber", "accessionnumber"),
 )

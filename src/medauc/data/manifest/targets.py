@@ -199,7 +199,10 @@ def _choose(
     if len(negative) != 1:
         raise InputError(
             f"{where} has the values {_listed(values)}; say which is positive: "
-            f"{_assignment('data.positive_class', _as_yaml(values[1])) if '.' not in values[1] else _remedy(values)}"
+            + " or ".join(
+                assignment("data.positive_class", as_yaml(value)) if "." not in value else _remedy((value,))
+                for value in values
+            )
         )
     positive = next(value for value in values if value != negative[0])
     return negative[0], positive, f"{positive!r} is taken for the positive class."
@@ -211,18 +214,22 @@ def _remedy(values: Sequence[str], positive_class: str | int | None = None) -> s
     given = [value for value in values if value.lower() == wanted]
     usual = [value for value in values if not is_negative_word(value)]
     positive = (given or usual or values)[-1]
-    chosen = _assignment("data.columns.positive", f"[{_as_yaml(positive)}]")
+    chosen = assignment("data.columns.positive", f"[{as_yaml(positive)}]")
     # positive_class is for two values, and excludes the list
     return chosen if positive_class is None else f"{chosen} --set data.positive_class=null"
 
 
-def _assignment(key: str, value: str) -> str:
-    """An assignment as every shell takes it; zsh would look for files with names of the letters in brackets."""
+def assignment(key: str, value: str) -> str:
+    """An assignment as every shell takes it; zsh would look for files with names of the letters in brackets.
+
+    >>> print(assignment("data.positive_class", as_yaml("yes")))
+    --set 'data.positive_class="yes"'
+    """
     text = f"{key}={value}"
     return f"--set {text}" if re.fullmatch(r"[\w.=-]+", text) else f"--set {shlex.quote(text)}"
 
 
-def _as_yaml(value: str) -> str:
+def as_yaml(value: str) -> str:
     """A value as YAML reads it back, quoted where it would be a truth value, a float or several values."""
     import yaml
 

@@ -54,12 +54,12 @@ class Tally:
         >>> tally = Tally()
         >>> tally.add(pd.DataFrame({"path": ["a", "b"], "warnings": ["dark", ""], "error": ["", "is no image"]}))
         >>> tally.text()
-        'scored 1 of 2 (... a second), 1 with warnings, 1 not readable'
+        'scored 1 of 2 (... a second), 1 with warnings, 1 with errors'
         """
-        unread = self.rows - self.scored
+        failed = self.rows - self.scored
         parts = [f"scored {self.scored} of {self.rows} ({self.rate:.3g} a second)"]
         parts += [f"{self.warned} with warnings"] if self.warned else []
-        parts += [f"{unread} not readable"] if unread else []
+        parts += [f"{failed} with errors"] if failed else []
         return ", ".join(parts)
 
 
