@@ -286,6 +286,19 @@ def test_several_processes_give_the_same_rows(
     assert one.failures == several.failures
 
 
+@pytest.mark.usefixtures("one_by_one")
+def test_a_worker_of_volumes_reads_nifti_and_dicom(tmp_path: Path) -> None:
+    import nibabel
+    from pydicom.data import get_testdata_file
+
+    values = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "a.nii.gz")
+    files = [tmp_path / "a.nii.gz", Path(str(get_testdata_file("CT_small.dcm")))]
+    found = open_cache(files, PreparationSpec(), 3, 3, folder=tmp_path / "cache", jobs=1)
+    np.testing.assert_array_equal(found.images[0], values.T)
+    assert [(failure.row, "flat image" in failure.reason) for failure in found.failures] == [(1, True)]
+
+
 def test_a_full_disk_is_told_and_what_is_done_is_kept(
     images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a codec prints must not mix with the answers
     job = RowJob.from_json(sys.stdin.readline())
+    if job.spatial_dims == 3:
+        _import_nibabel()
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         try:
@@ -27,6 +29,18 @@ def main() -> None:
         except OSError as error:
             answer = {"errno": error.errno, "strerror": error.strerror}
         print(json.dumps(answer), file=answers, flush=True)
+
+
+def _import_nibabel() -> None:
+    """Import nibabel without pydicom, which it takes along for headers within headers, with all that fetches data.
+
+    Half of a worker's start, which counts where volumes are few.
+    """
+    sys.modules["pydicom"] = None  # type: ignore[assignment]  # so importing it fails for now
+    try:
+        import nibabel.nifti1  # noqa: F401
+    finally:
+        del sys.modules["pydicom"]
 
 
 if __name__ == "__main__":

@@ -130,6 +130,8 @@ def _few_bits(image: "MedicalImage") -> bool:
     """True if the values are stored ones of 8 bits or fewer, not rescaled to anything else."""
     if image.bits > 8 or not np.issubdtype(image.pixels.dtype, np.integer):
         return False
+    if image.bits == 8 and image.pixels.dtype == np.uint8:
+        return True  # nothing else fits in
     return bool(image.pixels.min() >= 0 and image.pixels.max() < 2**image.bits)
 
 
