@@ -61,7 +61,7 @@ class RowReader:
             return found
         if wanted.view(np.uint64).max() >= len(self._base):  # negative ones are large here
             raise IndexError(f"rows are 0 to {len(self._base) - 1}")
-        self._fill(self._file, memoryview(found.reshape(-1)), self._spans(wanted))
+        self._fill(self._file, found.reshape(-1).data, self._spans(wanted))
         return found
 
     def _spans(self, rows: npt.NDArray[np.int64]) -> list[_Span]:
