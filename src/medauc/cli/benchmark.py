@@ -6,20 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medauc.cli.options import (
-    AllowModified,
-    DataDir,
-    Device,
-    DeviceOption,
-    ExecutorName,
-    Gpus,
-    HashIds,
-    Jobs,
-    RecipeNames,
-    RecipeSettings,
-    Threads,
-    gpus_for,
-)
+from medauc.cli import options
 
 if TYPE_CHECKING:
     from medauc.benchmark import Measured, Summary
@@ -44,9 +31,9 @@ def benchmark(
             show_default=False,
         ),
     ] = None,
-    recipes: RecipeNames = None,
+    recipes: options.RecipeNames = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each: seeds 0, 1, ...")] = 5,
-    settings: RecipeSettings = None,
+    settings: options.RecipeSettings = None,
     variations: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,10 +42,10 @@ def benchmark(
             help="Make one recipe of each value; twice: of each combination.",
         ),
     ] = None,
-    jobs: Jobs = None,
-    executor: ExecutorName = "local",
-    threads: Threads = None,
-    gpus: Gpus = None,
+    jobs: options.Jobs = None,
+    executor: options.ExecutorName = "local",
+    threads: options.Threads = None,
+    gpus: options.Gpus = None,
     out: Annotated[Path, typer.Option("--out", help="Folder of all runs, the ledger and the tables.")] = Path(
         "benchmark"
     ),
@@ -66,10 +53,10 @@ def benchmark(
         float | None,
         typer.Option("--budget", metavar="MINUTES", min=0, help="Begin no further training after this time."),
     ] = None,
-    data_dir: DataDir = None,
-    device: Device = DeviceOption.auto,
-    allow_modified: AllowModified = False,
-    hash_ids: HashIds = None,
+    data_dir: options.DataDir = None,
+    device: options.Device = options.DeviceOption.auto,
+    allow_modified: options.AllowModified = False,
+    hash_ids: options.HashIds = None,
 ) -> None:
     """Train data sets x recipes x seeds and compare; the same command goes on where it was stopped."""
     from rich.console import Console
@@ -92,7 +79,7 @@ def benchmark(
     typer.echo(grid.describe())
     chosen = RunSettings(data_dir, device.value, allow_modified, budget)
     with (
-        open_executor(executor, jobs, threads, gpus_for(device, executor, gpus)) as trainer,
+        open_executor(executor, jobs, threads, options.gpus_for(device, executor, gpus)) as trainer,
         GridProgress(run, trainer.jobs, console) if console.is_terminal else nullcontext(),
     ):
         try:

@@ -7,25 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medauc.cli.options import (
-    AllowModified,
-    DataDir,
-    Dataset,
-    Device,
-    DeviceOption,
-    ExecutorName,
-    Gpus,
-    HashIds,
-    Jobs,
-    ManifestColumns,
-    RecipeName,
-    RecipeSettings,
-    Root,
-    Seed,
-    Threads,
-    files_settings,
-    gpus_for,
-)
+from medauc.cli import options
 
 if TYPE_CHECKING:
     from medauc.search import Limits, Search
@@ -58,9 +40,9 @@ class ObjectiveOption(StrEnum):
 
 
 def tune(
-    dataset: Dataset,
-    recipe: RecipeName = "default",
-    settings: RecipeSettings = None,
+    dataset: options.Dataset,
+    recipe: options.RecipeName = "default",
+    settings: options.RecipeSettings = None,
     space: Annotated[
         Path | None,
         typer.Option(
@@ -123,23 +105,23 @@ def tune(
             show_default=False,
         ),
     ] = None,
-    jobs: Jobs = None,
-    executor: ExecutorName = "local",
-    threads: Threads = None,
-    gpus: Gpus = None,
-    seed: Seed = 0,
+    jobs: options.Jobs = None,
+    executor: options.ExecutorName = "local",
+    threads: options.Threads = None,
+    gpus: options.Gpus = None,
+    seed: options.Seed = 0,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out", help="Folder of the search. Default: tune/<dataset>/<recipe>.", show_default=False
         ),
     ] = None,
-    data_dir: DataDir = None,
-    root: Root = None,
-    columns: ManifestColumns = None,
-    device: Device = DeviceOption.auto,
-    allow_modified: AllowModified = False,
-    hash_ids: HashIds = None,
+    data_dir: options.DataDir = None,
+    root: options.Root = None,
+    columns: options.ManifestColumns = None,
+    device: options.Device = options.DeviceOption.auto,
+    allow_modified: options.AllowModified = False,
+    hash_ids: options.HashIds = None,
 ) -> None:
     """Search for a better recipe by validation AUC; test is never looked at.
 
@@ -168,7 +150,7 @@ def tune(
     plan = resolve(
         dataset,
         recipe=recipe,
-        overrides=[*(settings or ()), *files_settings(root, columns)],
+        overrides=[*(settings or ()), *options.files_settings(root, columns)],
         data_dir=data_dir,
         allow_modified=allow_modified,
         hash_ids=hash_ids,
@@ -205,7 +187,7 @@ def tune(
     stopped = None
     with opened as search:
         try:
-            _run(search, limits, executor, jobs, threads, gpus_for(device, executor, gpus))
+            _run(search, limits, executor, jobs, threads, options.gpus_for(device, executor, gpus))
         except Stopped as error:  # what is finished is shown first
             stopped = error
         _finish(search, plan)

@@ -16,7 +16,8 @@ def history_plot(found: Found) -> Spec:
     """AUC of each trial in its order, and the best so far; trials that were given up are crosses."""
     complete = [row for row in found.rows if row.auc is not None]
     given_up = [row for row in found.rows if row.auc is None and row.last is not None]
-    best = np.maximum.accumulate([row.auc for row in complete]) if complete else np.array([])
+    aucs = np.array([row.auc for row in complete], dtype=np.float64)
+    best = np.maximum.accumulate(aucs)
     steps = _line([row.index for row in complete], best, "best so far", GREY)
     steps["line"]["shape"] = "hv"
     traces = [
