@@ -45,13 +45,13 @@ def test_values_between_others_and_with_a_gradient_are_sent_too() -> None:
 def test_a_process_that_ended_is_told_as_the_group_tells_it() -> None:
     first, second = connected(2)
     second._sockets[0].close()
-    with pytest.raises(distributed.DistError, match="connection to process 1 lost"):
+    with pytest.raises(distributed.DistError, match="connection to another process lost"):
         first.gather(torch.zeros(3))
 
 
 def test_a_silent_process_is_not_waited_for_forever() -> None:
     first, second = connected(2)
     first._sockets[1].settimeout(0.01)
-    with pytest.raises(distributed.DistError, match="connection to process 1 lost: timed out"):
+    with pytest.raises(distributed.DistError, match="connection to another process lost: timed out"):
         first.gather(torch.zeros(3))
     assert second._sockets

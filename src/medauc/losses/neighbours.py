@@ -1,12 +1,11 @@
-"""Small tensors of processes on one host, by sockets: these take a twentieth of the time of gloo's threads.
+"""Small tensors of processes on one host, by sockets: these take a third of the time of gloo's threads, or less.
 
 A network has dozens of normalisations, whose processes wait for each other's few numbers in every step.
 """
 
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -47,12 +46,13 @@ class Neighbours:
         rows = own.new_empty(len(self._sockets) + 1, own.numel())
         rows[self._rank] = own.detach().flatten()
         content = rows.view(torch.uint8).numpy()
-        for peer, connection in self._sockets.items():
-            with _telling_loss(peer):
+        try:
+            for connection in self._sockets.values():
                 connection.sendall(content[self._rank])
-        for peer, connection in self._sockets.items():
-            with _telling_loss(peer):
+            for peer, connection in self._sockets.items():
                 _fill(connection, memoryview(content[peer]))
+        except OSError as error:  # told as the group's own communication tells it
+            raise distributed.DistNetworkError(f"connection to another process lost: {error}") from error
         return rows.view(len(rows), *own.shape)
 
 
@@ -146,12 +146,3 @@ def _fill(connection: socket.socket, room: memoryview) -> None:
         if not received:
             raise ConnectionError("it has ended")
         room = room[received:]
-
-
-@contextmanager
-def _telling_loss(peer: int) -> Iterator[None]:
-    """Raise what the group's own communication raises."""
-    try:
-        yield
-    except OSError as error:
-        raise distributed.DistNetworkError(f"connection to process {peer} lost: {error}") from error
