@@ -76,6 +76,7 @@ def train(
 ) -> None:
     """Train, restore the best weights by validation AUC, score test once, evaluate and report.
 
+    Shows a bar on a terminal; where standard error is none, prints a line an epoch.
     With --folds or --members several networks are trained that make one model; every verb takes their run folder
     as that of one. With --devices or --nodes, or under torchrun, several processes train one network.
     """

@@ -23,13 +23,13 @@ class SearchProgress(LiveProgress):
         self.jobs = jobs
 
     def draw(self) -> RenderableType:
-        """The bar over all trials, which further seeds and fresh splits come on top of, and a line a training."""
+        """The bar over all trials, and a line for each training."""
         search = self.search
         done = sum(trial.state != "running" for trial in search.known)
         left = time_left(search, self.jobs)
         best = max((statistics.fmean(trial.aucs) for trial in search.known if trial.aucs), default=None)
         text = "" if best is None else f"best AUC {best:.3f}"
-        line = self.bar(done, search.most, "trials", left, text)
+        line = self.bar(done, search.most, "trials, further seeds and fresh splits aside", left, text)
         running = Table.grid(padding=(0, 2))
         for folder, job in list(search.running.items()):
             epochs = f"epoch {epochs_of(folder)} of at most {search.place.definition.epochs}"

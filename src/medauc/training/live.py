@@ -23,18 +23,18 @@ class LiveProgress(ABC):
     """
 
     def __init__(self, title: str, console: Console) -> None:
-        self._title = title
+        self._title, self._console = title, console
         self._start = time.monotonic()
-        self._live = Live(
-            console=console,
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._live = Live(  # it draws at once
+            console=self._console,
             get_renderable=self.draw,
             refresh_per_second=2,
             transient=True,
             redirect_stdout=sys.stdout.isatty(),  # a file gets its lines itself
         )
-
-    def __enter__(self) -> Self:
-        """Begin to draw."""
         self._live.start()
         return self
 
