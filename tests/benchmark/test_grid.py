@@ -1,5 +1,6 @@
 """A grid is checked before its first training, and run once."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -169,7 +170,9 @@ def test_ctrl_c_says_how_far_it_came(tmp_path, pretend):
 
 
 def test_time_left(tmp_path):
-    from medauc.benchmark.progress import time_left
+    from rich.console import Console
+
+    from medauc.benchmark.progress import GridProgress, time_left
     from medauc.benchmark.run import Begun
 
     run = GridRun(two_by_two(tmp_path, seeds=4))
@@ -181,3 +184,10 @@ def test_time_left(tmp_path):
     assert time_left(run, 1, now=100.0) == pytest.approx(70 + 20 + 2 * 120)
     assert time_left(run, 3, now=100.0) == pytest.approx((70 + 20 + 2 * 120) / 3)
     assert time_left(run, 100, now=100.0) == pytest.approx(100), "no cell is faster than itself"
+
+    console = Console(file=io.StringIO(), width=160)
+    with GridProgress(run, 1, console) as progress:
+        console.print(progress.draw())
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert f"2/{len(run.grid.cells)} trainings" in shown
+    assert run.grid.cells[2].title in shown
