@@ -285,31 +285,36 @@ def compare(folder: Path, cases: Sequence[str]) -> dict[str, Any]:
             )
         }
         found[title] = {"samples": case["count"], "rounds": ROUNDS, **means, "ratios": ratios}
-        print(title, json.dumps(ratios, indent=1), flush=True)
     return found
 
 
 def main(only: str | None) -> None:
-    """Measure everything, or one part of it anew, and write the result."""
-    from medauc.files import write_text_atomically
-
+    """Measure everything, or one part of it anew, and write each part when it is there."""
     cases = [title for title in CASES if only in (None, title)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for kind, count in {(CASES[title]["kind"] == "png", CASES[title]["count"]) for title in cases}:
             make_files(folder, "png" if kind else "volume", count)
-        compared = compare(folder, cases)
-        trained = {}
+        for title in cases:
+            write({"against MONAI": compare(folder, [title])})
         if only in (None, "training"):
             make_files(folder, "png", 4096)
-            trained = {"training": in_process("training", str(folder), "*.png", 4096)}
-            print(json.dumps(trained, indent=1))
-    result = json.loads(RESULT.read_text()) if only else {}
-    result["against MONAI"] = result.get("against MONAI", {}) | compared
-    result |= trained
+            write({"training": in_process("training", str(folder), "*.png", 4096)})
+
+
+def write(part: dict[str, Any]) -> None:
+    """Put a part in the place of the former one."""
+    from medauc.files import write_text_atomically
+
+    result = json.loads(RESULT.read_text())
+    for name, found in part.items():
+        result[name] = result.get(name, {}) | found
     result["machine"] = f"{platform.machine()}, one thread"
-    result["versions"] = {name: version(name) for name in ("medauc", "monai", "torch", "numpy", "nibabel")}
+    result["versions"] = {
+        name: version(name) for name in ("medauc", "monai", "torch", "numpy", "nibabel", "isal")
+    }
     write_text_atomically(RESULT, json.dumps(result, indent=2) + "\n")
+    print(json.dumps(part, indent=1), flush=True)
 
 
 if __name__ == "__main__":
