@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from fuzz.fuzz_corpus import dicom_bytes, dicom_object
 from medauc.data import FilesSpec, PhantomSpec, load_arrays, load_dataset, load_files
 from medauc.data.export import export_dataset
 from medauc.data.files import look_at
@@ -346,3 +347,24 @@ def test_an_array_of_another_name(tmp_path: Path):
     np.save(tmp_path / "scans.npy", IMAGES)
     with pytest.raises(InputError, match=r"arrays are called images.npy and targets.npy"):
         load_dataset(tmp_path / "scans.npy")
+
+
+def test_a_training_names_the_damaged_file_beside_its_series(tmp_path: Path):
+    for target in ("healthy", "ill"):
+        folder = tmp_path / "scans" / target
+        folder.mkdir(parents=True)
+        for series in range(10):
+            for place in range(2):
+                told = {"ImagePositionPatient": [0, 0, place], "SeriesInstanceUID": f"1.2.{series}"}
+                told |= {
+                    "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+                    "SOPInstanceUID": f"1.{series}.{place}",
+                }
+                content = dicom_bytes(dicom_object(np.full((4, 4), series, np.uint16), **told))
+                (folder / f"{series}-{place}").write_bytes(content)
+    (tmp_path / "scans" / "ill" / "cut").write_bytes(content[:300])
+    words = r"10 of 20 images cannot be used .*'cut'\) is damaged and may be a slice of it; copy again or take out"
+    with pytest.raises(InputError, match=words):
+        load(tmp_path / "scans", positive_class="ill")
+    (tmp_path / "scans" / "ill" / "cut").unlink()
+    assert sum(map(len, load(tmp_path / "scans", positive_class="ill"))) == 20

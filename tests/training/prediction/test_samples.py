@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fuzz.fuzz_corpus import dicom_bytes, dicom_object
 from medauc.data.manifest import ColumnsSpec
 from medauc.data.readers import UnreadableImage
 from medauc.errors import InputError
@@ -172,3 +173,27 @@ def test_what_is_not_there_is_told(name, message, tmp_path) -> None:
 def test_a_series_of_several_is_named_after_its_folder(tmp_path) -> None:
     assert stem_of(tmp_path / "patient7" / "#1a2b3c4d") == "patient7#1a2b3c4d"
     assert stem_of(tmp_path / "patient7" / "a.nii.gz") == "a"
+
+
+def test_a_damaged_file_costs_no_series_its_score(tmp_path) -> None:
+    """It has a row of its own, and the series that it may be a slice of tell so."""
+    folder = tmp_path / "study"
+    folder.mkdir()
+    for series in "ab":
+        for place in range(2):
+            told = {"ImagePositionPatient": [0, 0, place], "SeriesInstanceUID": f"1.2.{ord(series)}"}
+            told |= {
+                "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+                "SOPInstanceUID": f"1.{ord(series)}.{place}",
+            }
+            content = dicom_bytes(dicom_object(np.full((4, 4), place, np.uint16), **told))
+            (folder / f"{series}{place}").write_bytes(content)
+    (folder / "b2").write_bytes(content[:300])
+    one, other, damaged = (sample.items[0] for sample in find_samples([folder], Wanted(array_ndim=4))[0])
+    assert damaged.path == folder / "b2"
+    with pytest.raises(UnreadableImage, match="its header is damaged"):
+        damaged.read()
+    for item in (one, other):
+        image = item.read()
+        assert image.shape == (2, 4, 4)
+        assert "1 of the DICOM files beside it ('b2') is damaged and may be a slice of it" in image.notes
