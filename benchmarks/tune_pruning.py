@@ -60,7 +60,7 @@ def write(options: argparse.Namespace, rows: list[dict[str, object]]) -> None:
         "dataset": options.dataset,
         "trials": options.trials,
         "epochs": options.epochs,
-        "settings": [*SETTINGS, *options.overrides],
+        "settings": [*SETTINGS, *options.overrides],  # of both arms
         "cores": len(os.sched_getaffinity(0)),
     }
     text = table(pd.DataFrame(rows), about)
@@ -132,7 +132,7 @@ def table(frame: pd.DataFrame, about: dict[str, object]) -> str:
     lines = [
         f"# What pruning saves: {about['dataset']}, {about['trials']} settings, {about['epochs']} epochs at most",
         "",
-        "Made by `python benchmarks/tune_pruning.py`.",
+        f"Made by `python benchmarks/tune_pruning.py`; settings: {', '.join(map(str, about['settings']))}.",
         "",
         "| search | pruner | epochs | saved | given up | best validation AUC | lost | minutes |",
         "|--:|---|--:|--:|--:|--:|--:|--:|",
