@@ -1,4 +1,4 @@
-"""Memory that really ends: a limit on address space, and the kernel's own kill in a group of limited memory."""
+"""Memory that really ends, by a limit on address space, and workers that are killed for want of it."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import REPOSITORY, medauc_environment
-from fixtures.confined import Confined
+from fixtures.confined import Confined, KilledOnce
 from medauc.benchmark.finished import row_of
 from medauc.training import memory
 from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
@@ -20,7 +20,6 @@ from medauc.training.run_folder import RunFolder
 from medauc.training.unit import Unit, run_unit
 
 HALVE = "training.out_of_memory=halve_batch"
-GROUPS = Path("/sys/fs/cgroup/memory")
 
 
 def recipe_of(settings: list[str], *more: str) -> Recipe:
@@ -139,34 +138,43 @@ def test_only_kills_of_its_own_group_since_then_are_a_workers(tmp_path, monkeypa
     assert memory.OomKills.of(os.getpid()).file == Path("/proc/vmstat")
 
 
-@pytest.fixture
-def memory_group(request):
-    """A control group of processes that may hold little memory; only root can make one."""
-    group = GROUPS / f"medauc-{os.getpid()}"
-    try:
-        group.mkdir()
-        (group / "memory.swappiness").write_text("0")
-    except OSError:
-        pytest.skip("no control group can be made here")
-    yield group
-    group.rmdir()
+LARGE = ["data.size=48", "data.phantom.n_train=300", "model.width=24", "training.max_epochs=1"]
+
+
+def assert_halved(run: Path, half: Path, asked: int) -> None:
+    assert RunFolder(run).read_recipe()[1].asked == {"sampling": asked}
+    assert (run / "predictions.csv").read_bytes() == (half / "predictions.csv").read_bytes()
 
 
 @pytest.mark.slow
-def test_a_worker_that_the_kernel_kills(tmp_path, settings, memory_group):
-    """The worker is in a group whose memory ends above what half the batch needs."""
-    large = [*settings, "data.size=48", "data.phantom.n_train=300", "model.width=24", "training.max_epochs=1"]
-    confined = Confined(memory_group)
-    half = Unit(tmp_path / "half", "phantom2d", recipe_of(large, "sampling.batch_size=128"), part=confined)
-    unit = Unit(
-        tmp_path / "run", "phantom2d", recipe_of(large, "sampling.batch_size=256", HALVE), part=confined
-    )
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_worker_that_is_refused_memory(tmp_path, settings, allowed):
+    """It may have hardly more than half the batch needed; whatever is trained next is not harmed."""
+    large = [*settings, *LARGE, f"training.out_of_memory={'halve_batch' if allowed else 'stop'}"]
+    half = Unit(tmp_path / "half", "phantom2d", recipe_of(large, "sampling.batch_size=128"))
+    whole = recipe_of(large, "sampling.batch_size=256")
+    unit = Unit(tmp_path / "run", "phantom2d", whole, part=Confined(tmp_path / "mark"))
+    other = Unit(tmp_path / "other", "phantom2d", recipe_of(settings))
     with LocalExecutor(1, threads=1) as executor:
-        (measured,) = executor.run([half])
-        assert measured.error is None
-        needed = int((memory_group / "memory.max_usage_in_bytes").read_text())
-        (memory_group / "memory.limit_in_bytes").write_text(str(int(1.3 * needed)))
-        (outcome,) = executor.run([unit])
-    assert outcome.error is None
-    assert RunFolder(unit.folder).read_recipe()[1].asked == {"sampling": 256}
-    assert (unit.folder / "predictions.csv").read_bytes() == (half.folder / "predictions.csv").read_bytes()
+        found = {one.unit.folder.name: one.error for one in executor.run([half, unit, other])}
+    told = found.pop("run")
+    assert found == {"half": None, "other": None}
+    if allowed:
+        assert told is None
+        assert_halved(unit.folder, half.folder, asked=256)
+    else:
+        assert "out of memory on the CPU: lower sampling.batch_size (now 256), or allow half" in (told or "")
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_for_want_of_memory(tmp_path, settings, monkeypatch):
+    """The kill is real, and counted where the kernel would count it."""
+    count = tmp_path / "memory.events"
+    monkeypatch.setattr(memory, "_group_files", lambda process: iter(()))
+    monkeypatch.setattr(memory, "_WHOLE_MACHINE", count)
+    half = Unit(tmp_path / "half", "phantom2d", recipe_of(settings, "sampling.batch_size=8"))
+    unit = Unit(tmp_path / "run", "phantom2d", recipe_of(settings, HALVE), watch=KilledOnce(count))
+    with LocalExecutor(1, threads=1) as executor:
+        outcomes = list(executor.run([half, unit]))
+    assert [outcome.error for outcome in outcomes] == [None, None]
+    assert_halved(unit.folder, half.folder, asked=16)

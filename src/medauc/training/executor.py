@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 from medauc.errors import InputError
 from medauc.training import ranks
-from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
-from medauc.training.memory import OomKills
+from medauc.training.deaths import ATTEMPTS, KILLED, OUT_OF_MEMORY, after_death
+from medauc.training.memory import OomKills, is_halved
 from medauc.training.pool import Pool
 from medauc.training.scratch import make_scratch
 from medauc.training.unit import Outcome, Unit
@@ -159,7 +159,13 @@ class LocalExecutor(Pool):
             if given_up is None:
                 self._start(task.unit, task.attempt + 1)
             return given_up
-        self._idle.append(task.worker)
+        if not outcome.exhausted:
+            self._idle.append(task.worker)
+            return outcome
+        task.worker.kill()
+        if task.attempt < ATTEMPTS and is_halved(task.unit.folder):
+            self._start(task.unit, task.attempt + 1)  # half the batch had no chance in that process
+            return None
         return outcome
 
 

@@ -93,6 +93,12 @@ def lower_batch(folder: Path, recipe: Recipe) -> bool:
     return True
 
 
+def is_halved(folder: Path) -> bool:
+    """Whether the run in ``folder`` is one of half the batch that was asked for."""
+    run = RunFolder(folder)
+    return run.recipe.exists() and run.read_recipe()[1].asked is not None
+
+
 @dataclass(frozen=True)
 class OomKills:
     """Linux's count of processes killed for want of memory, among those that share a process's limit.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from medauc.data import Dataset, load_dataset
 from medauc.errors import InputError
+from medauc.training.memory import OutOfMemory
 from medauc.training.plan import load_for
 from medauc.training.recipe import Recipe
 from medauc.training.run_folder import RunFolder
@@ -60,6 +61,8 @@ class Outcome:
         peak_mib: most memory that the process held meanwhile, in MiB, where the system tells.
         given_up: whether the unit's ``watch`` ended it, so that the run is not finished.
         lost: why its ``watch`` could not be told of it, so that the run is not finished and is to be resumed; or None.
+        exhausted: whether it failed for want of memory. Its process should train nothing more: once refused
+            memory, oneDNN was seen to make no kernel at all any more.
     """
 
     unit: Unit
@@ -70,6 +73,7 @@ class Outcome:
     peak_mib: float | None = None
     given_up: bool = False
     lost: str | None = None
+    exhausted: bool = False
 
 
 def run_unit(unit: Unit, load: Callable[..., Dataset] = load_dataset) -> Outcome:
@@ -84,7 +88,7 @@ def run_unit(unit: Unit, load: Callable[..., Dataset] = load_dataset) -> Outcome
     """
     resumed = RunFolder(unit.folder).recipe.exists()
     start = time.perf_counter()
-    error, details, lost, given_up = None, None, None, False
+    error, details, lost, given_up, exhausted = None, None, None, False, False
     _reset_peak()
     try:
         with watched_by(unit.watch):
@@ -98,7 +102,9 @@ def run_unit(unit: Unit, load: Callable[..., Dataset] = load_dataset) -> Outcome
     except Exception as problem:
         error = " ".join((str(problem) or type(problem).__name__).split())
         details = traceback.format_exc()
-    return Outcome(unit, error, details, resumed, time.perf_counter() - start, _peak_mib(), given_up, lost)
+        exhausted = isinstance(problem, OutOfMemory)
+    seconds = time.perf_counter() - start
+    return Outcome(unit, error, details, resumed, seconds, _peak_mib(), given_up, lost, exhausted)
 
 
 def _train(unit: Unit, resume: bool, load: Callable[..., Dataset]) -> None:
