@@ -130,6 +130,7 @@ def tune(
     from medauc.errors import InputError
     from medauc.files import require_writable
     from medauc.search import (
+        DatabaseAway,
         Definition,
         Limits,
         Stopped,
@@ -188,6 +189,8 @@ def tune(
     with opened as search:
         try:
             _run(search, limits, executor, jobs, threads, options.gpus_for(device, executor, gpus))
+        except DatabaseAway:
+            raise
         except Stopped as error:  # what is finished is shown first
             stopped = error
         _finish(search, plan)

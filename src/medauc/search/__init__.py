@@ -6,11 +6,12 @@ from medauc.search.definition import Definition, SearchFolder
 from medauc.search.document import Found, Row, Winner
 from medauc.search.reading import parse_space, read_space
 from medauc.search.result import write_result
-from medauc.search.run import Search, Stopped, TrialsFailed, open_search
+from medauc.search.run import DatabaseAway, Search, Stopped, TrialsFailed, open_search
 from medauc.search.space import Space
 from medauc.search.storage import without_password
 
 __all__ = [
+    "DatabaseAway",
     "Definition",
     "Found",
     "Limits",

@@ -21,7 +21,7 @@ from medauc.search.job import Job, Options, Workplace
 from medauc.search.processes import Presence, wait_until_free
 from medauc.search.repeats import FreshSplits
 from medauc.search.samplers import require_data_only
-from medauc.search.storage import open_storage, open_study
+from medauc.search.storage import open_storage, open_study, outage
 from medauc.search.worth import require_resampling
 from medauc.training.elapsed import epochs_of
 from medauc.training.ensemble_folder import EnsembleFolder
@@ -38,6 +38,10 @@ Tell = Callable[[Job, Seed, bool], None]
 
 class Stopped(Exception):
     """Ctrl-C, or a database that is away: the search can be continued by the same command."""
+
+
+class DatabaseAway(Stopped):
+    """What the search found cannot be read either."""
 
 
 class TrialsFailed(Exception):
@@ -104,7 +108,7 @@ class Search:
             tell: called for each seed of a trial that ends, with what it gave and whether it was given up.
 
         Raises:
-            Stopped: Ctrl-C, or the database was away for minutes.
+            Stopped: Ctrl-C, or the database was away: for minutes, or at a moment when something was to be written.
             TrialsFailed: the first three trials failed, or all.
             InputError: the same, by the user's fault; or a file cannot be written.
         """
@@ -120,6 +124,13 @@ class Search:
             raise Stopped(
                 "interrupted; the same command goes on, with unfinished trainings from their last epoch"
             ) from None
+        except Exception as error:
+            reason = outage(error)
+            if reason is None:
+                raise
+            raise DatabaseAway(
+                f"the search's database cannot be reached: {reason}; when it is back, the same command goes on"
+            ) from error
         finally:
             self.running.clear()
             self._waiting.clear()
@@ -166,7 +177,7 @@ class Search:
             self.place.tidy(job, self.running)
             return
         if outcome.lost is not None:  # nothing is written down, so that the trial can be gone on with
-            raise Stopped(f"{outcome.lost}; when it is back, the same command goes on")
+            raise DatabaseAway(f"{outcome.lost}; when it is back, the same command goes on")
         run = RunFolder(outcome.unit.folder)
         job.seconds += outcome.seconds
         job.epochs += epochs_of(run.path)

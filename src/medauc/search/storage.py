@@ -145,6 +145,15 @@ def _database(url: str) -> "BaseStorage":
         raise Unreachable(f"--storage {shown}: cannot be used: {_cause(error)}") from None
 
 
+def outage(error: BaseException) -> str | None:
+    """What the database says, in one line, where an error means that it is away; else None."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    inner = error.__cause__ if isinstance(error, StorageInternalError) else error
+    return _cause(inner) if isinstance(inner, InterfaceError | OperationalError) else None
+
+
 def _cause(error: BaseException) -> str:
     """What the innermost error says, in one line; SQLAlchemy adds the statement and a link."""
     inner: Any = getattr(error, "orig", None) or error.__cause__ or error
