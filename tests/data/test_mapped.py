@@ -15,6 +15,22 @@ from medauc.data.slices import slices_of
 from medauc.errors import InputError
 
 
+@pytest.fixture(autouse=True)
+def _small_rows_are_read_as_large_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_reader, "_SMALL", 0)
+
+
+def test_small_rows_are_asked_for_and_copied_from_the_map(
+    stored: np.memmap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_reader, "_SMALL", 3001)
+    monkeypatch.setattr(os, "preadv", None)
+    asked: list[list[int]] = []
+    monkeypatch.setattr(ahead, "places", lambda base, rows: asked.append(rows.tolist()) or [])
+    np.testing.assert_array_equal(MappedImages(stored, np.arange(20))[np.array([4, 1])], stored[[4, 1]])
+    assert asked == [[4, 1]]
+
+
 @pytest.fixture
 def stored(tmp_path: Path) -> "np.memmap[tuple[int, ...], np.dtype[np.uint8]]":
     """Twenty images of 50 x 60 pixels in a file, memory-mapped: rows begin anywhere in a page."""

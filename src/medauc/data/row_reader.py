@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medauc.data.ahead import read_ahead
 from medauc.errors import InputError
 
 _MOST = 256 << 20  # bytes asked for at a time; of more, the first would be gone again when the last is there
 _WITHOUT_WAITING: int | None = getattr(os, "RWF_NOWAIT", None)  # Linux has it
 _LINE = 64
+_SMALL = 1 << 16  # bytes of a row; a call of the system for each costs more than copying it from the map
 _opened: "weakref.WeakKeyDictionary[mmap.mmap, int]" = weakref.WeakKeyDictionary()
 _Span = tuple[int, int, int]  # place in the file; start and end in the result
 
@@ -23,7 +25,7 @@ class RowReader:
 
     Through the map every row would cost faults of pages, which count as the process's memory from then on. Here rows
     that the system has in memory are copied at once; all others of a batch are asked for together before the first is
-    waited for, and the disk reads them and nothing beside.
+    waited for, and the disk reads them and nothing beside. Small rows are copied from the map.
 
     Args:
         base: uint8, shape (M, ...); a ``numpy.memmap`` or a part of one is read from its file, all else is indexed.
@@ -56,6 +58,7 @@ class RowReader:
             IndexError: There is no such row.
         """
         if self._file is None:
+            read_ahead(self._base, np.asarray(rows))
             return np.asarray(self._pixels[rows])
         wanted = np.asarray(rows, dtype=np.int64).reshape(-1)
         found = _empty((*np.shape(rows), *self._base.shape[1:]))
@@ -117,7 +120,7 @@ def _lies_in_a_file(base: Any) -> bool:
     """Whether each row is one piece of a file that holds what the map shows."""
     if getattr(base, "_mmap", None) is None or base.mode == "c" or not hasattr(os, "preadv"):
         return False
-    return bool(base.size and base.dtype == np.uint8 and base[:1].flags.c_contiguous)
+    return bool(base[:1].nbytes >= max(1, _SMALL) and base.dtype == np.uint8 and base[:1].flags.c_contiguous)
 
 
 def _file_of(base: npt.NDArray[Any]) -> int | None:
