@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medauc.data.readers.image import Refusal
-from medauc.data.readers.values import Inflated
+from medauc.data.readers.values import _PACKED, Inflated
 
 GZIP, ZLIB = 31, 15
 CONTENT = st.binary(min_size=1, max_size=40).map(lambda piece: piece * (3000 // len(piece)))
@@ -46,6 +46,15 @@ def test_what_zlib_packed_comes_out_in_any_steps(
 def test_members_follow_each_other_wherever_the_pieces_end(first: int) -> None:
     parts = [bytes(range(256)) * (first // 256 + 1), b"the second", b""]
     assert unpacked(b"".join(packed_by_zlib(part, GZIP, 0) for part in parts), 4096) == b"".join(parts)
+
+
+@pytest.mark.parametrize("first", [_PACKED - 2, _PACKED - 1, _PACKED])
+def test_a_member_may_begin_at_the_end_of_a_piece(first: int) -> None:
+    contents = (bytes(size) for size in range(first - 60, first))
+    content = next(content for content in contents if len(packed_by_zlib(content, GZIP, 0)) == first)
+    packed = packed_by_zlib(content, GZIP, 0)
+    assert unpacked(packed + packed_by_zlib(b"second", GZIP), 4096) == content + b"second"
+    assert unpacked(packed + b"\x1f", 4096) == content  # the first byte alone is no member
 
 
 @settings(max_examples=60)

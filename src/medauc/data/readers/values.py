@@ -157,6 +157,8 @@ class Inflated:
     def _next_member(self) -> bool:
         """Go on to a further gzip member, as ``cat a.gz b.gz`` makes them."""
         rest = self._machine.unused_data or self._file.read(_PACKED)
+        if len(rest) < len(_GZIP):  # a piece may end between the two bytes that tell
+            rest += self._file.read(_PACKED)
         if not rest.startswith(_GZIP):
             return False
         self._packed, self._machine = rest, igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
