@@ -211,6 +211,21 @@ def test_an_export_leaves_without_names_and_is_trained_on(ward: Path, invoke: Ca
         assert_nameless(tmp_path / "cases")
 
 
+def test_an_export_hashes_bags_by_whatever_column_the_recipe_has_them(
+    ward: Path, invoke: Callable, tmp_path: Path
+):
+    studies = pd.read_csv(ward).assign(study=lambda table: "Jane" + table["group"])
+    studies.loc[0, "study"] = ""
+    studies.to_csv(ward, index=False)
+    (tmp_path / "bags.yaml").write_text("data:\n  bags:\n    by: study\n")
+    done = invoke("export", ward, "out", "--recipe", "bags.yaml", "--size", 12, "--hash-ids", SALT)
+    assert done.status == 0, done.err
+    assert_nameless(tmp_path / "out")
+    written = pd.read_csv(tmp_path / "out" / "manifest.csv", keep_default_na=False).set_index("id")["study"]
+    for name, study in zip(studies["path"], studies["study"], strict=True):
+        assert written[hash_id(name, SALT)] == (hash_id(study, SALT) if study else "")
+
+
 def test_a_grid_and_what_is_made_of_it_name_nobody(ward: Path, invoke: Callable, tmp_path: Path):
     grid = ["benchmark", ward, *QUICK, "--seeds", "1", "--vary", "loss.name=aucm,pairwise", "--out", "grid"]
     done = invoke(*grid, "--jobs", "1", "--hash-ids", SALT)

@@ -70,22 +70,27 @@ def export(
     from medauc.data.manifest.targets import as_yaml, assignment
     from medauc.files import require_writable
     from medauc.training import resolve
+    from medauc.training.plan import resolve_recipe
 
     require_writable(folder, "name another")
     given = {"size": size, "positive_class": positive}
+    overrides = [
+        *(settings or ()),
+        *files_settings(root, columns),
+        *(f"data.{key}={json.dumps(value)}" for key, value in given.items() if value is not None),
+    ]
     loaded = resolve(
         dataset,
         recipe=recipe,
-        overrides=[
-            "data.bags.by=none",  # each image by itself; which bag it is of stays a column
-            *(settings or ()),
-            *files_settings(root, columns),
-            *(f"data.{key}={json.dumps(value)}" for key, value in given.items() if value is not None),
-        ],
+        # each image by itself; which bag it is of stays a column
+        overrides=["data.bags.by=none", *overrides],
         data_dir=data_dir,
         allow_modified=allow_modified,
         hash_ids=hash_ids,
     ).dataset
+    if hash_ids is not None:
+        own = resolve_recipe(dataset, recipe=recipe, overrides=overrides).recipe.data.bags
+        loaded = loaded.with_hashed_ids(hash_ids, bags=own.by)
     if kind is FormatOption.shards:
         from medauc.data.shards import write_shards
 

@@ -133,11 +133,12 @@ class Dataset:
         """Iterate over train, val, test."""
         return iter(self.splits.values())
 
-    def with_hashed_ids(self, salt: str | None) -> Self:
+    def with_hashed_ids(self, salt: str | None, bags: str = BAG_COLUMN) -> Self:
         """The same with ids, groups and bags that tell nothing without ``salt``; the same one gives the same again.
 
         Args:
             salt: A secret of the project, or None for the data set as it is. Hashes with this salt stay as they are.
+            bags: A further column that names bags, besides "bag"; a name that no column has is passed over.
 
         Raises:
             ValueError: The salt is empty.
@@ -152,14 +153,16 @@ class Dataset:
         from medauc.data.readers import hash_ids
 
         def hashed(split: Split) -> Split:
-            bags = {
-                name: hash_ids(column, salt) for name, column in split.metadata.items() if name == BAG_COLUMN
+            named = {
+                name: np.where(column == "", column, hash_ids(column, salt))  # blank: it is of no bag
+                for name, column in split.metadata.items()
+                if name in (BAG_COLUMN, bags)
             }
             return replace(
                 split,
                 ids=hash_ids(split.ids, salt),
                 groups=hash_ids(split.groups, salt),
-                metadata={**split.metadata, **bags},
+                metadata={**split.metadata, **named},
             )
 
         train, val, test = map(hashed, self)
