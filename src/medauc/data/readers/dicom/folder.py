@@ -169,7 +169,7 @@ def _series_of(folder: Path, limits: Limits) -> tuple[Series, ...]:
             continue
         skipped += not path.is_dir()
         if is_damaged(path, limits):
-            damaged.setdefault(series_of_damaged(path), []).append(path)
+            damaged.setdefault(series_of_damaged(path, limits), []).append(path)
     return tuple(
         Series(
             folder,

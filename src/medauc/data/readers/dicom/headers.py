@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from medauc.data.readers.dicom.elements import text, whole
 from medauc.data.readers.dicom.metered import MOST_HEADER_BYTES, MOST_READS, MeteredFile
-from medauc.data.readers.dicom.source import opened, sop_class_of
+from medauc.data.readers.dicom.source import opened, sop_class_of, unpacked
 from medauc.data.readers.formats import format_of, regular_file
 from medauc.data.readers.image import Refusal
 from medauc.data.readers.limits import Limits
@@ -62,7 +62,7 @@ def is_damaged(path: Path, limits: Limits) -> bool:
     return not kind or "Image" in kind or kind in _IMAGES_BY_OTHER_NAMES
 
 
-def series_of_damaged(path: Path) -> str | None:
+def series_of_damaged(path: Path, limits: Limits) -> str | None:
     """SeriesInstanceUID of a file whose header is cut; ``None`` where it is cut before or within it."""
     from pydicom.filereader import read_partial
 
@@ -74,8 +74,10 @@ def series_of_damaged(path: Path) -> str | None:
         return passed
 
     try:
-        with MeteredFile(path.open("rb", buffering=0)) as file, file.metered(MOST_READS, MOST_HEADER_BYTES):
-            header = read_partial(file, behind, force=True, specific_tags=[_SERIES])
+        with MeteredFile(path.open("rb", buffering=0)) as file:
+            stream, _ = unpacked(file, limits)  # pydicom would unpack a deflated file without bound
+            with stream.metered(MOST_READS, MOST_HEADER_BYTES):
+                header = read_partial(stream, behind, force=True, specific_tags=[_SERIES])
             return text(header, "SeriesInstanceUID") if passed else None
     except Exception:  # damaged headers raise anything
         return None

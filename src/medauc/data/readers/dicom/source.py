@@ -72,8 +72,12 @@ def sop_class_of(path: Path, limits: Limits) -> str:
         return text(source.header, "SOPClassUID") or ""
 
 
-def _source(path: Path, file: MeteredFile, limits: Limits, keywords: Sequence[str] | None) -> Source:
-    import pydicom
+def unpacked(file: MeteredFile, limits: Limits) -> tuple[MeteredFile | MeteredBytes, str]:
+    """A DICOM file from its start, unpacked if it is deflated, and the transfer syntax that it states.
+
+    Raises:
+        Refusal: It is an index of files (DICOMDIR), unpacks to more than is allowed, or has an endless header.
+    """
     from pydicom.uid import ExplicitVRLittleEndian
 
     with file.metered(MOST_READS, MOST_HEADER_BYTES):
@@ -85,6 +89,13 @@ def _source(path: Path, file: MeteredFile, limits: Limits, keywords: Sequence[st
     if syntax == _DEFLATED:  # pydicom would unpack it without bound
         stream, syntax = _inflated(file, start, meta, limits), str(ExplicitVRLittleEndian)
     stream.seek(0)
+    return stream, syntax
+
+
+def _source(path: Path, file: MeteredFile, limits: Limits, keywords: Sequence[str] | None) -> Source:
+    import pydicom
+
+    stream, syntax = unpacked(file, limits)
     tags: Any = None if keywords is None else [*keywords, *OVERLAYS]
     with stream.metered(MOST_READS, MOST_HEADER_BYTES):
         header = pydicom.dcmread(
