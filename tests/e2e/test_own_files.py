@@ -11,6 +11,7 @@ import yaml
 
 from medauc.data import FilesSpec, load_dataset, load_files
 from medauc.data.manifest import ColumnsSpec
+from medauc.data.preparation import PreparationSpec
 from medauc.evaluation import Evaluation, Predictions
 
 TINY = ("--set", "model.width=4", "--set", "training.max_epochs=2", "--device", "cpu")
@@ -216,8 +217,11 @@ def test_columns_by_recipe_or_option_are_the_same(nih_dir: Path):
         assert list(split.metadata) == ["sex"]
 
 
-def test_the_command_that_an_export_prints_trains_on_it(invoke: Callable, tmp_path: Path) -> None:
-    """Also where YAML takes the class for a truth value; columns and preparation are the export's."""
+@pytest.mark.parametrize("shape", [(12, 12), (12, 14)])
+def test_the_command_that_an_export_prints_trains_on_it(
+    shape: tuple[int, int], invoke: Callable, tmp_path: Path
+) -> None:
+    """On images as they were written, also where YAML takes the class for a truth value."""
     (tmp_path / "Ordner").mkdir()
     rng = np.random.default_rng(0)
     rows = ["Datei;Befund;Patient-ID"]
@@ -226,16 +230,21 @@ def test_the_command_that_an_export_prints_trains_on_it(invoke: Callable, tmp_pa
         rows.append(f"Ordner\\{number}.npy;{('no', 'yes')[number % 2]};{number // 2}")
     (tmp_path / "Liste.csv").write_text("\r\n".join(rows), encoding="utf-8-sig")
     columns = ["--columns", "path=Datei,target=Befund"]
-    padded = ["--size", "12", "--set", "data.preparation.fit=crop_pad"]
+    padded = ["--set", "data.preparation.fit=crop_pad", "--set", f"data.preparation.shape={list(shape)}"]
     done = invoke("export", "Liste.csv", "neu", *columns, *padded)
     assert done.status == 0, done.err
     assert "Column 'Patient-ID' is taken for the group." in done.out
     program, *words = shlex.split(done.out.splitlines()[-1].removeprefix("train on it with: "))
     assert program == "medauc"
-    quick = ["model.width=4", "model.stem=imagenet", "augment=none", "training.max_epochs=1", "data.size=12"]
+    quick = ["model.width=4", "model.stem=imagenet", "augment=none", "training.max_epochs=1"]
     settings = [word for setting in quick for word in ("--set", setting)]
     trained = invoke(*words, *settings, "--out", "run", "--device", "cpu")
     assert trained.status == 0, trained.err
-    images = np.asarray(load_dataset(tmp_path / "neu" / "manifest.csv", 12).train.images[:])
-    assert (images[:, :, [0, 11]] == 0).all()  # 10 columns and one on either side
-    assert (images[:, :, 1:11] > 0).mean() > 0.9
+    assert f"({shape[0]}x{shape[1]}, " in trained.out
+    height, width = shape
+    files = FilesSpec(preparation=PreparationSpec(shape=shape))
+    images = np.asarray(load_dataset(tmp_path / "neu" / "manifest.csv", files=files).train.images[:])
+    above, left = (height - 14) // 2, (width - 10) // 2
+    framed = images[:, max(0, above) : max(0, above) + min(14, height), left : left + 10]
+    assert (framed > 0).mean() > 0.9
+    assert images.sum(dtype=np.int64) == framed.sum(dtype=np.int64)  # black around

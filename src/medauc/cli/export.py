@@ -99,8 +99,26 @@ def export(
         manifest = export_dataset(loaded, folder, cast("Format | None", kind and kind.value))
     counts = " / ".join(str(len(split)) for split in loaded)
     typer.echo("\n".join([*loaded.notes, f"written: {manifest} ({counts} train/val/test)"]))
-    source = shlex.quote(str(folder if kind is FormatOption.shards else manifest))
-    command = f"medauc train {source}"
+    shards = kind is FormatOption.shards
+    source = shlex.quote(str(folder if shards else manifest))
+    shape = [] if shards else _shape_settings(loaded.image_shape)  # shards come in the shape that they have
+    command = " ".join([f"medauc train {source}", *shape])
     if loaded.positive_class is not None and has_named_classes(loaded):
         command += " " + assignment("data.positive_class", as_yaml(loaded.positive_class))
     typer.echo(f"train on it with: {command}")
+
+
+def _shape_settings(shape: tuple[int, ...]) -> list[str]:
+    """What a training has to be told to take images as they were written, beside its defaults.
+
+    >>> _shape_settings((28, 28)), _shape_settings((12, 12)), _shape_settings((12, 14))
+    ([], ['--set data.size=12'], ["--set 'data.preparation.shape=[12, 14]'"])
+    """
+    from medauc.data.manifest.targets import assignment
+    from medauc.training.sections.data import DataSection
+
+    if set(shape) == {DataSection().size}:
+        return []
+    if len(set(shape)) == 1:
+        return [assignment("data.size", str(shape[0]))]
+    return [assignment("data.preparation.shape", json.dumps(shape))]
