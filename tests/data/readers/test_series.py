@@ -2,9 +2,11 @@
 
 import io
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from PIL import Image
 
 from fuzz.fuzz_corpus import dicom_bytes, dicom_object
 from medauc.data.readers import (
+    Limits,
     UnreadableImage,
     files_of_image,
     list_images,
@@ -25,6 +28,7 @@ from medauc.data.readers import (
     read_image,
 )
 from medauc.data.readers.dicom import folder as folder_module
+from medauc.data.readers.dicom.headers import Header
 
 
 def oblique(angle: float = 0.4) -> np.ndarray:
@@ -301,6 +305,55 @@ def test_a_folder_that_changed_is_looked_at_anew(tmp_path: Path, headers_read: l
     (folder / "1-2").unlink()
     assert [len(files_of_image(path)) for path in (first, second)] == [3, 2]
     assert kept.shape[0] == 3
+
+
+@pytest.mark.parametrize("before", [b"", b"a copy has begun", None])
+def test_a_file_of_no_series_that_is_completed_in_place_is_seen(
+    tmp_path: Path, before: bytes | None, headers_read: list[Path]
+) -> None:
+    folder = tmp_path / "study"
+    write_study(folder, series=1, slices=4)
+    last = folder / "0-3"
+    whole = last.read_bytes()
+    last.write_bytes(whole[:300] if before is None else before)
+    age(folder)
+    for _ in range(2):
+        assert len(files_of_image(folder)) == 3
+    assert len(headers_read) == len(set(headers_read))
+    last.write_bytes(whole)  # the folder itself stays as it was
+    assert read_image(folder).pixels.shape[0] == 4
+    assert read_image(folder).notes == ()
+
+
+def test_a_folder_without_a_series_is_looked_at_again(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    write_study(folder, series=1, slices=1)
+    (only,) = folder.iterdir()
+    whole = only.read_bytes()
+    only.write_bytes(b"a copy has begun")
+    age(folder)
+    assert "without DICOM images" in refused(folder)
+    only.write_bytes(whole)
+    assert read_image(folder).shape == (4, 5)
+
+
+def test_headers_of_two_folders_are_read_at_once_those_of_one_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        write_study(tmp_path / name, series=1, slices=1)
+    both, read = threading.Barrier(2), list[Path]()
+
+    def slowly(path: Path, limits: Limits) -> Header:
+        read.append(path)
+        both.wait(20)  # raises where the other folder has to wait
+        return Header("1.2", "CT", True)
+
+    monkeypatch.setattr(folder_module, "header_of", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(files_of_image, [tmp_path / name for name in "aabb"]))
+    assert [file.parent.name for (file,) in found] == list("aabb")
+    assert len(read) == 2
 
 
 def test_a_file_that_was_written_just_now_is_not_relied_on(tmp_path: Path, headers_read: list[Path]) -> None:

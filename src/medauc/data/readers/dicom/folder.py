@@ -5,10 +5,12 @@ import os
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from medauc.data.readers.dicom.headers import Header, header_of, is_damaged, series_of_damaged
 from medauc.data.readers.image import Refusal
@@ -53,15 +55,15 @@ def series_of_folder(folder: Path, limits: Limits) -> tuple[Series, ...]:
 
     The headers are read once, however many of the series are asked for, until a file of the folder changes.
     """
-    with _ONE_AT_A_TIME:
+    with _one_at_a_time(folder):
         return _looked_through(folder, limits).series
 
 
 def series_of_path(path: Path, limits: Limits) -> Series | None:
     """The series that a folder, ``folder/#name`` or ``folder#name`` stands for; ``None`` for the path of a file.
 
-    Of a folder that is known, only itself and the files of the series are looked at for changes, so that all series of
-    a folder cost as many looks as it has files.
+    Of a folder that is known, itself, the files of the series and those of no series are looked at for changes, so that
+    all series of a folder of slices cost as many looks as it has files.
 
     Raises:
         Refusal: The folder holds no series or several, or none of that name, or ``folder#name`` is of a link.
@@ -73,7 +75,7 @@ def series_of_path(path: Path, limits: Limits) -> Series | None:
             raise Refusal(f"names a series of a linked folder; name it as {folder.name}/#{name}")
     if not folder.is_dir():
         return None
-    with _ONE_AT_A_TIME:
+    with _one_at_a_time(folder):
         known = _known.get((folder, limits))
         chosen = () if known is None else known.of_name(name)
         if known is None or not known.holds_for(chosen):
@@ -106,9 +108,10 @@ class _State(NamedTuple):
 
 @dataclass(frozen=True)
 class _Listing:
-    """A folder whose headers were read, and how it and its files looked then."""
+    """A folder whose headers were read, which of its files are of no series, and how it and its files looked then."""
 
     series: tuple[Series, ...]
+    others: tuple[Path, ...]
     folder: Path
     own_state: _State
     states: Mapping[str, _State]
@@ -117,18 +120,30 @@ class _Listing:
         return tuple(series for series in self.series if name in ("", series.name))
 
     def holds_for(self, chosen: tuple[Series, ...]) -> bool:
-        """Whether no file came or went, and those that these series may have look the same."""
-        files = {file for series in chosen for file in (*series.files, *series.damaged, *series.doubtful)}
+        """Whether no file came or went, and those that these series may have look the same; never without series."""
+        files = (*(file for series in chosen for file in series.files), *self.others)
         try:
-            return _State.of(self.folder.stat()) == self.own_state and all(
-                _State.of(file.lstat()) == self.states.get(file.name) for file in files
+            return (
+                bool(chosen)
+                and _State.of(self.folder.stat()) == self.own_state
+                and all(_State.of(file.lstat()) == self.states.get(file.name) for file in files)
             )
         except OSError:
             return False
 
 
 _known: dict[tuple[Path, Limits], _Listing] = {}
-_ONE_AT_A_TIME = threading.Lock()  # readers are threads too, and each would read all headers
+_reading: WeakValueDictionary[Path, threading.Lock] = WeakValueDictionary()
+_GUARD = threading.Lock()  # of the two
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Readers are threads too, and each would read all headers of the folder; those of others go on meanwhile."""
+    with _GUARD:
+        lock = _reading.setdefault(folder, threading.Lock())
+    with lock:
+        yield
 
 
 def _looked_through(folder: Path, limits: Limits) -> _Listing:
@@ -137,13 +152,14 @@ def _looked_through(folder: Path, limits: Limits) -> _Listing:
     known = _known.get((folder, limits))
     if known is not None and (known.own_state, known.states) == (own_state, states):
         return known
-    found = _Listing(_series_of(folder, limits), folder, own_state, states)
-    _known.pop((folder, limits), None)
+    found = _Listing(*_series_of(folder, limits), folder, own_state, states)
     newest = max((state.modified for state in (own_state, *states.values())), default=0) / 1e9
-    if began - newest >= _SETTLED:
-        if len(_known) >= _REMEMBERED:
-            _known.pop(next(iter(_known)))
-        _known[folder, limits] = found
+    with _GUARD:
+        _known.pop((folder, limits), None)
+        if began - newest >= _SETTLED:
+            if len(_known) >= _REMEMBERED:
+                _known.pop(next(iter(_known)))
+            _known[folder, limits] = found
     return found
 
 
@@ -158,28 +174,30 @@ def _states_of(folder: Path) -> dict[str, _State]:
     return states
 
 
-def _series_of(folder: Path, limits: Limits) -> tuple[Series, ...]:
-    """Read the headers of a folder."""
+def _series_of(folder: Path, limits: Limits) -> tuple[tuple[Series, ...], tuple[Path, ...]]:
+    """Read the headers of a folder: its series, and the files of none."""
     found: dict[str, list[tuple[Path, Header]]] = {}
     damaged: dict[str | None, list[Path]] = {}
-    skipped = 0
+    others: list[Path] = []
     for path in sorted(file for file in folder.iterdir() if not file.name.startswith(".")):
         if (header := header_of(path, limits)) is not None:
             found.setdefault(header.uid, []).append((path, header))
             continue
-        skipped += not path.is_dir()
+        if not path.is_dir():
+            others.append(path)
         if is_damaged(path, limits):
             damaged.setdefault(series_of_damaged(path, limits), []).append(path)
-    return tuple(
+    series = tuple(
         Series(
             folder,
             hashlib.sha256(uid.encode()).hexdigest()[:8],
             tuple(path for path, _ in members),
             members[0][1].modality,
             all(header.placed for _, header in members),
-            skipped,
+            len(others),
             tuple(damaged.get(uid, ())),
             tuple(damaged.get(None, ())),
         )
         for uid, members in found.items()
     )
+    return series, tuple(others)
