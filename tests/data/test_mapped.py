@@ -3,6 +3,8 @@ import mmap
 import os
 import pickle
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +157,36 @@ def test_one_file_is_open_as_long_as_its_map(stored: np.memmap) -> None:
         gc.collect()
         assert open_files() == opened + 1
     np.testing.assert_array_equal(again[0], stored[3])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell which files are open")
+def test_threads_that_begin_together_open_one_file(
+    stored: np.memmap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, opened = threading.Barrier(4), os.open
+
+    def late(*arguments: object) -> int:
+        together.wait()
+        return opened(*arguments)
+
+    before = open_files()
+    monkeypatch.setattr(os, "open", late)
+    with ThreadPoolExecutor(4) as pool:
+        images = list(pool.map(lambda _: MappedImages(stored, np.arange(20)), range(4)))
+    monkeypatch.undo()
+    assert open_files() == before + 1
+    for each in images:
+        np.testing.assert_array_equal(each[:], stored)
+
+
+def test_a_map_is_read_though_another_file_has_its_name(stored: np.memmap) -> None:
+    path = Path(stored.filename)
+    content = np.array(stored)
+    np.save(path.with_name("new.npy"), 255 - content)
+    path.with_name("new.npy").replace(path)
+    np.testing.assert_array_equal(MappedImages(stored, np.arange(20))[:], content)
+    path.write_bytes(b"")
+    np.testing.assert_array_equal(MappedImages(stored, np.arange(20))[3], content[3])
 
 
 def test_slices_ask_for_their_volumes(stored: np.memmap, monkeypatch: pytest.MonkeyPatch) -> None:

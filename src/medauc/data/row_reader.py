@@ -4,6 +4,7 @@ import mmap
 import os
 import weakref
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ _MOST = 256 << 20  # bytes asked for at a time; of more, the first would be gone
 _WITHOUT_WAITING: int | None = getattr(os, "RWF_NOWAIT", None)  # Linux has it
 _LINE = 64
 _SMALL = 1 << 16  # bytes of a row; a call of the system for each costs more than copying it from the map
-_opened: "weakref.WeakKeyDictionary[mmap.mmap, int]" = weakref.WeakKeyDictionary()
+_opened: "weakref.WeakKeyDictionary[mmap.mmap, int | None]" = weakref.WeakKeyDictionary()
 _Span = tuple[int, int, int]  # place in the file; start and end in the result
 
 
@@ -127,16 +128,54 @@ def _file_of(base: npt.NDArray[Any]) -> int | None:
     """The file behind a memory map, opened once for all that read it and closed with the map."""
     pages: mmap.mmap = base._mmap  # type: ignore[attr-defined]
     if pages not in _opened:
-        try:
-            _opened[pages] = os.open(base.filename, os.O_RDONLY)  # type: ignore[attr-defined]
-        except OSError:  # removed or renamed meanwhile: the map is still there
-            return None
-        weakref.finalize(pages, os.close, _opened[pages])
+        file = _opened_anew(base)
+        if _opened.setdefault(pages, file) != file:  # another thread was first
+            if file is not None:
+                os.close(file)
+        elif file is not None:
+            weakref.finalize(pages, os.close, file)
     return _opened[pages]
+
+
+def _opened_anew(base: npt.NDArray[Any]) -> int | None:
+    """Open the file of a map by its name; None where that is gone or another's by now: the map is still there."""
+    try:
+        file = os.open(base.filename, os.O_RDONLY)  # type: ignore[attr-defined]
+    except OSError:
+        return None
+    if _is_of_file(base, file):
+        return file
+    os.close(file)
+    return None
+
+
+def _is_of_file(base: npt.NDArray[Any], file: int) -> bool:
+    """Whether a map shows an open file; False where the system does not tell.
+
+    The numbers of a file in the list of maps are not everywhere those of fstat (overlays, btrfs), so they are compared
+    with those of a second map.
+    """
+    try:
+        with mmap.mmap(file, 1, access=mmap.ACCESS_READ) as probe:
+            places = (_begin(base._mmap), _begin(probe))  # type: ignore[attr-defined]
+            lines = Path("/proc/self/maps").read_text(errors="replace").splitlines()
+    except (OSError, ValueError):  # no Linux; or the file is empty now
+        return False
+    found = dict[int, list[str]]()
+    for line in lines:
+        span, _, _, *numbers = line.split(maxsplit=5)[:5]
+        first, last = (int(end, 16) for end in span.split("-"))
+        found.update({place: numbers for place in places if first <= place < last})
+    return len(found) == len(places) and found[places[0]] == found[places[1]]
+
+
+def _begin(pages: mmap.mmap) -> int:
+    """Address of a map's first byte."""
+    return np.frombuffer(pages, dtype=np.uint8).ctypes.data
 
 
 def _place(base: npt.NDArray[Any]) -> int:
     """Where the first byte of a ``numpy.memmap``, or of a part of one, lies in its file."""
-    begin = np.frombuffer(base._mmap, dtype=np.uint8).ctypes.data  # type: ignore[attr-defined]
+    begin = _begin(base._mmap)  # type: ignore[attr-defined]
     offset: int = base.offset  # type: ignore[attr-defined]  # of the whole map, in its parts too
     return base.ctypes.data - begin + offset - offset % mmap.ALLOCATIONGRANULARITY
