@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from fuzz.fuzz_corpus import dicom_bytes, dicom_object
-from medauc.data import FilesSpec, PhantomSpec, load_arrays, load_dataset, load_files
+from medauc.data import BagSpec, FilesSpec, PhantomSpec, load_arrays, load_dataset, load_files, make_bags
 from medauc.data.export import export_dataset
-from medauc.data.files import look_at
+from medauc.data.files import _said_of_no_patients, look_at
 from medauc.data.manifest import ColumnsSpec, SplitSpec, manifest_of_folder, read_manifest
 from medauc.data.mapped import MappedImages
 from medauc.data.preparation import PreparationSpec
@@ -227,6 +227,41 @@ def test_missing_files_are_counted_and_the_first_named(manifest: Path):
         match=r"2 of 40 files are not there, in rows 5, 29: healthy/03.png, ill/07.png; paths are relative",
     ):
         load(manifest)
+
+
+@pytest.mark.parametrize("names", [False, True])
+def test_a_drive_of_windows_is_told_of_whatever_images_are_called(manifest: Path, names: bool):
+    table = pd.read_csv(manifest).assign(path=lambda table: "C:\\scans\\" + table["path"])
+    if names:
+        table["id"] = [f"image {row}" for row in range(len(table))]
+    table.to_csv(manifest, index=False)
+    with pytest.raises(InputError, match=r"40 of 40 files are not there.*; cut the drive of Windows off"):
+        load(manifest)
+
+
+@pytest.mark.parametrize(
+    ("column", "likely"),
+    [
+        *((name, True) for name in ("Patient number", "PatientenNummer", "anon_patient_id", "Pat-ID")),
+        *((name, False) for name in ("Patient Age", "patient_covid", "inpatient", "compat id")),
+    ],
+)
+def test_a_column_that_names_patients_is_proposed_and_no_other(tmp_path: Path, column: str, likely: bool):
+    (tmp_path / "clinic.csv").write_text(f"path,target,{column}\na.png,0,7\n")
+    note = _said_of_no_patients(read_manifest(tmp_path / "clinic.csv"))
+    assert (f"--columns group={column!r}" in note) is likely
+    assert ("--columns group=NAME" in note) is not likely
+
+
+def test_a_bag_is_as_much_as_is_known_of_a_patient_and_that_is_told(manifest: Path):
+    studies = [f"study {row // 2}" for row in range(40)]
+    splits = np.array(["train", "val", "test", "train"])[np.arange(40) // 2 % 4]
+    table = pd.read_csv(manifest).drop(columns="patient").assign(study=studies, split=splits)
+    table.to_csv(manifest, index=False)
+    data = load(manifest, size=4)
+    for spec, words in ((BagSpec(), "each image counts"), (BagSpec("study"), "each bag counts")):
+        notes = " ".join(make_bags(data, spec).notes)
+        assert f"No patients are known, so {words} as a patient of its own; " in notes
 
 
 def test_unreadable_files_are_refused_or_dropped_and_told(manifest: Path):

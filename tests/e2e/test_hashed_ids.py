@@ -102,11 +102,12 @@ def test_a_run_names_nobody_and_every_verb_takes_it(ward: Path, invoke: Callable
         assert words in (tmp_path / "run" / "report.html").read_text()
         assert_nameless(tmp_path / "run")
     assert invoke("evaluate", "run").status == 0
-    for salt, warned in (([], True), (["--hash-ids", SALT], False)):
+    said = ["ids and paths as they are; --hash-ids with the salt of the run", "are hashed with another salt"]
+    for salt, warning in (([], 0), (["--hash-ids", "another salt"], 1), (["--hash-ids", SALT], None)):
         done = invoke("predict", "run", ward, "--out", "scores.csv", *salt)
         assert done.status == 0, done.err
-        assert ("--hash-ids with the salt of the run" in done.err) is warned
-        assert ("JaneDoe" in (tmp_path / "scores.csv").read_text()) is warned
+        assert [words in done.err for words in said] == [warning == 0, warning == 1]
+        assert ("JaneDoe" in (tmp_path / "scores.csv").read_text()) is (not salt)
 
     # the plain run's page with hashed names, and both as one model
     done = invoke("report", "plain", "--hash-ids", SALT, "--out", "page/plain.html")

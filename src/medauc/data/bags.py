@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from medauc.data.dataset import BAG_COLUMN, Dataset, Split
+from medauc.data.dataset import BAG_COLUMN, OWN_PATIENT, Dataset, Split
 from medauc.data.mapped import join_images, take_images
 from medauc.data.slices import slices_of
 from medauc.errors import InputError
@@ -159,6 +159,8 @@ def make_bags(dataset: Dataset, spec: BagSpec) -> Dataset:
     else:
         splits = _with_common_columns([_grouped(dataset, name, spec.by) for name in dataset.splits])
         _require_apart(dataset.name, spec.by, splits)
+        told = OWN_PATIENT.replace("image", "bag")
+        dataset = replace(dataset, notes=tuple(note.replace(OWN_PATIENT, told) for note in dataset.notes))
     train, val, test = splits if spec.slices is None else [_sliced(split, spec.slices) for split in splits]
     return replace(dataset, train=train, val=val, test=test)
 

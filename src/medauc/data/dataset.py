@@ -13,6 +13,7 @@ from medauc.data.mapped import ImageArray, join_images, take_images
 
 SPLIT_NAMES = ("train", "val", "test")
 BAG_COLUMN = "bag"  # of a split's metadata: the bag that an image belongs to
+OWN_PATIENT = "each image counts as a patient of its own"  # said where none are known
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """Own files become a data set: manifest or folder, read, prepared, and memory-mapped from the cache."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from medauc.data.cache import Failure, PreparedImages, ShowProgress, open_cache
-from medauc.data.dataset import SPLIT_NAMES, Dataset, Split
+from medauc.data.dataset import OWN_PATIENT, SPLIT_NAMES, Dataset, Split
 from medauc.data.grouping import with_told_patients
 from medauc.data.manifest import (
     ColumnsSpec,
@@ -25,13 +26,18 @@ from medauc.data.manifest import (
 )
 from medauc.data.mapped import ImageArray, take_images
 from medauc.data.preparation import PreparationSpec
-from medauc.data.readers import without_names
+from medauc.data.readers import with_names, without_names
 from medauc.data.shards import is_shards
 from medauc.errors import InputError
 
 IMAGES, TARGETS = "images.npy", "targets.npy"
 _LOOKED_AT = 5  # readable files that tell whether a set is 2D or 3D
 _TRIED = 40  # files tried for that
+_NAMES_PATIENTS = re.compile(  # "Patient number" does, "Patient Age" does not
+    r"^patient(s|en)?$|(?<![a-z])(patient(s|en)?|subject|pat)[\W_]*"
+    r"(ids?|uid|no|nr|num|number|nummer|code|key|identifier|pseudonym|hash|index)\W*$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -243,7 +249,9 @@ def _told(manifest: Manifest, failures: Sequence[Failure], unreadable: str) -> s
     """Say which files cannot be read, or refuse them."""
     ids = manifest.table["id"]
     if unreadable == "refuse":
-        shown = "; ".join(f"{ids.iloc[failure.row]}: {failure.reason}" for failure in failures[:3])
+        shown = "; ".join(
+            f"{ids.iloc[failure.row]}: {with_names(failure.reason, failure.path)}" for failure in failures[:3]
+        )
         more = f"; and {len(failures) - 3} more" if len(failures) > 3 else ""
         raise InputError(
             f"{manifest.source}: {len(failures)} of {len(manifest)} images cannot be used ({shown}{more}); mend or "
@@ -256,14 +264,14 @@ def _told(manifest: Manifest, failures: Sequence[Failure], unreadable: str) -> s
 
 def _said_of_no_patients(manifest: Manifest) -> str:
     """That images of one patient may come to lie in two splits, and the column that may tell."""
-    likely = next((name for name in manifest.further if "patient" in name.lower()), None)
+    likely = next((name for name in manifest.further if _NAMES_PATIENTS.search(name)), None)
     if manifest.source.is_dir():
         remedy = "a folder of its own below the class, or a manifest with a column group, tells them"
     elif likely is None:
         remedy = "--columns group=NAME names their column"
     else:
         remedy = f"if {likely!r} tells them, --columns group={likely!r}"
-    return f"No patients are known, so each image counts as a patient of its own; {remedy}."
+    return f"No patients are known, so {OWN_PATIENT}; {remedy}."
 
 
 def _named(manifest: Manifest, failures: Sequence[Failure]) -> list[Path]:

@@ -1,5 +1,6 @@
 """What a manifest must satisfy before images are read for a training."""
 
+import os
 import re
 
 import numpy as np
@@ -33,10 +34,11 @@ def require_files(manifest: Manifest) -> None:
     missing = np.flatnonzero(~manifest.there)
     if len(missing):
         listed = ", ".join(str(name) for name in manifest.table["id"].iloc[missing[:3]])
+        first = os.path.relpath(manifest.table["path"].iloc[missing[0]], manifest.root.resolve())
         raise InputError(
             f"{manifest.source}: {len(missing)} of {len(manifest)} files are not there, in {rows_named(missing)}: "
             f"{listed}; paths are relative to {manifest.root}, --root names another folder"
-            + ("; cut the drive of Windows off" if _DRIVE.match(listed) else "")
+            + ("; cut the drive of Windows off" if _DRIVE.match(first) else "")
         )
 
 

@@ -23,6 +23,7 @@ from medauc.training.prediction.quality import Quality, about_pixels
 from medauc.training.prediction.samples import Sample, Wanted, find_samples
 from medauc.training.prediction.structured_report import NoReport, ReportWriter
 from medauc.training.prediction.verdict import Verdict
+from medauc.training.run_folder import mark_of_salt
 
 if TYPE_CHECKING:
     from medauc.training.predictor import Predictor
@@ -81,7 +82,7 @@ class FileScoring:
         self._jobs = jobs or min(cores(), _MOST_JOBS)
         self._salt = hash_ids
         self._reports = None if dicom_sr is None else ReportWriter.of(predictor.run, dicom_sr)
-        self.notes = [*notes, *self._verdict.notes(), *self._quality.lacking, *self._plain_names()]
+        self.notes = [*notes, *self._verdict.notes(), *self._quality.lacking, *self._other_names()]
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         """Score; yields tables with ``id``, ``path``, the columns of the verdict, ``warnings`` and ``error``."""
@@ -151,11 +152,16 @@ class FileScoring:
         # A bag is unlike the training images if its images are so on average: a limit is for one image.
         return scores.reshape(len(batch), -1), np.add.reduceat(excess, starts[:-1]) / np.diff(starts)[:, None]
 
-    def _plain_names(self) -> list[str]:
-        """What to say where the run hides names, and this table would not."""
-        hides = self._predictor.run.read_recipe()[1].ids_hashed is not None
-        if not hides or self._salt is not None:
+    def _other_names(self) -> list[str]:
+        """What to say where the run hides names, and this table does not, or does so otherwise."""
+        mark = self._predictor.run.read_recipe()[1].ids_hashed
+        if mark is None or (self._salt is not None and mark_of_salt(self._salt) == mark):
             return []
+        if self._salt is not None:
+            return [
+                "The ids of the run are hashed with another salt, so none of this table is equal to one of them; "
+                "--hash-ids with the salt of the run makes them equal."
+            ]
         return [
             "The run has hashed ids, and this table gets ids and paths as they are; "
             "--hash-ids with the salt of the run hashes them."
