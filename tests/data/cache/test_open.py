@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fuzz.fuzz_corpus import dicom_bytes, dicom_object
 from medauc.data.cache import PreparedImages, list_cache, open_cache
 from medauc.data.preparation import PreparationSpec, prepare_file
 from medauc.errors import InputError
@@ -381,3 +382,20 @@ def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
     (failure,) = opened([tmp_path / "pipe.png"], tmp_path).failures
     assert "pipe" in failure.reason
     assert time.monotonic() - began < 30
+
+
+def test_a_reason_that_is_kept_names_no_file(tmp_path: Path) -> None:
+    folder = tmp_path / "case"
+    folder.mkdir()
+    for place in range(2):
+        told = {"ImagePositionPatient": [0, 0, place], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+        whole = dicom_bytes(dicom_object(np.zeros((4, 4), np.uint16), SOPInstanceUID=f"1.{place}", **told))
+        (folder / f"{place}").write_bytes(whole)
+    (folder / "DOE_JANE").write_bytes(whole[:300])
+    reason = "1 of the DICOM files beside it is damaged and may be a slice of it; copy again or take out of the folder"
+    for number, path in enumerate([str(folder), f"{tmp_path}//./case"]):  # however it is spelled
+        place = tmp_path / f"cache{number}"
+        (failure,) = open_cache([path], PreparationSpec(), 6, 2, folder=place, jobs=0).failures
+        assert failure.reason == reason
+        (about,) = place.rglob("about.json")
+        assert "DOE" not in about.read_text()

@@ -35,6 +35,7 @@ from medauc.data.preparation.spec import Colour
 from medauc.errors import InputError
 
 _LOOKED_AT = 16  # files that decide whether a set is in colour
+_REASONS = "reasons without names"  # what earlier versions kept is found out anew
 _DECODERS = (
     "numpy",
     "pillow",
@@ -241,7 +242,7 @@ def _decoders() -> str:
 
     from medauc.data.readers import Limits
 
-    found = [str(Limits())]
+    found = [str(Limits()), _REASONS]
     for name in _DECODERS:
         try:
             found.append(f"{name} {version(name)}")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from medauc.data.preparation import PreparationSpec, prepare_file
+from medauc.data.readers.image import UnreadableImage
 from medauc.data.readers.quiet import quiet
 from medauc.errors import InputError
 from medauc.files import write_all
@@ -69,7 +70,7 @@ def write_rows(job: RowJob, rows: Iterable[tuple[int, str]]) -> list[tuple[int, 
                 pixels = prepare_file(path, job.spec, job.size, job.spatial_dims)
                 assert pixels.shape == job.shape, f"prepared to {pixels.shape} instead of {job.shape}"
             except Exception as error:  # one file must not stop the others
-                failed.append((row, reason_of(error, path)))
+                failed.append((row, _lasting_reason_of(error, path)))
                 continue
             file.seek(job.offset + row * prod(job.shape))
             write_all(file, np.ascontiguousarray(pixels).data)
@@ -85,6 +86,11 @@ def reason_of(error: Exception, path: str) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _lasting_reason_of(error: Exception, path: str) -> str:
+    """The same without the name of any file: it is kept under what files hold, and they may be renamed."""
+    return (isinstance(error, UnreadableImage) and error.reason) or reason_of(error, path)
 
 
 def spec_of(values: dict[str, Any]) -> PreparationSpec:

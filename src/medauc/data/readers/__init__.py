@@ -8,7 +8,7 @@ One format is one module; what it may cost is :class:`Limits`; whatever is not r
 from medauc.data.readers.image import MedicalImage, UnreadableImage
 from medauc.data.readers.limits import Limits
 from medauc.data.readers.listing import list_images, named_like_images
-from medauc.data.readers.names import without_names
+from medauc.data.readers.names import with_names, without_names
 from medauc.data.readers.parts import files_of_image
 from medauc.data.readers.patients import patient_id_of
 from medauc.data.readers.privacy import hash_id, hash_ids, phi_in
@@ -26,5 +26,6 @@ __all__ = [
     "patient_id_of",
     "phi_in",
     "read_image",
+    "with_names",
     "without_names",
 ]

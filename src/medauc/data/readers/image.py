@@ -11,11 +11,34 @@ from medauc.errors import InputError
 
 
 class UnreadableImage(InputError):
-    """A file that is not read: one line of the form ``<path>: why; what to do``."""
+    """A file that is not read: one line of the form ``<path>: why; what to do``.
+
+    Attributes:
+        reason: Why and what to do, without the name of any file, for where it outlasts the names; "" where it is not
+            known apart from them.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Refusal(Exception):
-    """Why a file is not read, without its path; a reader raises it and ``read_image`` adds the path."""
+    """Why a file is not read, without its path; a reader raises it and ``read_image`` adds the path.
+
+    Its text has no name of any file.
+
+    Attributes:
+        told: The same with names of folders or files that it is about.
+    """
+
+    def __init__(self, reason: str, told: str = "") -> None:
+        super().__init__(reason)
+        self.told = told or reason
+
+    def about(self, path: object) -> UnreadableImage:
+        """What is raised for the path that was to be read."""
+        return UnreadableImage(f"{path}: {self.told}", str(self))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from medauc.data.readers.detached import HEADER_ENDINGS
-from medauc.data.readers.image import Refusal, UnreadableImage
+from medauc.data.readers.image import Refusal
 from medauc.data.readers.limits import Limits
 from medauc.data.readers.pairs import PAIR_ENDINGS, header_of_pair, values_of_pair
 from medauc.data.readers.quiet import quiet
@@ -95,7 +95,7 @@ def _series(path: Path, limits: Limits) -> tuple[Path, ...]:
         with quiet():
             series = series_of_path(path, limits)
     except Refusal as refusal:
-        raise UnreadableImage(f"{path}: {refusal}") from None
+        raise refusal.about(path) from None
     return series.files if series else ()
 
 

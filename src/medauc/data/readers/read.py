@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from medauc.data.readers.formats import Format, foreign_format, format_of, regular_file
-from medauc.data.readers.image import MedicalImage, Refusal, UnreadableImage
+from medauc.data.readers.image import MedicalImage, Refusal
 from medauc.data.readers.limits import Limits
 from medauc.data.readers.quiet import quiet, without_values
 
@@ -100,19 +100,17 @@ def _fenced(path: Path) -> Iterator["_Notes"]:
         try:
             yield _Notes(caught)
         except Refusal as refusal:
-            raise UnreadableImage(f"{path}: {refusal}") from None
+            raise refusal.about(path) from None
         except MemoryError:
-            raise UnreadableImage(f"{path}: needs more memory than there is; make it smaller first") from None
+            raise Refusal("needs more memory than there is; make it smaller first").about(path) from None
         except OSError as error:
             reason = error.strerror if error.errno else without_values(error)
-            raise UnreadableImage(
-                f"{path}: cannot be read ({reason}); copy it again or leave it out"
-            ) from None
+            raise Refusal(f"cannot be read ({reason}); copy it again or leave it out").about(path) from None
         except (
             Exception
         ) as error:  # readers are libraries fed with anything: what they raise is not foreseeable
             reason = without_values(error)
-            raise UnreadableImage(f"{path}: is damaged ({reason}); copy it again or leave it out") from None
+            raise Refusal(f"is damaged ({reason}); copy it again or leave it out").about(path) from None
 
 
 class _Notes:

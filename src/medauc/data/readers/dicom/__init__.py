@@ -6,6 +6,6 @@ values and places mean, ``image`` and ``series`` put a :class:`~medauc.data.read
 
 from medauc.data.readers.dicom.folder import Series, series_of_folder, series_of_path
 from medauc.data.readers.dicom.image import read_dicom
-from medauc.data.readers.dicom.series import read_series
+from medauc.data.readers.dicom.series import about_others, read_series
 
-__all__ = ["Series", "is_damaged", "read_dicom", "read_series", "series_of_folder", "series_of_path"]
+__all__ = ["Series", "about_others", "read_dicom", "read_series", "series_of_folder", "series_of_path"]

@@ -72,7 +72,8 @@ def series_of_path(path: Path, limits: Limits) -> Series | None:
     if not path.exists() and (named := _NAMED.fullmatch(path.name)):
         folder, name = path.with_name(named[1]) if named[1] else path.parent, named[2]
         if named[1] and folder.is_symlink():  # whoever checked the path could not see it: nothing is there
-            raise Refusal(f"names a series of a linked folder; name it as {folder.name}/#{name}")
+            words = "names a series of a linked folder; name it as"
+            raise Refusal(f"{words} .../#{name}", f"{words} {folder.name}/#{name}")
     if not folder.is_dir():
         return None
     with _one_at_a_time(folder):
@@ -87,8 +88,9 @@ def series_of_path(path: Path, limits: Limits) -> Series | None:
         )
     if len(chosen) > 1:
         listed = ", ".join(map(str, chosen[:6])) + (", ..." if len(chosen) > 6 else "")
+        words = f"holds {len(chosen)} DICOM series: {listed}; name one as"
         raise Refusal(
-            f"holds {len(chosen)} DICOM series: {listed}; name one as {PurePath(folder.name, f'#{chosen[0].name}')}"
+            f"{words} .../#{chosen[0].name}", f"{words} {PurePath(folder.name, f'#{chosen[0].name}')}"
         )
     return chosen[0]
 

@@ -29,7 +29,7 @@ def read_series(series: Series, limits: Limits, *, lenient: bool = False) -> Med
         Refusal: Files differ in size, direction or pixel spacing, lie at one place, differ under one identifier, are
             coloured, or one cannot be read.
     """
-    notes = _about_others(series, lenient)
+    notes = about_others(series, lenient)
     if len(series.files) == 1:
         return read_dicom(series.files[0], limits).with_notes(*notes)
     limits.check_slices(len(series.files), "files")
@@ -56,31 +56,33 @@ def read_series(series: Series, limits: Limits, *, lenient: bool = False) -> Med
     )
 
 
-def _about_others(series: Series, lenient: bool) -> tuple[str, ...]:
+def about_others(series: Series, lenient: bool) -> tuple[str, ...]:
     """Notes on the files beside a series.
 
     Raises:
         Refusal: One is a damaged slice of it, or may be one.
     """
+    remedy = "; copy again or take out of the folder"
     if series.damaged:
-        raise Refusal(
-            f"{_counted(series.damaged, 'of its slices')} damaged; copy again or take out of the folder"
+        reason, told = (f"{words} damaged{remedy}" for words in _counted(series.damaged, "of its slices"))
+        raise Refusal(reason, told)
+    doubtful = ""
+    if series.doubtful:
+        reason, doubtful = (
+            f"{words} damaged and may be a slice of it"
+            for words in _counted(series.doubtful, "of the DICOM files beside it")
         )
-    doubtful = (
-        f"{_counted(series.doubtful, 'of the DICOM files beside it')} damaged and may be a slice of it"
-        if series.doubtful
-        else ""
-    )
-    if doubtful and not lenient:
-        raise Refusal(f"{doubtful}; copy again or take out of the folder")
+        if not lenient:
+            raise Refusal(reason + remedy, doubtful + remedy)
     skipped = f"{series.skipped} files beside the series are no DICOM images" if series.skipped else ""
     return tuple(note for note in (doubtful, skipped) if note)
 
 
-def _counted(files: tuple[Path, ...], what: str) -> str:
-    """How many files, the first by name."""
+def _counted(files: tuple[Path, ...], what: str) -> tuple[str, str]:
+    """How many files; the same with the name of the first."""
+    count, verb = f"{len(files)} {what}", "is" if len(files) == 1 else "are"
     more = ", ..." if len(files) > 1 else ""
-    return f"{len(files)} {what} ({files[0].name!r}{more}) {'is' if len(files) == 1 else 'are'}"
+    return f"{count} {verb}", f"{count} ({files[0].name!r}{more}) {verb}"
 
 
 class _Member:
