@@ -26,6 +26,8 @@ from medauc.data.readers import (
     phi_in,
     read_image,
 )
+from medauc.data.readers.dicom.source import opened
+from medauc.data.readers.image import Refusal
 
 
 def refused(path: Path, limits: Limits | None = None) -> str:
@@ -53,6 +55,21 @@ def test_bombs_and_lies(tmp_path: Path, victim: Victim, name: str) -> None:
         assert answer["outcome"] == "refused", answer
         assert answer["peak_mib"] < 1024, answer
         assert answer["seconds"] < 5, answer
+
+
+def test_a_packed_slice_larger_than_allowed_is_not_read_into_memory(tmp_path: Path) -> None:
+    header = dicom_object(np.zeros((4, 4), np.uint8))
+    header.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    path = tmp_path / "a.dcm"
+    path.write_bytes(dicom_bytes(header))
+    with opened(path, Limits(max_bytes=2**20)) as source:
+        assert source.header.Rows == 4
+    os.truncate(path, 2**20 + 1)
+    with (
+        pytest.raises(Refusal, match="the file takes 2 MiB, more than the 1 MiB"),
+        opened(path, Limits(2**20)),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("name", PAIRED_BOMBS)

@@ -1,5 +1,6 @@
 """Opening a DICOM file: the elements needed here, and a place to decode its frames from."""
 
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -129,6 +130,7 @@ def _inflated(file: BinaryIO, start: int, meta: Any, limits: Limits) -> MeteredB
     """A deflated file, unpacked in memory as far as the limits go."""
     import pydicom
 
+    limits.check_bytes(file.seek(0, os.SEEK_END), "the file")  # in a folder nobody has looked at its size
     file.seek(start)
     packed = file.read()
     machine = zlib.decompressobj(-zlib.MAX_WBITS)
