@@ -69,8 +69,7 @@ def export(
     from medauc.data.export import export_dataset, has_named_classes
     from medauc.data.manifest.targets import as_yaml, assignment
     from medauc.files import require_writable
-    from medauc.training import resolve
-    from medauc.training.plan import resolve_recipe
+    from medauc.training import resolve, resolve_recipe
 
     require_writable(folder, "name another")
     given = {"size": size, "positive_class": positive}

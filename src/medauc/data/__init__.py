@@ -66,34 +66,7 @@ _HOME = {
     "take_subset": "subset",
 }
 
-__all__ = [
-    "CATALOG",
-    "BagSpec",
-    "BagSplit",
-    "CatalogEntry",
-    "Dataset",
-    "DatasetDetail",
-    "DatasetRow",
-    "FileRow",
-    "FilesSpec",
-    "PhantomSpec",
-    "PublishedResult",
-    "Split",
-    "SubsetSpec",
-    "dataset_detail",
-    "dataset_rows",
-    "file_md5",
-    "folder_of_data",
-    "ideal_auc",
-    "load_arrays",
-    "load_dataset",
-    "load_files",
-    "make_bags",
-    "make_phantom",
-    "parse_name",
-    "read_npz",
-    "take_subset",
-]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -38,21 +38,7 @@ _HOME = {
     "write_limit": "folder",
 }
 
-__all__ = [
-    "CacheEntry",
-    "Failure",
-    "PreparedImages",
-    "ShowProgress",
-    "cache_folder",
-    "clean_cache",
-    "forget_files",
-    "in_units",
-    "index_bytes",
-    "list_cache",
-    "open_cache",
-    "read_limit",
-    "write_limit",
-]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:
