@@ -72,24 +72,25 @@ def benchmark(
     )
     from medauc.benchmark.progress import GridProgress
     from medauc.training.executor import open_executor
+    from medauc.training.printing import say
 
     compared = contenders(recipes or ["default"], settings or [], variations or [])
     grid = build_grid(datasets or [], compared, seeds, out, data_dir=data_dir, hash_ids=hash_ids)
     run, console, stopped = GridRun(grid), Console(stderr=True), None
-    typer.echo(grid.describe())
+    say(grid.describe())
     chosen = RunSettings(data_dir, device.value, allow_modified, budget)
     with (
         open_executor(executor, jobs, threads, options.gpus_for(device, executor, gpus)) as trainer,
         GridProgress(run, trainer.jobs, console) if console.is_terminal else nullcontext(),
     ):
         try:
-            run_grid(run, trainer, chosen, lambda cell, row: typer.echo(run.line(cell, row)))
+            run_grid(run, trainer, chosen, lambda cell, row: say(run.line(cell, row)))
         except Stopped as error:  # what is finished is shown first
             stopped = error
     summary = write_summary(out)
     if summary is not None:
         _show(summary)
-        typer.echo(f"{out / 'table.md'} has the paired tests too, {out / 'ledger.csv'} every training")
+        say(f"{out / 'table.md'} has the paired tests too, {out / 'ledger.csv'} every training")
     if stopped is not None:
         raise stopped
     run.require_complete()

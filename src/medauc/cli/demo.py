@@ -20,10 +20,11 @@ def demo(
     """The whole path on a built-in phantom whose best possible AUC is known; about a minute, no download."""
     from medauc.report import write_run_report
     from medauc.training import choose_folder, resolve, summary_lines, train
+    from medauc.training.printing import say
 
     plan = resolve("phantom2d")
     folder = choose_folder(plan.dataset, "demo", 0, out, resume=False)
-    typer.echo(plan.describe())
+    say(plan.describe())
     run = train(plan.dataset, plan.recipe, folder, device=device.value, progress=True)
     write_run_report(run.folder, plan.dataset)
-    typer.echo("\n".join(summary_lines(run, plan.dataset)))
+    say("\n".join(summary_lines(run, plan.dataset)))

@@ -1,6 +1,7 @@
 """``medauc pretrain``."""
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,7 @@ def pretrain(
     from medauc.files import require_writable
     from medauc.training import resolve
     from medauc.training.pretraining import pretrain as run_pretraining
+    from medauc.training.printing import say
 
     require_writable(out.parent)
     plans = [
@@ -57,11 +59,9 @@ def pretrain(
         method=method.value,
         seed=seed,
         device=device.value,
-        say=lambda line: typer.echo(line, err=True),
+        say=partial(say, err=True),
     )
     seen = ", ".join(f"{source.dataset} ({source.samples} images)" for source in found.origin.sources)
-    typer.echo(f"learned from the training split of {seen}")
-    typer.echo(f"mean loss of the first epoch {found.losses[0]:.4f}, of the last {found.losses[-1]:.4f}")
-    typer.echo(
-        f"written: {out}; train from it with --set model.weights={out} and the same network (--set model...)"
-    )
+    say(f"learned from the training split of {seen}")
+    say(f"mean loss of the first epoch {found.losses[0]:.4f}, of the last {found.losses[-1]:.4f}")
+    say(f"written: {out}; train from it with --set model.weights={out} and the same network (--set model...)")

@@ -94,6 +94,7 @@ def train(
     from medauc.training import choose_folder, resolve, summary_lines
     from medauc.training import train as run_training
     from medauc.training.executor import open_executor
+    from medauc.training.printing import say
     from medauc.training.run_folder import require_usable
 
     with ranks.joined(device.value):
@@ -134,7 +135,7 @@ def train(
         folder = ranks.decided(lambda: choose_folder(plan.dataset, name, chosen_seed, out, resume))
         was_finished = resume and (folder / "evaluation.json").exists()
         if ranks.is_first():
-            typer.echo("\n".join([plan.describe(), *plan.dataset.notes]))
+            say("\n".join([plan.describe(), *plan.dataset.notes]))
         with (
             open_executor(executor, jobs, threads, gpus_for(device, executor, gpus))
             if apart
@@ -152,6 +153,6 @@ def train(
             )
         if ranks.is_first():
             if was_finished:
-                typer.echo("this run is finished; its result:")
+                say("this run is finished; its result:")
             write_run_report(run.folder, plan.dataset)
-            typer.echo("\n".join(summary_lines(run, plan.dataset)))
+            say("\n".join(summary_lines(run, plan.dataset)))

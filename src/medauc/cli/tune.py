@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medauc.cli import options
+from medauc.training.printing import say
 
 if TYPE_CHECKING:
     from medauc.search import Limits, Search
@@ -184,7 +185,7 @@ def tune(
         allow_modified=allow_modified,
         hash_ids=hash_ids,
     )
-    typer.echo("\n".join([plan.describe(), *plan.dataset.notes, opened.describe(limits)]))
+    say("\n".join([plan.describe(), *plan.dataset.notes, opened.describe(limits)]))
     stopped = None
     with opened as search:
         try:
@@ -219,7 +220,7 @@ def _run(
         search.run(
             trainer,
             limits,
-            lambda job, result, given_up: typer.echo(outcome_line(search, job, result, given_up)),
+            lambda job, result, given_up: say(outcome_line(search, job, result, given_up)),
         )
 
 
@@ -233,21 +234,17 @@ def _finish(search: "Search", plan: "Plan") -> None:
     folder = search.place.folder
     with search.deciding():  # who begins meanwhile takes half a page for a dead process's
         write_search_page(folder.page, found)
-    typer.echo(
+    say(
         found.counts + (f"; stopped {found.ending}" if found.ending and len(found.rows) < search.most else "")
     )
     if search.elsewhere:
-        typer.echo(
-            f"{search.elsewhere} trainings go on in other processes, whose end will write the result anew"
-        )
+        say(f"{search.elsewhere} trainings go on in other processes, whose end will write the result anew")
     if found.winner is None:
-        typer.echo("no trial is complete yet: there is no best recipe")
+        say("no trial is complete yet: there is no best recipe")
         return
     seeds = f"{len(found.winner.seeds)} seeds" if len(found.winner.seeds) > 1 else "1 seed"
-    typer.echo(f"best: trial {found.winner.index} ({seeds}): {text_of(found.winner.values)}")
-    typer.echo("\n".join(found.winner.lines))
-    typer.echo(
-        f"{folder.page} has plots, {folder.table} every trial; train the best, and score test once, with:"
-    )
+    say(f"best: trial {found.winner.index} ({seeds}): {text_of(found.winner.values)}")
+    say("\n".join(found.winner.lines))
+    say(f"{folder.page} has plots, {folder.table} every trial; train the best, and score test once, with:")
     salt = "" if plan.dataset.salt is None else " --hash-ids SALT"
-    typer.echo(f"medauc train {plan.dataset.typed} --recipe {folder.best}{salt}")
+    say(f"medauc train {plan.dataset.typed} --recipe {folder.best}{salt}")

@@ -18,6 +18,7 @@ from rich.progress import (
 
 from medauc.training.callbacks import HISTORY_COLUMNS, History, SelectBest
 from medauc.training.elapsed import clock, duration
+from medauc.training.printing import say
 
 
 def progress_of(best: SelectBest, history: History) -> Callback:
@@ -27,7 +28,7 @@ def progress_of(best: SelectBest, history: History) -> Callback:
 
 def tell(line: str) -> None:
     """Print a line beside the bar where there is one, else among the epochs of :class:`EpochLines`."""
-    print(line, file=sys.stderr if sys.stderr.isatty() else sys.stdout, flush=True)
+    say(line, err=sys.stderr.isatty())
 
 
 class EpochLines(Callback):

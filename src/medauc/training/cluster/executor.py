@@ -3,7 +3,6 @@
 import os
 import re
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from medauc.training.cluster.freight import (
 from medauc.training.cluster.node import train_on_node
 from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
 from medauc.training.pool import Pool
+from medauc.training.printing import say
 from medauc.training.run_folder import RunFolder
 from medauc.training.unit import Outcome, Unit
 from medauc.training.worker import log_of
@@ -37,7 +37,7 @@ _LOST_NODES = 4  # one unit that loses more of them is their ruin
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr)
+    say(line, err=True)
 
 
 class RayExecutor(Pool):
