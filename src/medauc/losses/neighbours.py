@@ -4,6 +4,7 @@ A network has dozens of normalisations, whose processes wait for each other's fe
 """
 
 import socket
+import struct
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,11 +13,11 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, distributed
 
-_LARGEST = (
-    2**16
-)  # bytes; two of them fit into what the system holds of a socket, so that no process waits to send
-_SECONDS = 1800.0  # that a process may take for a step
+_LARGEST = 2**16  # bytes
+_SHARE = 4  # of what the system holds of a socket: two exchanges are under way at most, and it counts its own use too
+_SECONDS = 1800.0  # that a process may take for a step, where the group does not say
 _LONGEST = 108  # bytes of a path, which sockets have room for
+_HEAD = struct.Struct("=II")  # which exchange it is, and of how many bytes
 
 
 class Neighbours:
@@ -25,11 +26,16 @@ class Neighbours:
     Args:
         sockets: to each of them, by rank.
         rank: of this process.
+
+    Attributes:
+        largest: bytes that can be gathered: so few that no process waits to send.
     """
 
-    def __init__(self, sockets: dict[int, socket.socket], rank: int) -> None:
+    def __init__(self, sockets: dict[int, socket.socket], rank: int, largest: int = _LARGEST) -> None:
         self._sockets = sockets
         self._rank = rank
+        self.largest = largest
+        self._exchanges = 0
 
     def gather(self, own: Tensor) -> Tensor:
         """What all processes hold.
@@ -41,15 +47,19 @@ class Neighbours:
             Shape (number of processes, ...), in the order of their ranks; no gradient flows.
 
         Raises:
-            torch.distributed.DistNetworkError: another process has ended, or is silent for half an hour.
+            torch.distributed.DistNetworkError: another process has ended, is silent for as long as the group allows, or
+                is at another exchange or shape.
         """
         rows = own.new_empty(len(self._sockets) + 1, own.numel())
         rows[self._rank] = own.detach().flatten()
         content = rows.view(torch.uint8).numpy()
+        head = _HEAD.pack(self._exchanges, content.shape[1])
+        self._exchanges = (self._exchanges + 1) % 2**32
         try:
             for connection in self._sockets.values():
-                connection.sendall(content[self._rank])
+                connection.sendall(head + content[self._rank].tobytes())
             for peer, connection in self._sockets.items():
+                _expect(connection, head, peer)
                 _fill(connection, memoryview(content[peer]))
         except OSError as error:  # told as the group's own communication tells it
             raise distributed.DistNetworkError(f"connection to another process lost: {error}") from error
@@ -65,7 +75,8 @@ def gather(own: Tensor) -> Tensor:
     Returns:
         Shape (number of processes, ...), in the order of their ranks; no gradient flows.
     """
-    if own.device.type == "cpu" and own.numel() * own.element_size() <= _LARGEST and (near := _neighbours()):
+    size = own.numel() * own.element_size()
+    if own.device.type == "cpu" and size <= _LARGEST and (near := _neighbours()) and size <= near.largest:
         return near.gather(own)
     found = own.new_empty(distributed.get_world_size(), *own.shape)
     distributed.all_gather(list(found.unbind()), own.detach().contiguous())
@@ -97,9 +108,25 @@ def _meet() -> Neighbours | None:
         for _ in range(rank + 1, size):  # all wait in the queue already
             connection = listener.accept()[0]
             connected[int.from_bytes(connection.recv(4), "big")] = connection
+    rooms = _all_gathered(min(map(_room, connected.values()), default=0).to_bytes(4, "big"), size)
+    seconds = _seconds()
     for connection in connected.values():
-        connection.settimeout(_SECONDS)
-    return Neighbours(connected, rank)
+        connection.settimeout(seconds)
+    return Neighbours(connected, rank, min(int.from_bytes(room, "big") for room in rooms))
+
+
+def _room(connection: socket.socket) -> int:
+    """Bytes that can be sent at a time and wait there, once the system was asked for enough of them."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SHARE * (_LARGEST + _HEAD.size))
+    held = connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    return min(_LARGEST, max(0, held // _SHARE - _HEAD.size))
+
+
+def _seconds() -> float:
+    """How long the group waits for a process."""
+    backend = getattr(distributed.group.WORLD, "_get_backend", lambda device: None)(torch.device("cpu"))
+    allowed = getattr(getattr(backend, "options", None), "_timeout", None)
+    return _SECONDS if allowed is None else allowed.total_seconds()
 
 
 def _listener(stack: ExitStack, size: int) -> socket.socket | None:
@@ -137,6 +164,17 @@ def _all_gathered(own: bytes, size: int) -> list[bytes]:
     found = torch.empty(size, len(own), dtype=torch.uint8)
     distributed.all_gather(list(found.unbind()), torch.frombuffer(bytearray(own), dtype=torch.uint8))
     return [bytes(row.tolist()) for row in found]
+
+
+def _expect(connection: socket.socket, head: bytes, peer: int) -> None:
+    """Receive a head, which must be this process's own: else numbers of one tensor would be taken for another's."""
+    found = bytearray(_HEAD.size)
+    _fill(connection, memoryview(found))
+    if found != head:
+        (theirs, size), (ours, own) = _HEAD.unpack(found), _HEAD.unpack(head)
+        raise ConnectionError(
+            f"process {peer} sends {size} bytes in exchange {theirs}, this one {own} in {ours}"
+        )
 
 
 def _fill(connection: socket.socket, room: memoryview) -> None:
