@@ -70,7 +70,7 @@ def test_a_volume_and_a_bug_in_a_reader_are_rows_too(predictor, pictures, tmp_pa
     assert table.error[0] == "it is a volume (4 x 5 x 6); the model takes flat images"
     assert table.score[1:].notna().all()
 
-    def broken(path):
+    def broken(path, **options):
         raise KeyError("oops")
 
     monkeypatch.setattr("medauc.data.readers.read_image", broken)
