@@ -437,6 +437,13 @@ def test_a_sampler_that_keeps_pickles_is_not_given_a_database(stage):
         stage.open(stage.definition(LR, sampler="cmaes"), url="postgresql://me@127.0.0.1:9/none")
 
 
+def test_refused_folds_leave_no_search_that_would_refuse_fewer(stage):
+    with pytest.raises(InputError, match="fold"):
+        stage.open(stage.definition(LR, objective="kfold", folds=60))
+    assert not stage.out.exists()
+    stage.open(stage.definition(LR, objective="kfold", folds=3)).__exit__()
+
+
 def test_folds_go_by_the_column_that_the_recipe_names(stage):
     data, recipe = stage.plan.dataset, stage.plan.recipe
     sites = {name: [f"site {row % 3}" for row in range(len(data.splits[name]))] for name in ("train", "val")}

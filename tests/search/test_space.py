@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from medauc.errors import InputError
 from medauc.search import default_space, parse_space, read_space
 from medauc.search.parameters import Choices, Range
-from medauc.search.space import value_at
+from medauc.search.space import Space, key_of, value_at
 from medauc.training.plan import resolve_recipe
 from medauc.training.recipe import Recipe
 from medauc.training.sections.loss import LOSSES
@@ -130,6 +130,16 @@ def test_points_of_a_range_lie_in_it_and_hold_its_ends(low, width, log, count):
     assert points == tuple(sorted(points))
     assert points[0] == pytest.approx(low, rel=1e-5)
     assert points[-1] == pytest.approx(low * width, rel=1e-5)
+    assert low <= points[0]
+    assert points[-1] <= low * width
+
+
+def test_steps_of_many_digits_are_what_the_sampler_draws():
+    space = Space(Recipe(), {"loss.margin": Range(0.1234567, 0.9234567, step=0.4)})
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = {key_of(space.suggest(study.ask())) for _ in range(30)}
+    assert drawn == {key_of(values) for values in space.settings or []}
+    assert len(drawn) == 3
 
 
 def test_steps_are_points_and_other_values_are_not_held():

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import OperationalError
 
 from fixtures.made_up_search import LR, MadeUp
 from medauc.errors import InputError
 from medauc.files import DiskFull
-from medauc.search import Limits, Stopped, without_password
+from medauc.search import DatabaseAway, Limits, Stopped, without_password, write_result
 from medauc.search.job import Job
 from medauc.search.storage import open_storage, open_study
 
@@ -124,6 +126,48 @@ def test_without_a_driver_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(InputError, match=r"pip install 'medauc\[postgres\]'"):
         open_storage("postgresql://me@127.0.0.1:9/none", tmp_path)
+
+
+AWAY = "the search's database cannot be reached: it has gone; when it is back, the same command goes on"
+
+
+def no_answer(*arguments: object, **options: object) -> None:
+    raise OperationalError("COMMIT", {}, Exception("it has gone"))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_database_that_goes_away_after_the_trainings_is_told_as_such(stage, monkeypatch, wrapped):
+    def refuse(*arguments: object, **options: object) -> None:
+        try:
+            no_answer()
+        except OperationalError as error:
+            if wrapped:
+                raise StorageInternalError("invalid data in the commit") from error
+            raise
+
+    definition, limits = stage.definition(LR), Limits(trials=2, seeds=1)
+    for ask in (write_result, lambda search: search.elsewhere):
+        search = stage.open(definition)
+        search.run(MadeUp(), limits)
+        monkeypatch.setattr(search.book._storage, "get_all_trials", refuse)
+        with pytest.raises(DatabaseAway) as told, search:
+            ask(search)
+        assert str(told.value) == AWAY
+    with stage.open(definition) as search:  # it is back, and nobody else is at it
+        assert search.elsewhere == 0
+        assert len(write_result(search).rows) == 2
+
+
+def test_a_database_that_goes_away_while_the_search_is_opened_is_told_as_such(stage, monkeypatch):
+    monkeypatch.setattr("medauc.search.run.open_study", no_answer)
+    with pytest.raises(DatabaseAway) as told:
+        stage.open(stage.definition(LR))
+    assert str(told.value) == AWAY
+
+
+def test_other_errors_within_an_open_search_are_left_as_they_are(stage):
+    with pytest.raises(KeyError, match="mine"), stage.open(stage.definition(LR)):
+        raise KeyError("mine")
 
 
 def test_postgres_keeps_a_search_that_was_stopped_and_two_folders_do_not_mix(postgres, stages):

@@ -40,14 +40,16 @@ class Range:
         ((0.001, 0.01, 0.1), (8, 16, 24, 32))
         """
         if self.step is not None or (self.integer and count == self.count):
+            digits = 15  # as the sampler draws them, less the last bit of 0.1 + 0.2
             found = [self.low + place * (self.step or 1) for place in range(self.count or 0)]
         else:
+            digits = 6
             shares = [place / (count - 1) for place in range(count)]
             low, high = (math.log(end) if self.log else end for end in self.ends)
             found = [low + share * (high - low) for share in shares]
             found = [math.exp(value) for value in found] if self.log else found
-        rounded = [round(value) if self.integer else float(f"{value:.6g}") for value in found]
-        return tuple(dict.fromkeys(rounded))
+        rounded = [min(max(float(f"{value:.{digits}g}"), self.low), self.high) for value in found]
+        return tuple(dict.fromkeys(round(value) if self.integer else value for value in rounded))
 
     @property
     def count(self) -> int | None:

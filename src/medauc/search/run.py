@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 from typing import Self, Unpack
 
 import numpy as np
@@ -72,9 +73,20 @@ class Search:
         """It is open already."""
         return self
 
-    def __exit__(self, *error: object) -> None:
-        """Leave to others what is not finished."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        """Leave to others what is not finished.
+
+        Raises:
+            DatabaseAway: in place of what the database's driver says, wherever in the context it was asked.
+        """
         self._presence.close()
+        if error is not None:
+            _tell_outage(error)
 
     def describe(self, limits: Limits) -> str:
         """One line on what is about to be searched, and how much is done already."""
@@ -125,12 +137,8 @@ class Search:
                 "interrupted; the same command goes on, with unfinished trainings from their last epoch"
             ) from None
         except Exception as error:
-            reason = outage(error)
-            if reason is None:
-                raise
-            raise DatabaseAway(
-                f"the search's database cannot be reached: {reason}; when it is back, the same command goes on"
-            ) from error
+            _tell_outage(error)
+            raise
         finally:
             self.running.clear()
             self._waiting.clear()
@@ -232,6 +240,15 @@ class Search:
         raise TrialsFailed(message) if last.crashed else InputError(message)
 
 
+def _tell_outage(error: BaseException) -> None:
+    """Raise :class:`DatabaseAway` where an error means that."""
+    reason = outage(error)
+    if reason is not None:
+        raise DatabaseAway(
+            f"the search's database cannot be reached: {reason}; when it is back, the same command goes on"
+        ) from error
+
+
 def open_search(
     plan: Plan, definition: Definition, out: Path, *, url: str | None = None, **options: Unpack[Options]
 ) -> Search:
@@ -247,6 +264,7 @@ def open_search(
     Raises:
         InputError: the folder holds another search or cannot be written, the storage cannot be reached or must not be
             trusted with the sampler, a class is too rare, or weights to start from have seen what the folds hold out.
+        DatabaseAway: the storage was reached, and then no more.
     """
     require_resampling(plan.dataset, definition.folds)
     if definition.folds is not None:
@@ -262,13 +280,15 @@ def open_search(
     try:
         with presence.deciding():
             folder.remove_leftovers()
+            assigned = _new_folds(out, plan, definition.folds)  # refused before anything is begun
             storage = open_storage(url, out)
             study = folder.begin(definition, lambda name: open_study(storage, name))
-            assignment = None if definition.folds is None else _folds(out, plan, definition.folds)
+            assignment = None if definition.folds is None else _folds(out, plan, assigned)
             book = Book(storage, study, definition, presence.token)
-    except BaseException:
+    except BaseException as error:
         presence.close()
         _remove_empty(folder, made)
+        _tell_outage(error)
         raise
     place = Workplace(
         folder, definition, study, FreshSplits(plan.dataset, definition), url, assignment, **options
@@ -286,10 +306,17 @@ def _remove_empty(folder: SearchFolder, made: Sequence[Path]) -> None:
                 place.rmdir()
 
 
-def _folds(out: Path, plan: Plan, folds: int) -> NDArray[np.int64]:
-    """The fold of each sample, as written down when the search was begun; by a column where the recipe says so."""
-    run, dataset, section = EnsembleFolder(out), plan.dataset, plan.recipe.ensemble
-    if not run.folds.exists():
-        found = assign_folds(dataset, folds, seed=0, by=section.folds_by, order_by=section.folds_order_by)
-        run.write_folds(dataset, found)
-    return run.read_folds(dataset)
+def _new_folds(out: Path, plan: Plan, folds: int | None) -> NDArray[np.int64] | None:
+    """The fold of each sample, by a column where the recipe says so; None without folds, or where they are there."""
+    if folds is None or EnsembleFolder(out).folds.exists():
+        return None
+    section = plan.recipe.ensemble
+    return assign_folds(plan.dataset, folds, seed=0, by=section.folds_by, order_by=section.folds_order_by)
+
+
+def _folds(out: Path, plan: Plan, new: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """The fold of each sample, as written down when the search was begun, which is now where they are new."""
+    run = EnsembleFolder(out)
+    if new is not None:
+        run.write_folds(plan.dataset, new)
+    return run.read_folds(plan.dataset)
