@@ -1,11 +1,21 @@
 """What is done when the process of a training dies: the one rule for every executor."""
 
-from medauc.training.memory import lower_batch
+from medauc.training.memory import is_halved, lower_batch
 from medauc.training.unit import Outcome, Unit
 
 ATTEMPTS = 2  # a process's death may be another program's fault; twice in one unit is the unit's
 KILLED = "killed; was there enough memory?"
 OUT_OF_MEMORY = "killed by the system, out of memory"
+
+
+def goes_on_elsewhere(outcome: Outcome, attempt: int) -> bool:
+    """Whether half the batch, which had no chance in a process that was refused memory, is to be tried in a fresh one.
+
+    Args:
+        outcome: what the process answered; where it is ``exhausted``, the process trains nothing more.
+        attempt: the how manieth try this was, from 1.
+    """
+    return outcome.exhausted and attempt < ATTEMPTS and is_halved(outcome.unit.folder)
 
 
 def after_death(unit: Unit, attempt: int, cause: str) -> Outcome | None:

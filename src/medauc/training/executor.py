@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 from medauc.errors import InputError
 from medauc.training import ranks
-from medauc.training.deaths import ATTEMPTS, KILLED, OUT_OF_MEMORY, after_death
-from medauc.training.memory import OomKills, is_halved
+from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death, goes_on_elsewhere
+from medauc.training.memory import OomKills
 from medauc.training.pool import Pool
 from medauc.training.scratch import make_scratch
 from medauc.training.unit import Outcome, Unit
@@ -163,8 +163,8 @@ class LocalExecutor(Pool):
             self._idle.append(task.worker)
             return outcome
         task.worker.kill()
-        if task.attempt < ATTEMPTS and is_halved(task.unit.folder):
-            self._start(task.unit, task.attempt + 1)  # half the batch had no chance in that process
+        if goes_on_elsewhere(outcome, task.attempt):
+            self._start(task.unit, task.attempt + 1)
             return None
         return outcome
 

@@ -12,7 +12,8 @@ from medauc.data import load_dataset
 from medauc.errors import InputError
 from medauc.training.cluster import executor as cluster_executor
 from medauc.training.cluster.executor import RayExecutor
-from medauc.training.cluster.freight import Answer, Order, marker
+from medauc.training.cluster.freight import Answer, Order, marker, pack
+from medauc.training.run_folder import Provenance, RunFolder
 from medauc.training.unit import Outcome, Unit
 
 Node = Callable[[Order, Any], Answer]
@@ -42,6 +43,7 @@ class ScriptedCluster:
         self.orders: list[Order] = []
         self.cancelled: list[str] = []
         self.stored: list[object] = []
+        self.options: dict[str, object] = {}
 
     def remote(self, **options: object) -> Callable[[object], object]:
         def start(order: Order, data: object) -> str:
@@ -49,6 +51,7 @@ class ScriptedCluster:
             self._data = {**getattr(self, "_data", {}), len(self.orders) - 1: data}
             return f"task {len(self.orders) - 1}"
 
+        self.options = options
         return lambda function: SimpleNamespace(remote=start)
 
     def get(self, reference: str) -> Answer:
@@ -165,6 +168,27 @@ def test_a_dead_process_is_tried_twice(start, units, name, cause):
     assert "its process died 2 times" in error
     assert cause in error
     assert len(cluster.orders) == 2
+
+
+@pytest.mark.parametrize("halved", [True, False])
+@pytest.mark.parametrize("shared", [True, False])
+def test_half_the_batch_is_tried_once_in_a_process_that_was_not_refused_memory(
+    start, units, tmp_path, halved, shared
+):
+    data = load_dataset("phantom2d", 12, phantom=units[0].recipe.data.phantom)
+    asked = {"sampling.batch_size": 16} if halved else None
+    provenance = replace(Provenance.of(data, 0, "cpu"), asked=asked)
+
+    def node(order: Order, data: object) -> Answer:
+        folder = order.unit.folder if shared else tmp_path / "of the node"
+        RunFolder(folder).create(order.unit.recipe, provenance)
+        outcome = Outcome(order.unit, "out of memory", exhausted=True)
+        return Answer(outcome, files=None if shared else pack(folder))
+
+    executor, cluster, _ = start(node)
+    assert cluster.options["max_calls"] == 1, "a process trains once"
+    assert errors(executor, units[:1]) == {"0": "out of memory"}
+    assert [order.again for order in cluster.orders] == ([False, True] if halved else [False])
 
 
 def test_what_ray_complains_of_is_the_units_error(start, units):

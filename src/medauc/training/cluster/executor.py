@@ -23,7 +23,7 @@ from medauc.training.cluster.freight import (
     versions,
 )
 from medauc.training.cluster.node import train_on_node
-from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death
+from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death, goes_on_elsewhere
 from medauc.training.pool import Pool
 from medauc.training.printing import say
 from medauc.training.run_folder import RunFolder
@@ -80,7 +80,11 @@ class RayExecutor(Pool):
         self._data: dict[str, Any] = {}  # what nodes lacked, in the cluster's object store
         self._told: set[str] = set()
         self._remote = self._ray.remote(
-            num_cpus=threads, num_gpus=self.gpus, max_retries=0, retry_exceptions=False
+            num_cpus=threads,
+            num_gpus=self.gpus,
+            max_retries=0,
+            retry_exceptions=False,
+            max_calls=1,  # Ray cannot end a process for its answer, and one refused memory must train no more
         )(train_on_node)
         if not self._places():
             self.close()
@@ -174,6 +178,9 @@ class RayExecutor(Pool):
             unpack(answer.files, folder)
             if answer.log:
                 write_bytes_atomically(log_of(folder), answer.log)
+        if goes_on_elsewhere(outcome, task.attempt):
+            self._start(replace(task, attempt=task.attempt + 1))
+            return None
         return self._end(task, outcome)
 
     def _send_what_lacks(self, task: "_Task", answer: Answer) -> Outcome | None:

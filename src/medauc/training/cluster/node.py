@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 from medauc.data import Dataset, load_dataset, parse_name
@@ -21,8 +20,6 @@ from medauc.training.unit import Outcome, Unit
 from medauc.training.worker import log_of, run_logged
 
 _ENDING = 30.0  # seconds that the processes of a lost node may need to end
-
-_load = lru_cache(maxsize=1)(load_dataset)  # kept from one unit to the next
 
 
 def train_on_node(order: Order, data: Dataset | None) -> Answer:
@@ -43,7 +40,7 @@ def train_on_node(order: Order, data: Dataset | None) -> Answer:
     lacks = _lacks(order, data, shared)
     if lacks:
         return Answer(lacks=lacks)
-    load = _load if data is None else lambda *arguments, **options: data
+    load = load_dataset if data is None else lambda *arguments, **options: data
     if not shared:
         return _train_apart(order, load)
     if order.again:
