@@ -56,6 +56,23 @@ def assign_folds(
     return found
 
 
+def most_folds(dataset: Dataset) -> int:
+    """How many folds by chance train and validation are enough for: patients of the rarer class.
+
+    With several labels the one counts that has most; an unknown label is of neither class.
+
+    Args:
+        dataset: as for :func:`assign_folds`.
+    """
+    targets = np.concatenate([dataset.train.targets, dataset.val.targets])
+    return _carriers(targets, np.concatenate([dataset.train.groups, dataset.val.groups]))
+
+
+def _carriers(targets: NDArray[np.int64], groups: NDArray[np.str_]) -> int:
+    columns = targets.reshape(len(targets), -1).T
+    return max(min(len(np.unique(groups[column == value])) for value in (0, 1)) for column in columns)
+
+
 def _drawn(targets: NDArray[np.int64], groups: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int64]:
     """Folds by chance."""
     # Not at the top: reading a finished ensemble needs no scikit-learn, which takes a second.
@@ -138,14 +155,13 @@ def _sizes(number: NDArray[np.int64]) -> NDArray[np.int64]:
 def _require_enough(
     dataset: Dataset, targets: NDArray[np.int64], groups: NDArray[np.str_], folds: int
 ) -> None:
-    columns = targets.reshape(len(targets), -1).T
-    carriers = [min(len(np.unique(groups[column == value])) for value in (0, 1)) for column in columns]
-    if max(carriers) < folds:
+    carriers = _carriers(targets, groups)
+    if carriers < folds:
         patients = "samples" if len(np.unique(groups)) == len(groups) else "patients"
-        most = f"take {max(carriers)} folds at most" if max(carriers) > 1 else "this data set is too small"
+        most = f"take {carriers} folds at most" if carriers > 1 else "this data set is too small"
         raise InputError(
             f"{dataset.name}: {folds} folds need {folds} {patients} of each class in train and validation together, "
-            f"the rarer class has {max(carriers)}; {most}"
+            f"the rarer class has {carriers}; {most}"
         )
 
 

@@ -2,14 +2,14 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from medauc.data import Dataset
-from medauc.data.folds import assign_folds
+from medauc.data.folds import assign_folds, most_folds
 from medauc.errors import InputError
 from medauc.evaluation.figures import Figure
 from medauc.metrics import Estimate, resampled_mean
@@ -36,6 +36,7 @@ class FreshSplits:
 
     dataset: Dataset
     definition: Definition
+    _drawn: dict[int, KeptAside] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def refusal(self) -> str | None:
@@ -56,12 +57,8 @@ class FreshSplits:
         """Of so many equal parts one is judged by: about as many samples as the search judged by at a time."""
         if self.definition.folds is not None:
             return self.definition.folds
-        parts = self.dataset.train, self.dataset.val
-        positive = np.concatenate([(part.targets.reshape(len(part), -1) == 1).any(axis=1) for part in parts])
-        names, patient = np.unique(np.concatenate([part.groups for part in parts]), return_inverse=True)
-        carriers = int((np.bincount(patient, positive) > 0).sum())
         wanted = round(self.samples / len(self.dataset.val))
-        return max(_FEWEST, min(wanted, carriers, len(names) - carriers, _MOST))
+        return max(_FEWEST, min(wanted, most_folds(self.dataset), _MOST))
 
     @property
     def samples(self) -> int:
@@ -69,13 +66,15 @@ class FreshSplits:
         return len(self.dataset.train) + len(self.dataset.val)
 
     def part(self, number: int) -> KeptAside:
-        """The split of that number, from 0.
+        """The split of that number, from 0; drawn once, since thousands of patients take seconds.
 
         Raises:
             InputError: a class would be absent from one side.
         """
-        # The folds of a search itself have the seed 0.
-        return KeptAside(0, assign_folds(self.dataset, self.folds, seed=number + 1))
+        if number not in self._drawn:
+            # The folds of a search itself have the seed 0.
+            self._drawn[number] = KeptAside(0, assign_folds(self.dataset, self.folds, seed=number + 1))
+        return self._drawn[number]
 
 
 def judged_anew(trials: Sequence[Trial], definition: Definition) -> list[Trial]:
