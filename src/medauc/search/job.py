@@ -142,6 +142,8 @@ class Workplace:
 
     def _pruning(self, job: Job) -> Pruning:
         definition = self.definition
+        recipe = self.recipe(job)
+        last = recipe.training.max_epochs + (recipe.first_stage.max_epochs if recipe.first_stage else 0)
         keeps_best = definition.asked.base.training.selection == "best"
         return Pruning(
             self.url,
@@ -151,4 +153,5 @@ class Workplace:
             definition.pruner,
             definition.epochs,
             keeps_best,
+            last if len(definition.parts) == 1 else None,
         )

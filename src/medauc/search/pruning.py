@@ -35,6 +35,7 @@ class Pruning:
         pruner: its name.
         epochs: most epochs of any trial.
         best: judge by the best epoch so far, since its weights would be kept; else by the newest.
+        last: the trial's last epoch, where giving up would save nothing and lose the result; None where folds follow.
     """
 
     url: str | None = field(repr=False)  # it may hold a password
@@ -44,6 +45,7 @@ class Pruning:
     pruner: str
     epochs: int
     best: bool = True
+    last: int | None = None
 
     def __call__(self, epochs: int, auc: float) -> bool:
         """Whether to go on; asked again, as a training that resumes does, it says what it said.
@@ -65,7 +67,8 @@ class Pruning:
             return True
         earlier = [value for step, value in trial.intermediate_values.items() if step < epochs]
         storage.set_trial_intermediate_value(self.trial, epochs, max([auc, *earlier]) if self.best else auc)
-        given_up = make_pruner(self.pruner, self.epochs).prune(study, storage.get_trial(self.trial))
+        pruner = make_pruner(self.pruner, self.epochs)
+        given_up = epochs != self.last and pruner.prune(study, storage.get_trial(self.trial))
         # Asked twice, a pruner may say another thing: others have told more meanwhile.
         if given_up:
             storage.set_trial_user_attr(self.trial, GIVEN_UP, True)
