@@ -128,11 +128,22 @@ def saved(row: dict[str, object], whole: dict[str, object]) -> dict[str, float]:
     }
 
 
+def command(frame: pd.DataFrame, about: dict[str, object]) -> str:
+    """What makes this table, from what it records."""
+    further = about["settings"][len(SETTINGS) :]  # type: ignore[index]
+    options = [
+        f"--dataset {about['dataset']} --trials {about['trials']} --epochs {about['epochs']}",
+        f"--seeds {frame['seed'].nunique()} --pruners {' '.join(frame['pruner'].unique())}",
+        *(f"--set {setting}" for setting in further),
+    ]
+    return " ".join(["python benchmarks/tune_pruning.py --data-dir DIR", *options])
+
+
 def table(frame: pd.DataFrame, about: dict[str, object]) -> str:
     lines = [
         f"# What pruning saves: {about['dataset']}, {about['trials']} settings, {about['epochs']} epochs at most",
         "",
-        f"Made by `python benchmarks/tune_pruning.py`; settings: {', '.join(map(str, about['settings']))}.",
+        f"Made by `{command(frame, about)}`; settings: {', '.join(map(str, about['settings']))}.",
         "",
         "| search | pruner | epochs | saved | given up | best validation AUC | lost | minutes |",
         "|--:|---|--:|--:|--:|--:|--:|--:|",
