@@ -137,25 +137,27 @@ def test_what_was_changed_in_a_private_map_is_seen(stored: np.memmap) -> None:
     assert (MappedImages(private, np.arange(20))[2:4][1] == 7).all()
 
 
-def open_files() -> int:
-    """Of this process, where the system tells."""
-    return len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
+def times_open(path: str | Path) -> int:
+    """How often this process holds a file open, where the system tells; other tests' files may close meanwhile."""
+    if sys.platform != "linux":
+        return 0
+    return sum(os.path.realpath(entry) == os.path.realpath(path) for entry in Path("/proc/self/fd").iterdir())
 
 
 def test_one_file_is_open_as_long_as_its_map(stored: np.memmap) -> None:
-    opened = open_files()
+    opened = times_open(stored.filename)
     images = MappedImages(stored, np.arange(20))
     again = images.with_rows(np.array([3]))
     other = pickle.loads(pickle.dumps(images))
     np.testing.assert_array_equal(other[:], images[:])
     if sys.platform == "linux":
-        assert open_files() == opened + 1
+        assert times_open(stored.filename) == opened + 1
         copy = np.load(stored.filename, mmap_mode="r")
         MappedImages(copy, np.array([1]))[0]
-        assert open_files() == opened + 3  # the map's own, too
+        assert times_open(stored.filename) == opened + 3  # the map's own, too
         del copy
         gc.collect()
-        assert open_files() == opened + 1
+        assert times_open(stored.filename) == opened + 1
     np.testing.assert_array_equal(again[0], stored[3])
 
 
@@ -169,12 +171,12 @@ def test_threads_that_begin_together_open_one_file(
         together.wait()
         return opened(*arguments)
 
-    before = open_files()
+    before = times_open(stored.filename)
     monkeypatch.setattr(os, "open", late)
     with ThreadPoolExecutor(4) as pool:
         images = list(pool.map(lambda _: MappedImages(stored, np.arange(20)), range(4)))
     monkeypatch.undo()
-    assert open_files() == before + 1
+    assert times_open(stored.filename) == before + 1
     for each in images:
         np.testing.assert_array_equal(each[:], stored)
 
