@@ -101,18 +101,13 @@ def _serve() -> None:
     """Read the paths that come in, answer one line of JSON each."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from fuzz.fuzz_corpus import CANARY
-    from medauc.data.readers import UnreadableImage, read_image
 
     for line in sys.stdin:
         started = _processor_seconds()
-        said = ""
-        try:
-            image = read_image(line.rstrip("\n"))
-            outcome, said = "read", f"{image.notes} {dict(image.tags)}"
-        except UnreadableImage as error:
-            outcome, said = "refused", str(error)
-        except BaseException as error:
-            outcome, said = "raised", f"{type(error).__name__}: {error}"
+        path = Path(line.rstrip("\n"))
+        outcome, said = _became(path)
+        if outcome != "raised":
+            outcome, said = _looked_around(path) or (outcome, said)
         if CANARY in said or "\n" in said:
             outcome = "leaked"
         answer = {
@@ -122,6 +117,35 @@ def _serve() -> None:
             "said": said,
         }
         print(json.dumps(answer), flush=True)
+
+
+def _became(path: Path) -> tuple[str, str]:
+    """What reading made of a file, and what it said."""
+    from medauc.data.readers import UnreadableImage, read_image
+
+    try:
+        image = read_image(path)
+    except UnreadableImage as error:
+        return "refused", str(error)
+    except BaseException as error:
+        return "raised", f"{type(error).__name__}: {error}"
+    return "read", f"{image.notes} {dict(image.tags)}"
+
+
+def _looked_around(path: Path) -> tuple[str, str] | None:
+    """What went wrong where a file is not read but listed, as ``init``, ``audit`` and ``predict`` list a folder."""
+    from medauc.data.readers import files_of_image, list_images, named_like_images, patient_id_of, phi_in
+
+    try:
+        listed = {*list_images(path.parent), *named_like_images(path.parent)}
+        known = {*path.parent.iterdir(), path.parent}
+        phi_in(path)
+        patient_id_of(path)
+        if not listed <= known or not set(files_of_image(path)) <= known:
+            return "raised", "names files that are not there"
+    except BaseException as error:
+        return "raised", f"{type(error).__name__}: {error}"
+    return None
 
 
 if __name__ == "__main__":

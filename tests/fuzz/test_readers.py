@@ -1,5 +1,7 @@
 """Damaged files of every format: each is read or refused, in bounded time and memory, without saying who it is of.
 
+Each is listed too, looked through for patients' names, and asked for its parts and patient, as a folder of images is.
+
 The ordinary suite reads a few hundred. All ten thousand, with their figures written to a file:
 ``MEDAUC_FUZZ_RESULTS=benchmarks/results/fuzz.json pytest -m slow tests/fuzz``.
 """
@@ -102,6 +104,7 @@ def _write(target: Path, figures: dict[str, dict[str, Any]], total: Counter[str]
         "pydicom",
         "nibabel",
         "pynrrd",
+        "isal",
         "pillow",
         "pylibjpeg-libjpeg",
         "pylibjpeg-openjpeg",
