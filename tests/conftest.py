@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
+
+from fixtures.postgres_server import PostgresServer
 
 signal.signal(
     signal.SIGINT, signal.default_int_handler
@@ -105,6 +107,13 @@ def medauc_environment(home: Path, **extra: str) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         **extra,
     }
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server of the tests' own; who kills it starts it again."""
+    with PostgresServer() as server:
+        yield server
 
 
 class Outcome(NamedTuple):

@@ -16,9 +16,11 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    with PostgresServer() as found:
-        yield found
+def server(postgres: PostgresServer) -> Iterator[PostgresServer]:
+    """May be killed: it runs again for whoever comes next."""
+    yield postgres
+    if not postgres.is_running:
+        postgres.start()
 
 
 @pytest.fixture

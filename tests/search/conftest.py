@@ -1,12 +1,11 @@
-"""Searches in folders of their own, and a PostgreSQL of the test's own."""
+"""Searches in folders of their own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fixtures.made_up_search import TINY, Stage
-from fixtures.postgres_server import PostgresServer
 from medauc.training.plan import Plan, resolve
 
 
@@ -23,10 +22,3 @@ def stage(tiny_plan: Plan, tmp_path: Path) -> Stage:
 @pytest.fixture
 def stages(tiny_plan: Plan, tmp_path: Path) -> Callable[[str], Stage]:
     return lambda name: Stage(tiny_plan, tmp_path / name)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """URL of a server of the tests' own."""
-    with PostgresServer() as server:
-        yield server.url

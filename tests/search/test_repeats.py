@@ -135,3 +135,33 @@ def test_their_share_is_that_of_the_search_and_patients_stay_whole(stage):
     part = FreshSplits(replace(data, train=train, val=val), definition).part(0)
     seen = part(replace(data, train=train, val=val))
     assert not set(seen.train.groups) & set(seen.val.groups)
+
+
+def test_what_a_dead_process_left_of_a_split_is_removed_once_nobody_goes_on_with_it(stage):
+    definition = stage.definition({"optim.lr": [0.1, 0.01]}, sampler="grid", pruner="none")
+
+    def search(trials: int, repeats: int, executor: MadeUp) -> None:
+        stage.search(definition, executor, Limits(trials=trials, seeds=1, repeats=repeats))
+
+    left = stage.out / "trials" / "0000" / "split1" / "checkpoints" / "last.ckpt"
+    with pytest.raises(Stopped):
+        search(1, 2, MadeUp(stop_after=2))
+    left.parent.mkdir(parents=True)
+    left.write_text("large")
+    with pytest.raises(Stopped):
+        search(2, 2, MadeUp(stop_after=0))
+    assert left.exists(), "it is not known yet who wins"
+    executor = MadeUp()
+    search(2, 2, executor)
+    assert [unit.folder.parent.name for unit in anew(executor)] == ["0001"] * 2
+    assert not left.exists()
+
+    with pytest.raises(Stopped):
+        search(2, 4, MadeUp(stop_after=1))
+    left = stage.out / "trials" / "0001" / "split3" / "checkpoints" / "last.ckpt"
+    left.parent.mkdir(parents=True)
+    left.write_text("large")
+    search(2, 3, MadeUp())
+    assert not left.exists(), "fewer are asked for"
+    search(2, 4, again := MadeUp())
+    assert [unit.folder.name for unit in again.done] == ["split3"], "what was removed may be asked for again"

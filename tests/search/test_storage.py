@@ -159,7 +159,7 @@ def test_a_database_that_goes_away_after_the_trainings_is_told_as_such(stage, mo
 
 
 def test_a_database_that_goes_away_while_the_search_is_opened_is_told_as_such(stage, monkeypatch):
-    monkeypatch.setattr("medauc.search.run.open_study", no_answer)
+    monkeypatch.setattr("medauc.search.opening.open_study", no_answer)
     with pytest.raises(DatabaseAway) as told:
         stage.open(stage.definition(LR))
     assert str(told.value) == AWAY
@@ -171,7 +171,7 @@ def test_other_errors_within_an_open_search_are_left_as_they_are(stage):
 
 
 def test_postgres_keeps_a_search_that_was_stopped_and_two_folders_do_not_mix(postgres, stages):
-    url, limits = postgres, Limits(trials=6, seeds=2)
+    url, limits = postgres.url, Limits(trials=6, seeds=2)
     shown = without_password(url)
     first, other, journal = (
         stages(f"{name}-{uuid.uuid4().hex[:6]}") for name in ("first", "other", "journal")

@@ -4,9 +4,10 @@ from medauc.search.choosing import Limits
 from medauc.search.defaults import default_space
 from medauc.search.definition import Definition, SearchFolder
 from medauc.search.document import Found, Row, Winner
+from medauc.search.opening import open_search
 from medauc.search.reading import parse_space, read_space
 from medauc.search.result import write_result
-from medauc.search.run import DatabaseAway, Search, Stopped, TrialsFailed, open_search
+from medauc.search.run import DatabaseAway, Search, Stopped, TrialsFailed
 from medauc.search.space import Space
 from medauc.search.storage import without_password
 

@@ -189,7 +189,8 @@ class Book:
 
     @ending.setter
     def ending(self, reason: str) -> None:
-        self._study.set_user_attr("ending", reason)
+        if reason != self.ending:  # a journal grows by each word
+            self._study.set_user_attr("ending", reason)
 
     @property
     def looked_at(self) -> int:

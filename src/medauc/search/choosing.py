@@ -76,6 +76,21 @@ class Chooser:
                     return Job(trial, number, fresh=True)
         return None
 
+    def abandoned(self) -> list[Job]:
+        """Fresh splits that died with their process and are not gone on with: another trial won, or fewer are asked."""
+        trials = self._book.trials()
+        if any(trial.unfinished for trial in trials):
+            return []
+        judged = {trial.index for trial in judged_anew(trials, self._definition)}
+        return [
+            Job(trial, number, fresh=True)
+            for trial in trials
+            for number, one in trial.repeats.items()
+            if (trial.index not in judged or number >= self._limits.repeats)
+            and one.is_open
+            and not self._presence.is_alive(one.owner)
+        ]
+
     def _race(self, trials: list[Trial], early: bool) -> Job | None:
         complete = {trial.index: trial for trial in trials if trial.state == "complete"}
         if early and sum(trial.state != "running" for trial in trials) < _EARLY:

@@ -3,32 +3,21 @@
 import statistics
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from medauc.data.folds import assign_folds
 from medauc.errors import InputError
 from medauc.evaluation import Evaluation
 from medauc.search.book import Book, Seed
 from medauc.search.choosing import Chooser, Limits
-from medauc.search.definition import Definition, SearchFolder
-from medauc.search.job import Job, Options, Workplace
+from medauc.search.job import Job, Workplace
 from medauc.search.processes import Presence, wait_until_free
-from medauc.search.repeats import FreshSplits
-from medauc.search.samplers import require_data_only
-from medauc.search.storage import open_storage, open_study, outage
-from medauc.search.worth import require_resampling
+from medauc.search.storage import outage
 from medauc.training.elapsed import epochs_of
-from medauc.training.ensemble_folder import EnsembleFolder
 from medauc.training.executor import Executor
-from medauc.training.origin import require_unseen
-from medauc.training.plan import Plan
 from medauc.training.run_folder import RunFolder
 from medauc.training.unit import Outcome, Unit
 
@@ -50,7 +39,7 @@ class TrialsFailed(Exception):
 
 
 class Search:
-    """A search that is open in this process, beside others maybe (:func:`open_search`).
+    """A search that is open in this process, beside others maybe (:func:`~medauc.search.opening.open_search`).
 
     Attributes:
         book: what is known so far.
@@ -86,7 +75,7 @@ class Search:
         """
         self._presence.close()
         if error is not None:
-            _tell_outage(error)
+            tell_outage(error)
 
     def describe(self, limits: Limits) -> str:
         """One line on what is about to be searched, and how much is done already."""
@@ -132,17 +121,24 @@ class Search:
         try:
             while self._pass(executor, chooser, tell):
                 continue
+            self._tidy_abandoned(chooser)
         except KeyboardInterrupt:
             raise Stopped(
                 "interrupted; the same command goes on, with unfinished trainings from their last epoch"
             ) from None
         except Exception as error:
-            _tell_outage(error)
+            tell_outage(error)
             raise
         finally:
             self.running.clear()
             self._waiting.clear()
         self._require_success(fewest=1)
+
+    def _tidy_abandoned(self, chooser: Chooser) -> None:
+        with self._presence.deciding():
+            for job in chooser.abandoned():
+                wait_until_free(self.place.run(job, None))
+                self.place.tidy(job, self.running)
 
     def _pass(self, executor: Executor, chooser: Chooser, tell: Tell) -> bool:
         """Train as long as there is something to begin; whether there was (units that have ended cannot go on)."""
@@ -240,83 +236,10 @@ class Search:
         raise TrialsFailed(message) if last.crashed else InputError(message)
 
 
-def _tell_outage(error: BaseException) -> None:
+def tell_outage(error: BaseException) -> None:
     """Raise :class:`DatabaseAway` where an error means that."""
     reason = outage(error)
     if reason is not None:
         raise DatabaseAway(
             f"the search's database cannot be reached: {reason}; when it is back, the same command goes on"
         ) from error
-
-
-def open_search(
-    plan: Plan, definition: Definition, out: Path, *, url: str | None = None, **options: Unpack[Options]
-) -> Search:
-    """Open a search, begun anew or as it was left.
-
-    Args:
-        plan: data and recipe.
-        definition: what the search is.
-        out: its folder.
-        url: of the storage, with its password; None for the journal in the folder.
-        **options: of :class:`~medauc.search.job.Workplace`.
-
-    Raises:
-        InputError: the folder holds another search or cannot be written, the storage cannot be reached or must not be
-            trusted with the sampler, a class is too rare, or weights to start from have seen what the folds hold out.
-        DatabaseAway: the storage was reached, and then no more.
-    """
-    require_resampling(plan.dataset, definition.folds)
-    if definition.folds is not None:
-        for weights in definition.weights:
-            require_unseen(Path(weights), plan.dataset.name, plan.dataset.md5)
-    if url is not None:
-        require_data_only(definition.sampler)
-    folder = SearchFolder(out)
-    if out.is_dir() and any(out.iterdir()) and not folder.definition.exists() and not folder.lock.exists():
-        raise InputError(f"{out}: not empty and not a search; name another folder with --out")
-    made = [place for place in (out, *out.parents) if not place.exists()]
-    presence = Presence(folder.processes, folder.lock)
-    try:
-        with presence.deciding():
-            folder.remove_leftovers()
-            assigned = _new_folds(out, plan, definition.folds)  # refused before anything is begun
-            storage = open_storage(url, out)
-            study = folder.begin(definition, lambda name: open_study(storage, name))
-            assignment = None if definition.folds is None else _folds(out, plan, assigned)
-            book = Book(storage, study, definition, presence.token)
-    except BaseException as error:
-        presence.close()
-        _remove_empty(folder, made)
-        _tell_outage(error)
-        raise
-    place = Workplace(
-        folder, definition, study, FreshSplits(plan.dataset, definition), url, assignment, **options
-    )
-    return Search(place, book, presence)
-
-
-def _remove_empty(folder: SearchFolder, made: Sequence[Path]) -> None:
-    """What was refused leaves no folders; one that holds anything, or another process, stays."""
-    if folder.path in made:
-        with suppress(OSError):
-            folder.processes.rmdir()
-            folder.lock.unlink(missing_ok=True)
-            for place in made:
-                place.rmdir()
-
-
-def _new_folds(out: Path, plan: Plan, folds: int | None) -> NDArray[np.int64] | None:
-    """The fold of each sample, by a column where the recipe says so; None without folds, or where they are there."""
-    if folds is None or EnsembleFolder(out).folds.exists():
-        return None
-    section = plan.recipe.ensemble
-    return assign_folds(plan.dataset, folds, seed=0, by=section.folds_by, order_by=section.folds_order_by)
-
-
-def _folds(out: Path, plan: Plan, new: NDArray[np.int64] | None) -> NDArray[np.int64]:
-    """The fold of each sample, as written down when the search was begun, which is now where they are new."""
-    run = EnsembleFolder(out)
-    if new is not None:
-        run.write_folds(plan.dataset, new)
-    return run.read_folds(plan.dataset)
