@@ -3,8 +3,9 @@
 Names are imported on first use, so that a process that only reads files starts at once.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from medauc import lazy
 
 if TYPE_CHECKING:
     from medauc.audit.collection import Collection as Collection
@@ -16,24 +17,14 @@ if TYPE_CHECKING:
     from medauc.audit.run import Audited as Audited
     from medauc.audit.run import audit_collection as audit_collection
     from medauc.audit.text import audit_lines as audit_lines
-
-_HOME = {
-    "Audit": "document",
-    "Audited": "run",
-    "Collection": "collection",
-    "Finding": "document",
-    "audit_collection": "run",
-    "audit_lines": "text",
-    "collection_of": "collection",
-    "collection_of_folder": "manifests",
-    "collection_of_manifest": "manifests",
-}
-
-__all__ = list(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from the module that defines it (PEP 562)."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'medauc.audit' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"medauc.audit.{_HOME[name]}"), name)
+else:
+    __getattr__, __dir__, __all__ = lazy.attach(
+        __name__,
+        {
+            "collection": ["Collection", "collection_of"],
+            "document": ["Audit", "Finding"],
+            "manifests": ["collection_of_folder", "collection_of_manifest"],
+            "run": ["Audited", "audit_collection"],
+            "text": ["audit_lines"],
+        },
+    )

@@ -6,8 +6,9 @@
 (dtype('uint8'), (20,))
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from medauc import lazy
 
 if TYPE_CHECKING:
     from medauc.data.arrays import load_arrays as load_arrays
@@ -36,41 +37,20 @@ if TYPE_CHECKING:
     from medauc.data.phantom import make_phantom as make_phantom
     from medauc.data.subset import SubsetSpec as SubsetSpec
     from medauc.data.subset import take_subset as take_subset
-
-_HOME = {
-    "BagSpec": "bags",
-    "BagSplit": "bags",
-    "CATALOG": "known",
-    "CatalogEntry": "catalog",
-    "Dataset": "dataset",
-    "DatasetDetail": "listing",
-    "DatasetRow": "listing",
-    "FileRow": "listing",
-    "FilesSpec": "files",
-    "PhantomSpec": "phantom",
-    "PublishedResult": "catalog",
-    "Split": "dataset",
-    "SubsetSpec": "subset",
-    "dataset_detail": "listing",
-    "dataset_rows": "listing",
-    "file_md5": "npz",
-    "folder_of_data": "load",
-    "ideal_auc": "phantom",
-    "load_arrays": "arrays",
-    "load_dataset": "load",
-    "load_files": "files",
-    "make_bags": "bags",
-    "make_phantom": "phantom",
-    "parse_name": "load",
-    "read_npz": "npz",
-    "take_subset": "subset",
-}
-
-__all__ = list(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name from the module that defines it when it is first used (PEP 562): readers need none of them."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'medauc.data' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"medauc.data.{_HOME[name]}"), name)
+else:
+    __getattr__, __dir__, __all__ = lazy.attach(
+        __name__,
+        {
+            "arrays": ["load_arrays"],
+            "bags": ["BagSpec", "BagSplit", "make_bags"],
+            "catalog": ["CatalogEntry", "PublishedResult"],
+            "dataset": ["Dataset", "Split"],
+            "files": ["FilesSpec", "load_files"],
+            "known": ["CATALOG"],
+            "listing": ["DatasetDetail", "DatasetRow", "FileRow", "dataset_detail", "dataset_rows"],
+            "load": ["folder_of_data", "load_dataset", "parse_name"],
+            "npz": ["file_md5", "read_npz"],
+            "phantom": ["PhantomSpec", "ideal_auc", "make_phantom"],
+            "subset": ["SubsetSpec", "take_subset"],
+        },
+    )

@@ -3,8 +3,9 @@
 Names are imported on first use, so that reading a finished run loads neither torch nor Lightning.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from medauc import lazy
 
 if TYPE_CHECKING:
     from medauc.training.executor import Executor as Executor
@@ -31,39 +32,19 @@ if TYPE_CHECKING:
     from medauc.training.unit import Outcome as Outcome
     from medauc.training.unit import Unit as Unit
     from medauc.training.unit import run_unit as run_unit
-
-_HOME = {
-    "Interrupted": "fit",
-    "Plan": "plan",
-    "Predictor": "predictor",
-    "Provenance": "run_folder",
-    "Recipe": "recipe",
-    "Run": "fit",
-    "RunFolder": "run_folder",
-    "TrainingDiverged": "module",
-    "choose_folder": "run_folder",
-    "Executor": "executor",
-    "LocalExecutor": "executor",
-    "Outcome": "unit",
-    "Unit": "unit",
-    "evaluate_path": "scoring",
-    "evaluate_paths": "scoring",
-    "parse_recipe": "recipe",
-    "read_source": "scoring",
-    "read_sources": "scoring",
-    "resolve": "plan",
-    "resolve_recipe": "plan",
-    "run_unit": "unit",
-    "shipped_recipes": "plan",
-    "summary_lines": "summary",
-    "train": "fit",
-}
-
-__all__ = list(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from the module that defines it (PEP 562)."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'medauc.training' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"medauc.training.{_HOME[name]}"), name)
+else:
+    __getattr__, __dir__, __all__ = lazy.attach(
+        __name__,
+        {
+            "executor": ["Executor", "LocalExecutor"],
+            "fit": ["Interrupted", "Run", "train"],
+            "module": ["TrainingDiverged"],
+            "plan": ["Plan", "resolve", "resolve_recipe", "shipped_recipes"],
+            "predictor": ["Predictor"],
+            "recipe": ["Recipe", "parse_recipe"],
+            "run_folder": ["Provenance", "RunFolder", "choose_folder"],
+            "scoring": ["evaluate_path", "evaluate_paths", "read_source", "read_sources"],
+            "summary": ["summary_lines"],
+            "unit": ["Outcome", "Unit", "run_unit"],
+        },
+    )

@@ -4,8 +4,9 @@
 :func:`cache_folder`, named by a digest of both, so nothing in it can ever be out of date.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from medauc import lazy
 
 if TYPE_CHECKING:
     from medauc.data.cache.folder import CacheEntry as CacheEntry
@@ -21,28 +22,22 @@ if TYPE_CHECKING:
     from medauc.data.cache.open import PreparedImages as PreparedImages
     from medauc.data.cache.open import open_cache as open_cache
     from medauc.data.cache.progress import ShowProgress as ShowProgress
-
-_HOME = {
-    "CacheEntry": "folder",
-    "Failure": "open",
-    "PreparedImages": "open",
-    "ShowProgress": "progress",
-    "cache_folder": "folder",
-    "clean_cache": "folder",
-    "forget_files": "folder",
-    "in_units": "folder",
-    "index_bytes": "folder",
-    "list_cache": "folder",
-    "open_cache": "open",
-    "read_limit": "folder",
-    "write_limit": "folder",
-}
-
-__all__ = list(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name from the module that defines it when it is first used (PEP 562): a worker needs none of them."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'medauc.data.cache' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"medauc.data.cache.{_HOME[name]}"), name)
+else:
+    __getattr__, __dir__, __all__ = lazy.attach(
+        __name__,
+        {
+            "folder": [
+                "CacheEntry",
+                "cache_folder",
+                "clean_cache",
+                "forget_files",
+                "in_units",
+                "index_bytes",
+                "list_cache",
+                "read_limit",
+                "write_limit",
+            ],
+            "open": ["Failure", "PreparedImages", "open_cache"],
+            "progress": ["ShowProgress"],
+        },
+    )
