@@ -23,6 +23,7 @@ from medauc.cli.train import train
 from medauc.cli.tune import tune
 from medauc.errors import InputError
 from medauc.files import is_full
+from medauc.printing import say
 
 INPUT_AT_FAULT, ANYTHING_ELSE, INTERRUPTED = 2, 1, 130
 TOGETHER = "train"  # the verb that several processes may share
@@ -98,11 +99,11 @@ def main() -> None:
         if "--debug" in sys.argv:
             traceback.print_exception(error)
         if message and _speaks(" ".join(message.split())):
-            typer.echo(f"medauc: {' '.join(message.split())}", err=True)
+            say(f"medauc: {' '.join(message.split())}", err=True)
         raise SystemExit(status) from None
     if status == INTERRUPTED:  # typer's answer to Ctrl-C
         if _speaks("interrupted"):
-            typer.echo("medauc: interrupted", err=True)
+            say("medauc: interrupted", err=True)
         raise SystemExit(ANYTHING_ELSE)
     if status:  # what a verb ended with by typer.Exit
         raise SystemExit(status)

@@ -71,8 +71,8 @@ def benchmark(
         write_summary,
     )
     from medauc.benchmark.progress import GridProgress
+    from medauc.printing import say
     from medauc.training.executor import open_executor
-    from medauc.training.printing import say
 
     compared = contenders(recipes or ["default"], settings or [], variations or [])
     grid = build_grid(datasets or [], compared, seeds, out, data_dir=data_dir, hash_ids=hash_ids)

@@ -18,9 +18,9 @@ def demo(
     device: Device = DeviceOption.auto,
 ) -> None:
     """The whole path on a built-in phantom whose best possible AUC is known; about a minute, no download."""
+    from medauc.printing import say
     from medauc.report import write_run_report
     from medauc.training import choose_folder, resolve, summary_lines, train
-    from medauc.training.printing import say
 
     plan = resolve("phantom2d")
     folder = choose_folder(plan.dataset, "demo", 0, out, resume=False)

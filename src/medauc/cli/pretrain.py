@@ -41,9 +41,9 @@ def pretrain(
     Train from them with `medauc train DATASET --set model.weights=FILE` and the same network.
     """
     from medauc.files import require_writable
+    from medauc.printing import say
     from medauc.training import resolve
     from medauc.training.pretraining import pretrain as run_pretraining
-    from medauc.training.printing import say
 
     require_writable(out.parent)
     plans = [

@@ -90,11 +90,11 @@ def train(
         return
     from medauc.errors import InputError
     from medauc.files import require_writable
+    from medauc.printing import say
     from medauc.report import write_run_report
     from medauc.training import choose_folder, resolve, summary_lines
     from medauc.training import train as run_training
     from medauc.training.executor import open_executor
-    from medauc.training.printing import say
     from medauc.training.run_folder import require_usable
 
     with ranks.joined(device.value):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medauc.cli import options
-from medauc.training.printing import say
+from medauc.printing import say
 
 if TYPE_CHECKING:
     from medauc.search import Limits, Search

@@ -16,9 +16,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from medauc.printing import say
 from medauc.training.callbacks import HISTORY_COLUMNS, History, SelectBest
 from medauc.training.elapsed import clock, duration
-from medauc.training.printing import say
 
 
 def progress_of(best: SelectBest, history: History) -> Callback:

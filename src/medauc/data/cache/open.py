@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import weakref
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -33,6 +32,7 @@ from medauc.data.cache.rows import RowJob, spec_of
 from medauc.data.preparation import PREPARATION_VERSION, PreparationSpec, holds_colour
 from medauc.data.preparation.spec import Colour
 from medauc.errors import InputError
+from medauc.printing import say
 
 _LOOKED_AT = 16  # files that decide whether a set is in colour
 _REASONS = "reasons without names"  # what earlier versions kept is found out anew
@@ -252,4 +252,4 @@ def _decoders() -> str:
 
 
 def _say_waiting() -> None:
-    print("another process is preparing these images; waiting for it", file=sys.stderr)
+    say("another process is preparing these images; waiting for it", err=True)

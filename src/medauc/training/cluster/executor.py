@@ -11,6 +11,7 @@ from typing import Any
 
 from medauc.errors import InputError
 from medauc.files import write_bytes_atomically, write_text_atomically
+from medauc.printing import say
 from medauc.training.cluster.connection import connect, last_line
 from medauc.training.cluster.freight import (
     Answer,
@@ -25,7 +26,6 @@ from medauc.training.cluster.freight import (
 from medauc.training.cluster.node import train_on_node
 from medauc.training.deaths import KILLED, OUT_OF_MEMORY, after_death, goes_on_elsewhere
 from medauc.training.pool import Pool
-from medauc.training.printing import say
 from medauc.training.run_folder import RunFolder
 from medauc.training.unit import Outcome, Unit
 from medauc.training.worker import log_of

@@ -3,8 +3,6 @@
 import os
 import sys
 
-import typer
-
 
 def say(line: str, *, err: bool = False) -> None:
     """Print a line; where it cannot be written, nothing further is printed there and the work goes on.
@@ -16,10 +14,11 @@ def say(line: str, *, err: bool = False) -> None:
         line: without its end; may hold several.
         err: whether on standard error.
     """
+    stream = sys.stderr if err else sys.stdout
     try:
-        typer.echo(line, err=err)
+        print(line, file=stream, flush=True)
     except OSError:
         # What is still buffered goes the same way: else Python tries again when it ends, and fails.
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, (sys.stderr if err else sys.stdout).fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

@@ -9,7 +9,7 @@ import pytest
 
 TELL = """
 import sys
-from medauc.training.printing import say
+from medauc.printing import say
 for _ in range(3):
     say("line", err=ERR)
     sys.stdout.write("left in the buffer")
@@ -47,6 +47,16 @@ def test_so_it_is_where_the_log_is_on_a_full_disk(tmp_path: Path) -> None:
         ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
     assert (ended.returncode, done.exists()) == (0, True)
     assert ended.stdout == "left in the buffer" * 3
+
+
+def test_an_error_that_nobody_reads_keeps_its_status(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-m", "medauc", "train", str(tmp_path / "none.csv")], stderr=writer, check=False
+    )
+    os.close(writer)
+    assert ended.returncode == 2
 
 
 @pytest.mark.slow
