@@ -17,6 +17,7 @@ from medauc.data.readers.limits import Limits
 from medauc.data.readers.values import native
 
 _EXTRA = 'pip install "medauc[dicom-codecs]"'
+_NEWER = {"1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression"}  # than pydicom
 
 
 @dataclass(frozen=True)
@@ -138,4 +139,5 @@ def frame_groups(header: Any, index: int) -> tuple[Any, ...]:
 
 def _name(syntax: Any) -> str:
     """Name of a transfer syntax; one that is unknown stays unnamed."""
-    return syntax.name if syntax.name and not syntax.name[0].isdigit() else "an unknown transfer syntax"
+    known = syntax.name if syntax.name and not syntax.name[0].isdigit() else "an unknown transfer syntax"
+    return _NEWER.get(syntax, known)
