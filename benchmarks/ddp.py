@@ -1,6 +1,7 @@
 """Throughput of one training in several processes of one thread each, against one process with as many threads.
 
-    python benchmarks/ddp.py                        write results/ddp.json; 8 minutes on two quiet cores
+    python benchmarks/ddp.py                        write results/ddp.json; 10 minutes on two quiet cores
+    python benchmarks/ddp.py --only 3D              one case, the others' results stay; 2 minutes
     python benchmarks/ddp.py --epochs 2 --tries 1 --small    whether it works
 
 Both train the same batches by ``medauc train``, on the CPU, in turn. Counted are the seconds of the epochs after the
@@ -26,26 +27,18 @@ DATA = [
     "training.patience=null",
 ]
 CASES = {
-    "2D, ResNet-18 of width 32, 28 pixels": [
-        "phantom2d",
-        "data.phantom.n_train=1024",
-        "model.width=32",
-        "data.size=28",
-    ],
-    "2D, ResNet-18 of width 64, 64 pixels": [
-        "phantom2d",
-        "data.phantom.n_train=512",
-        "model.width=64",
-        "data.size=64",
-        "model.stem=imagenet",
-    ],
-    "3D, ResNet-18 of width 16, 28 pixels": [
-        "phantom3d",
-        "data.phantom.n_train=512",
-        "model.name=resnet18",
-        "model.width=16",
-        "data.size=28",
-    ],
+    "2D, ResNet-18 of width 32, 28 pixels": (
+        ["phantom2d"],
+        ["data.phantom.n_train=1024", "model.width=32", "data.size=28"],
+    ),
+    "2D, ResNet-18 of width 64, 64 pixels": (
+        ["phantom2d"],
+        ["data.phantom.n_train=512", "model.width=64", "data.size=64", "model.stem=imagenet"],
+    ),
+    "3D, ResNet-18 of width 16, 28 voxels, batches of 32": (
+        ["phantom3d", "--recipe", "default/adrenalmnist3d"],
+        ["data.phantom.n_train=384", "data.size=28"],
+    ),
 }
 SMALL = ["data.phantom.n_train=64", "model.width=4", "data.size=12", "model.stem=half"]
 
@@ -57,18 +50,19 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--tries", type=int, default=3)
-    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--only", default="", help="cases whose names contain this")
     parser.add_argument("--small", action="store_true", help="tiny data, nothing written")
     options = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
     if cores < options.processes and not options.small:
         parser.error(f"{options.processes} processes need as many cores, here are {cores}")
-    common = [
-        *DATA, f"training.max_epochs={options.epochs}", f"sampling.batch_size={options.batch_size}",
-        *(SMALL if options.small else []),
-    ]  # fmt: skip
-    found = {}
-    for name, (dataset, *settings) in CASES.items():
+    chosen = {name: case for name, case in CASES.items() if options.only in name}
+    if not chosen:
+        parser.error(f"--only {options.only}: no case; known: {'; '.join(CASES)}")
+    common = [*DATA, f"training.max_epochs={options.epochs}", *(SMALL if options.small else [])]
+    found = json.loads(RESULT.read_text()) if options.only and RESULT.exists() else {}
+    found |= {"cores": cores}
+    for name, (dataset, settings) in chosen.items():
         seconds: dict[int, list[float]] = {1: [], options.processes: []}
         for _ in range(options.tries):
             for processes, taken in seconds.items():
@@ -84,17 +78,16 @@ def main() -> None:
         }
         print(name, found[name], flush=True)
         if not options.small:
-            about = {"cores": cores, "batch_size": options.batch_size}
-            RESULT.write_text(json.dumps(about | found, indent=2) + "\n")
+            RESULT.write_text(json.dumps(found, indent=2) + "\n")
 
 
-def measure(dataset: str, settings: list[str], processes: int, threads: int) -> float:
+def measure(dataset: list[str], settings: list[str], processes: int, threads: int) -> float:
     """Median seconds of the epochs after the first."""
     options = [part for setting in settings for part in ("--set", setting)]
     several = ["--devices", str(processes)] if processes > 1 else []
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        command = [sys.executable, "-m", "medauc", "train", dataset, *options, *several, "--device", "cpu"]
+        command = [sys.executable, "-m", "medauc", "train", *dataset, *options, *several, "--device", "cpu"]
         subprocess.run(
             [*command, "--out", str(out)],
             check=True,
