@@ -122,14 +122,42 @@ def test_the_window_of_ct_is_proposed_where_nearly_all_are_ct(
     assert values["data"]["preparation"]["intensity"] == intensity
 
 
-def test_mixed_kinds_are_to_be_sorted_out_before_a_training(class_scans: Path, invoke):
+def test_mixed_kinds_are_sorted_out_and_what_most_are_trains(class_scans: Path, invoke, tiny: list[str]):
     np.save(class_scans / "benign" / "b000_9.npy", np.zeros((6, 30, 32), np.uint8))
+    np.save(class_scans / "malignant" / "m000_9.npy", np.zeros((30, 32), np.uint8))
     found = invoke("init", class_scans)
     assert found.status == 0, found.err
-    assert "MIXED: images and volumes" in found.out
-    first, _, train = found.out.splitlines()[-3:]
-    assert first == f"keep one kind in {class_scans / 'manifest.csv'}, images or volumes, then"
-    assert train.startswith("train: ")
+    assert "41 images, 41 of them read: PNG (40), NumPy (1)" in found.out
+    told = "MIXED: 1 volume beside them, for another network: listed in volumes.csv and left out here: "
+    assert f"{told}benign/b000_9.npy" in found.out
+    assert f"written: {class_scans / 'volumes.csv'}" in found.out
+    table, others = (pd.read_csv(class_scans / name) for name in ("manifest.csv", "volumes.csv"))
+    assert others.values.tolist() == [["benign/b000_9.npy", "benign", "b000"]]
+    assert len(table) == 41
+    assert "malignant/m000_9.npy" in set(table["path"])
+    command = found.out.splitlines()[-1].removeprefix("train: medauc ").split()
+    trained = invoke(*command, *tiny, "--set", "training.max_epochs=1", "--out", "run")
+    assert trained.status == 0, trained.err
+
+
+def test_of_many_mixed_images_each_is_looked_at(tmp_path: Path, invoke, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("medauc.data.survey._SAMPLE", 5)
+    for row in range(9):
+        np.save(tmp_path / f"v{row}.npy", np.zeros((6, 7, 8), np.uint8))
+    for row in range(3):
+        Image.fromarray(np.zeros((7, 8), np.uint8)).save(tmp_path / f"i{row}.png")
+    (tmp_path / "w.npy").write_bytes(
+        (tmp_path / "v0.npy").read_bytes()[:-9]
+    )  # cannot be read, so stays and is told
+    found = invoke("init", tmp_path)
+    assert "MIXED: 3 images beside them" in found.out
+    assert pd.read_csv(tmp_path / "images.csv")["path"].tolist() == ["i0.png", "i1.png", "i2.png"]
+    assert len(pd.read_csv(tmp_path / "manifest.csv")) == 10
+    (tmp_path / "manifest.csv").unlink()
+    (tmp_path / "recipe.yaml").unlink()
+    again = invoke("init", tmp_path)
+    assert again.status == 2
+    assert "images.csv is there already and is not overwritten; name another folder with --out" in again.err
 
 
 def test_a_manifest_that_is_there_is_named_before_anything_is_read(

@@ -21,11 +21,11 @@ def init(
 
     require_free(out or folder)  # before two hundred images are read
     survey = survey_folder(folder)
-    manifest, recipe = write_starter(survey, out or folder)
-    mixed = [f"keep one kind in {manifest}, images or volumes"] if survey.facts.mixed else []
-    blank = [] if survey.classes else [f"fill in the column target of {manifest} (0 or 1, or two names)"]
-    first = [f"{', and '.join(mixed + blank)}, then"] if mixed or blank else []
-    typer.echo("\n".join(seen(survey)))
-    typer.echo(f"written: {manifest}\nwritten: {recipe}")
-    typer.echo("\n".join([*first, f"check the data: medauc audit {manifest} --recipe {recipe}"]))
+    written = write_starter(survey, out or folder)
+    manifest, recipe = written[:2]
+    blank = (
+        [] if survey.classes else [f"fill in the column target of {manifest} (0 or 1, or two names), then"]
+    )
+    typer.echo("\n".join([*seen(survey), *(f"written: {path}" for path in written), *blank]))
+    typer.echo(f"check the data: medauc audit {manifest} --recipe {recipe}")
     typer.echo(f"train: medauc train {manifest} --recipe {recipe}")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,15 +23,14 @@ _MOST_CLASSES, _FEWEST_A_CLASS = 10, 3  # a folder a class, or a folder a patien
 
 @dataclass(frozen=True)
 class Facts:
-    """What was seen in the images that were read.
+    """What was seen in the images that were read, those with as many axes as most have.
 
     Attributes:
         read: How many were read.
         formats: Formats with how often.
         refused: Reasons why images could not be read, the most frequent first, each with the paths of these.
-        spatial_dims: 2 or 3, as most are.
-        mixed: Whether some have the other number of axes.
-        sizes: Least, median and largest number of pixels along each axis, those of most dimensions.
+        spatial_dims: 2 or 3.
+        sizes: Least, median and largest number of pixels along each axis.
         spacings: Likewise in mm; None unless all of them tell.
         orientations: Axis codes of volumes with how often.
         modalities: Modalities with how often, "" where the file does not tell.
@@ -45,7 +44,6 @@ class Facts:
     formats: Counter[str]
     refused: dict[str, list[str]]
     spatial_dims: int
-    mixed: bool
     sizes: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]
     spacings: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]] | None
     orientations: Counter[str]
@@ -66,6 +64,8 @@ class Survey:
             folders), ``group`` where patients can be told, ``split`` where there are folders of splits.
         facts: What the images are like.
         patients: From what patients were told, and what speaks against it.
+        others: Rows like those of the table, of volumes beside images or images beside volumes, whichever are fewer:
+            one network takes one kind.
         left_out: In words which files are named like images and hold none; None where there are none.
     """
 
@@ -73,6 +73,7 @@ class Survey:
     table: pd.DataFrame
     facts: Facts
     patients: Grouping
+    others: pd.DataFrame
     left_out: str | None = None
 
     @property
@@ -84,8 +85,8 @@ class Survey:
 def survey_folder(folder: Path) -> Survey:
     """Look at a folder of images.
 
-    All images are listed, by content; two hundred, spread evenly, are read. Patients are told from DICOM headers, from
-    folders below those of the classes, or from what names have in common.
+    All images are listed, by content; two hundred, spread evenly, are read, all where these are images and volumes.
+    Patients are told from DICOM headers, from folders below those of the classes, or from what names have in common.
 
     Raises:
         InputError: No such folder, or no image in it that can be read.
@@ -102,7 +103,11 @@ def survey_folder(folder: Path) -> Survey:
         table["group"] = patients.groups
     if (table["split"] == "").all():
         table = table.drop(columns="split")
-    return Survey(folder, table.drop(columns="below"), _facts(folder, paths), patients, left_out)
+    looks, refused = _sample(folder, paths)
+    dims = Counter(look.spatial_dims for look in looks).most_common(1)[0][0]
+    facts = _facts([look for look in looks if look.spatial_dims == dims], refused)
+    table, others = _sorted_out(table.drop(columns="below"), paths, looks, dims)
+    return Survey(folder, table, facts, patients, others, left_out)
 
 
 def _table(folder: Path, paths: Sequence[Path]) -> pd.DataFrame:
@@ -120,44 +125,82 @@ def _table(folder: Path, paths: Sequence[Path]) -> pd.DataFrame:
     return table[["path", "target", "split", "below"]]
 
 
-def _facts(folder: Path, paths: Sequence[Path]) -> Facts:
+class _Look(NamedTuple):
+    """An image that was read, its facts without its pixels."""
+
+    path: Path
+    image: MedicalImage
+    darkest: float
+    coloured: bool
+
+    @property
+    def spatial_dims(self) -> int:
+        return _dims(self.image)
+
+    @property
+    def like_ct(self) -> bool:
+        return self.image.modality == "CT" or (not self.image.modality and self.darkest < 0)
+
+
+def _sample(folder: Path, paths: Sequence[Path]) -> tuple[list[_Look], dict[str, list[str]]]:
+    """Read some images; those that cannot be read by reason, the most frequent first."""
+    looks, refused = list[_Look](), dict[str, list[str]]()
     chosen = np.unique(np.linspace(0, len(paths) - 1, _SAMPLE).round().astype(int))
-    images, refused = list[MedicalImage](), dict[str, list[str]]()
-    lowest, like_ct, in_colour = np.inf, 0, 0
-    for row in chosen:
+    for path in (paths[row] for row in chosen):
         try:
-            image = read_image(paths[row])
+            image = read_image(path)
         except InputError as error:
-            reason = str(error).removeprefix(f"{paths[row]}: ")
-            refused.setdefault(reason, []).append(paths[row].relative_to(folder).as_posix())
+            reason = str(error).removeprefix(f"{path}: ")
+            refused.setdefault(reason, []).append(path.relative_to(folder).as_posix())
             continue
         darkest = float(np.nanmin(image.pixels)) if image.pixels.size else np.inf
-        lowest = min(lowest, darkest)
-        like_ct += image.modality == "CT" or (not image.modality and darkest < 0)
-        in_colour += holds_colour(image)
-        images.append(_without_pixels(image))
+        looks.append(_Look(path, _without_pixels(image), darkest, holds_colour(image)))
     refused = dict(sorted(refused.items(), key=lambda item: -len(item[1])))
-    if not images:
+    if not looks:
         raise InputError(
             f"{folder}: none of {len(chosen)} images that were tried can be read: {next(iter(refused))}"
         )
-    dims = Counter(_dims(image) for image in images).most_common(1)[0][0]
-    most = [image for image in images if _dims(image) == dims]
-    spacings = [image.spacing for image in most if image.spacing is not None]
+    return looks, refused
+
+
+def _sorted_out(
+    table: pd.DataFrame, paths: Sequence[Path], looks: Sequence[_Look], dims: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of images with so many axes, or that cannot be read, and rows of the others."""
+    seen = {look.path: look.spatial_dims for look in looks}
+    mixed = len(set(seen.values())) > 1
+    other = [mixed and (seen.get(path) or _kind_of(path) or dims) != dims for path in paths]
+    keep = ~np.array(other)
+    return table[keep].reset_index(drop=True), table[~keep].reset_index(drop=True)
+
+
+def _kind_of(path: Path) -> int | None:
+    """2 or 3 of an image, told from its format where that holds no volumes; None where it cannot be read."""
+    if _format(path) in ("PNG", "JPEG"):
+        return 2
+    try:
+        return _dims(read_image(path))
+    except InputError:
+        return None
+
+
+def _facts(looks: Sequence[_Look], refused: dict[str, list[str]]) -> Facts:
+    """What images of one kind are like."""
+    images, dims = [look.image for look in looks], looks[0].spatial_dims
+    spacings = [image.spacing for image in images if image.spacing is not None]
     return Facts(
         read=len(images),
-        formats=Counter(_format(paths[row]) for row in chosen),
+        formats=Counter(_format(look.path) for look in looks),
         refused=refused,
         spatial_dims=dims,
-        mixed=len(most) < len(images),
-        sizes=_range([image.shape[-dims:] for image in most]),
-        spacings=_range([spacing[-dims:] for spacing in spacings]) if len(spacings) == len(most) else None,
-        orientations=Counter(_codes(image) for image in most if image.affine is not None),
-        modalities=Counter(image.modality or "" for image in most),
-        lowest=lowest,
-        like_ct=like_ct,
-        bits=Counter(image.bits for image in most),
-        colour=in_colour,
+        sizes=_range([image.shape[-dims:] for image in images]),
+        spacings=_range([spacing[-dims:] for spacing in spacings]) if len(spacings) == len(images) else None,
+        orientations=Counter(_codes(image) for image in images if image.affine is not None),
+        modalities=Counter(image.modality or "" for image in images),
+        lowest=min(look.darkest for look in looks),
+        like_ct=sum(look.like_ct for look in looks),
+        bits=Counter(image.bits for image in images),
+        colour=sum(look.coloured for look in looks),
     )
 
 

@@ -14,24 +14,32 @@ from medauc.training.plan import shipped_text
 from medauc.training.recipe import parse_recipe
 
 MANIFEST, RECIPE = "manifest.csv", "recipe.yaml"
+_KINDS = {2: "images", 3: "volumes"}
 _SIZES = {2: (28, 64, 128, 224), 3: (16, 28, 48, 64)}
 _AIR = -900.0  # Hounsfield units lie below this only outside the body
 _NEARLY_ALL = 0.95  # share of images that must be CT before its window is proposed for all
 _ANISOTROPY = 1.2  # largest over smallest spacing, above which voxels should be made equal
 
 
-def write_starter(survey: Survey, out: Path) -> tuple[Path, Path]:
-    """Write ``manifest.csv`` and ``recipe.yaml``; neither ever over a file that is there.
+def write_starter(survey: Survey, out: Path) -> tuple[Path, ...]:
+    """Write ``manifest.csv`` and ``recipe.yaml``; none ever over a file that is there.
 
     Args:
         survey: What the folder holds.
-        out: Folder for both.
+        out: Folder for them.
+
+    Returns:
+        The two, and the table of those images that are of the other kind, ``volumes.csv`` or ``images.csv``, where
+        there are such.
 
     Raises:
-        InputError: One of the two is there already, or they cannot be written.
+        InputError: One of them is there already, or they cannot be written.
     """
-    require_free(out)
     manifest, recipe = out / MANIFEST, out / RECIPE
+    tables = {manifest: survey.table}
+    if len(survey.others):
+        tables[out / _other_table(survey)] = survey.others
+    require_free(out, *(path.name for path in tables))
     text = recipe_text(survey, out)
     parse_recipe(_values(text), str(recipe))  # what is proposed must be valid
     try:
@@ -40,19 +48,21 @@ def write_starter(survey: Survey, out: Path) -> tuple[Path, Path]:
         raise InputError(
             f"{out}: cannot be made ({error.strerror}); name another folder with --out"
         ) from None
-    save_text(manifest, survey.table.to_csv(index=False, lineterminator="\n"))
+    for path, table in tables.items():
+        save_text(path, table.to_csv(index=False, lineterminator="\n"))
     save_text(recipe, text)
-    return manifest, recipe
+    return manifest, recipe, *list(tables)[1:]
 
 
-def require_free(out: Path) -> None:
-    """Refuse a folder that holds a manifest or a recipe already.
+def require_free(out: Path, *names: str) -> None:
+    """Refuse a folder that holds a manifest, a recipe or another of these names already.
 
     Raises:
         InputError: Which of them it holds, and what to do.
     """
-    for name, use in ((MANIFEST, f"train on it with medauc train {out / MANIFEST}, or "), (RECIPE, "")):
+    for name in dict.fromkeys((MANIFEST, RECIPE, *names)):
         if (out / name).exists():
+            use = f"train on it with medauc train {out / MANIFEST}, or " if name == MANIFEST else ""
             raise InputError(
                 f"{out / name} is there already and is not overwritten; {use}name another folder with --out"
             )
@@ -75,12 +85,16 @@ def recipe_text(survey: Survey, out: Path) -> str:
 def seen(survey: Survey) -> list[str]:
     """What was seen, in lines."""
     facts = survey.facts
-    what = "volumes" if facts.spatial_dims == 3 else "images"
+    what = _KINDS[facts.spatial_dims]
     formats = ", ".join(f"{name} ({n})" for name, n in facts.formats.most_common() if name)
     found = [f"{len(survey.table)} {what}, {facts.read} of them read: {formats}"]
     found.append(f"sizes {_range_text(facts.sizes)} pixels")
-    if facts.mixed:
-        found.append("MIXED: images and volumes; keep one kind in the manifest")
+    if len(survey.others):
+        names, kind = survey.others["path"].tolist(), _other_kind(survey)
+        found.append(
+            f"MIXED: {len(names)} {kind[:-1] if len(names) == 1 else kind} beside them, for another network: listed in "
+            f"{_other_table(survey)} and left out here: {_some(names)}"
+        )
     if facts.spacings is not None:
         found.append(f"spacings {_range_text(facts.spacings)} mm")
     named = {name: n for name, n in facts.modalities.items() if name}
@@ -108,6 +122,15 @@ def seen(survey: Survey) -> list[str]:
     if "split" in survey.table:
         found.append("splits told from folders")
     return found
+
+
+def _other_kind(survey: Survey) -> str:
+    """What those images are that most are not."""
+    return _KINDS[2 if survey.facts.spatial_dims == 3 else 3]
+
+
+def _other_table(survey: Survey) -> str:
+    return f"{_other_kind(survey)}.csv"
 
 
 def _data(survey: Survey) -> list[str]:
