@@ -1,6 +1,7 @@
 """Own files as a data set: manifests, folders, arrays; what is kept, told and refused."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,19 @@ def test_export_refuses_what_a_format_cannot_hold(tmp_path: Path):
     with pytest.raises(InputError, match="holds volumes, which are not written as png"):
         export_dataset(load_dataset("phantom3d", 12, phantom=FEW), tmp_path / "out", "png")
     assert not (tmp_path / "out").exists()
+
+
+def test_volumes_of_one_slice_come_back_as_volumes_where_that_is_told(tmp_path: Path):
+    data = load_dataset("phantom3d", 12, phantom=FEW)
+    thin = {name: replace(split, images=split.images[:, :1]) for name, split in data.splits.items()}
+    data = replace(data, **thin)
+    files = FilesSpec(preparation=PreparationSpec(shape=(1, 12, 12)), spatial_dims=3)
+    back = load(export_dataset(data, tmp_path / "out", "nifti"), files)
+    assert_equal(back, data)
+    with pytest.raises(
+        InputError, match="volumes of one slice, which DICOM does not tell from images; take nifti"
+    ):
+        export_dataset(data, tmp_path / "dicom", "dicom")
 
 
 def test_colour_several_labels_and_further_columns_come_back(tmp_path: Path):

@@ -112,6 +112,8 @@ def _shape_settings(shape: tuple[int, ...]) -> list[str]:
 
     >>> _shape_settings((28, 28)), _shape_settings((12, 12)), _shape_settings((12, 14))
     ([], ['--set data.size=12'], ["--set 'data.preparation.shape=[12, 14]'"])
+    >>> _shape_settings((1, 12, 14))
+    ["--set 'data.preparation.shape=[1, 12, 14]'", '--set data.spatial_dims=3']
     """
     from medauc.data.manifest.targets import assignment
     from medauc.training.sections.data import DataSection
@@ -120,4 +122,6 @@ def _shape_settings(shape: tuple[int, ...]) -> list[str]:
         return []
     if len(set(shape)) == 1:
         return [assignment("data.size", str(shape[0]))]
-    return [assignment("data.preparation.shape", json.dumps(shape))]
+    flat = len(shape) == 3 and shape[0] == 1  # one slice, which counts as an image unless it is told
+    dims = [assignment("data.spatial_dims", "3")] if flat else []
+    return [assignment("data.preparation.shape", json.dumps(shape)), *dims]

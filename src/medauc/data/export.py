@@ -44,6 +44,10 @@ def export_dataset(dataset: Dataset, folder: Path, kind: Format | None = None) -
         raise InputError(
             f"{dataset.name} holds {what}, which are not written as {kind}; take dicom, or leave it out"
         )
+    if kind == "dicom" and dataset.spatial_dims == 3 and dataset.image_shape[0] == 1:
+        raise InputError(
+            f"{dataset.name} holds volumes of one slice, which DICOM does not tell from images; take nifti"
+        )
     if any(len(split.images) != len(split) for split in dataset):
         raise InputError(f"{dataset.name} holds bags of several images; export it without data.bags")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
