@@ -28,8 +28,8 @@ from medauc.training.recipe import differing_keys
 
 RESULTS = Path(__file__).parent / "results"
 LEDGER, FOLDS = RESULTS / "holdout.csv", 4
-HEADINGS = ["change of the shipped recipe", "fold", "seed", "AUC", "with copies", "half width"]
-HEADINGS += ["train AUC", "epochs", "minutes"]
+HEADINGS = ["change of the recipe as it shipped", "in commit", "fold", "seed", "AUC", "with copies"]
+HEADINGS += ["half width", "train AUC", "epochs", "minutes"]
 
 
 def main() -> None:
@@ -118,7 +118,7 @@ def tables(ledger: pd.DataFrame) -> str:
                 "-" if pd.isna(value) else f"{value:.3f}" for value in (row.half_width, row.copies_auc)
             )
             minutes = f"{row.epoch_seconds / 60:.1f}"
-            cells = [what, row.fold, row.seed, f"{row.auc:.3f}", copies, width, f"{row.train_auc:.3f}"]
+            cells = [what, row.commit, row.fold, row.seed, f"{row.auc:.3f}", copies, width, f"{row.train_auc:.3f}"]
             lines.append(f"| {' | '.join(map(str, [*cells, row.epochs, minutes]))} |")
         parts += [lines[0], "\n".join(lines[1:])]
     return "\n\n".join(parts) + "\n"
