@@ -162,11 +162,14 @@ def _task(
         return None
     if not _has_cases(target[test], groups[test], LEAST_TEST_CASES):
         test = test[:0]
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import StratifiedKFold
+
+    from medauc.data.grouped_folds import GroupedFolds
 
     repeated = len(np.unique(groups[develop])) < len(develop)
-    # The grouped one is greedy: minutes for 10^5 patients.
-    maker = StratifiedGroupKFold if repeated else StratifiedKFold
+    maker = (
+        GroupedFolds if repeated else StratifiedKFold
+    )  # the grouped one is greedy, one patient after another
     folds = np.zeros(len(develop), dtype=np.int64)
     whose = groups[develop] if repeated else None
     parts = maker(FOLDS, shuffle=True, random_state=seed).split(develop, target[develop], whose)

@@ -76,14 +76,15 @@ def _carriers(targets: NDArray[np.int64], groups: NDArray[np.str_]) -> int:
 def _drawn(targets: NDArray[np.int64], groups: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int64]:
     """Folds by chance."""
     # Not at the top: reading a finished ensemble needs no scikit-learn, which takes a second.
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import StratifiedKFold
+
+    from medauc.data.grouped_folds import GroupedFolds
 
     strata = targets if targets.ndim == 1 else _label_sets(targets, folds)
-    if len(np.unique(groups)) == len(groups):  # the grouped one is greedy: minutes for 10^5 patients
+    if len(np.unique(groups)) == len(groups):  # the grouped one is greedy, one patient after another
         parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(strata, strata)
     else:
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        parts = splitter.split(strata, strata, groups)
+        parts = GroupedFolds(folds, shuffle=True, random_state=seed).split(strata, strata, groups)
     found = np.empty(len(targets), dtype=np.int64)
     with warnings.catch_warnings():
         warnings.filterwarnings(

@@ -66,7 +66,7 @@ class FreshSplits:
         return len(self.dataset.train) + len(self.dataset.val)
 
     def part(self, number: int) -> KeptAside:
-        """The split of that number, from 0; drawn once, since thousands of patients take seconds.
+        """The split of that number, from 0; drawn once.
 
         Raises:
             InputError: a class would be absent from one side.
