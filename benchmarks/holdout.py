@@ -118,7 +118,16 @@ def tables(ledger: pd.DataFrame) -> str:
                 "-" if pd.isna(value) else f"{value:.3f}" for value in (row.half_width, row.copies_auc)
             )
             minutes = f"{row.epoch_seconds / 60:.1f}"
-            cells = [what, row.commit, row.fold, row.seed, f"{row.auc:.3f}", copies, width, f"{row.train_auc:.3f}"]
+            cells = [
+                what,
+                row.commit,
+                row.fold,
+                row.seed,
+                f"{row.auc:.3f}",
+                copies,
+                width,
+                f"{row.train_auc:.3f}",
+            ]
             lines.append(f"| {' | '.join(map(str, [*cells, row.epochs, minutes]))} |")
         parts += [lines[0], "\n".join(lines[1:])]
     return "\n\n".join(parts) + "\n"
