@@ -167,9 +167,8 @@ def _task(
     from medauc.data.grouped_folds import GroupedFolds
 
     repeated = len(np.unique(groups[develop])) < len(develop)
-    maker = (
-        GroupedFolds if repeated else StratifiedKFold
-    )  # the grouped one is greedy, one patient after another
+    # The grouped one is greedy, one patient after another.
+    maker = GroupedFolds if repeated else StratifiedKFold
     folds = np.zeros(len(develop), dtype=np.int64)
     whose = groups[develop] if repeated else None
     parts = maker(FOLDS, shuffle=True, random_state=seed).split(develop, target[develop], whose)
