@@ -1,5 +1,6 @@
 """``medauc tune`` as a user types it: real trainings, killed in the middle, shared by two, and what comes out of it."""
 
+import os
 import signal
 import subprocess
 import time
@@ -128,6 +129,20 @@ def test_what_is_wrong_is_told_in_one_line(invoke, tmp_path):
         assert len(outcome.err.splitlines()) == 1
         assert "--executor" in options or not (tmp_path / "tune").exists()
     assert invoke("tune", "phantom2d", "--sampler", "magic").status == 2
+
+
+@pytest.mark.slow
+def test_the_trial_of_a_killed_worker_is_retried(start, tmp_path):
+    whole, hurt = (start("--trials", "4", "--repeats", "0", "--out", name) for name in ("whole", "hurt"))
+    wait_for(tmp_path / "hurt" / "trials" / "0001" / "seed0" / "metrics.csv", hurt)
+    children = Path(f"/proc/{hurt.pid}/task/{hurt.pid}/children").read_text().split()
+    (worker,) = (pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(int(worker), signal.SIGKILL)
+    for process in (whole, hurt):
+        said = process.communicate(timeout=600)[0]
+        assert process.returncode == 0, said
+        assert "failed" not in said
+    pd.testing.assert_frame_equal(table(tmp_path / "hurt"), table(tmp_path / "whole"))
 
 
 @pytest.mark.slow
