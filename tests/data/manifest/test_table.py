@@ -1,5 +1,6 @@
 """Manifests as files: separators, Parquet, ids, further columns, and what is refused."""
 
+import contextlib
 import gzip
 from pathlib import Path
 
@@ -78,6 +79,41 @@ def test_parquet_reads_like_csv(folder: Path):
     assert found.column("age").tolist() == ["70", "", "2"]
     assert found.column("sex").tolist() == ["f", "", "f"]
     assert found.column("group").tolist() == ["p2", "p1", "007"]
+
+
+@pytest.mark.parametrize("kind", ["text", "number", "nothing"])
+def test_a_parquet_file_is_not_unpacked_without_bound(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+):
+    """Each takes a few kilobytes."""
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    count, bomb = 400_000, folder / "bomb.parquet"
+    columns = {
+        "text": {"path": arrow.array(["x" * 100]).take(arrow.array(np.zeros(count, np.int32)))},
+        "number": {"path": np.zeros(count)},
+        "nothing": {"path": arrow.nulls(count)},
+    }[kind]
+    parquet.write_table(arrow.table(columns), bomb)
+    assert bomb.stat().st_size < 20_000
+    monkeypatch.setattr("medauc.data.manifest.parquet._MOST_UNPACKED", 2 << 20)
+    with pytest.raises(
+        InputError, match=r"^\S+bomb.parquet unpacks to more than 2 MiB, which no manifest takes; "
+    ):
+        read_manifest(bomb)
+
+
+def test_a_damaged_parquet_file_is_one_line(folder: Path):
+    pytest.importorskip("pyarrow")
+    pd.DataFrame({"path": ["a.png", "b/1.png"], "target": [0, 1]}).to_parquet(folder / "m.parquet")
+    whole = (folder / "m.parquet").read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for place in rng.integers(0, len(whole), 3):
+            damaged[place] = rng.integers(256)
+        (folder / "m.parquet").write_bytes(damaged[: rng.integers(1, len(whole) + 1)])
+        with contextlib.suppress(InputError):
+            read_manifest(folder / "m.parquet")
 
 
 def write(folder: Path, *rows: str) -> Path:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from medauc.data.load import MANIFESTS
 from medauc.data.manifest.columns import Columns, ColumnsSpec, find_columns
+from medauc.data.manifest.parquet import read_parquet
 from medauc.data.manifest.paths import paths_below
 from medauc.data.manifest.targets import UNKNOWN, Targets, one_target, rows_named, several_targets
 from medauc.errors import InputError
@@ -248,7 +249,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise InputError(f"{path}: no such file")
     try:
-        frame = _read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _read_csv(path)
+        frame = read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _read_csv(path)
     except InputError:
         raise
     except pd.errors.EmptyDataError:
@@ -298,24 +299,6 @@ def _check_unpacked(path: Path) -> None:
                 raise InputError(
                     f"{path} unpacks to more than {_MOST_UNPACKED >> 20} MiB; if it is a manifest, unpack it first"
                 )
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise InputError(
-            f"{path}: Parquet needs pyarrow: pip install 'medauc[parquet]', or save it as CSV"
-        ) from None
-    frame = pd.read_parquet(path, engine="pyarrow").reset_index(drop=True)
-    return pd.DataFrame({str(name): _as_text(frame[name]) for name in frame.columns})
-
-
-def _as_text(column: "pd.Series[Any]") -> "pd.Series[str]":
-    """Cells as a CSV would show them: whole numbers without a point, nothing where a value is missing."""
-    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
-        column = column.astype("Int64")
-    return column.astype("string").fillna("").astype("str")
 
 
 def _check_ids(ids: "pd.Series[str]", name: str | None, where: str) -> None:
