@@ -103,9 +103,14 @@ def test_a_parquet_file_is_not_unpacked_without_bound(
 
 
 def test_a_damaged_parquet_file_is_one_line(folder: Path):
-    pytest.importorskip("pyarrow")
-    pd.DataFrame({"path": ["a.png", "b/1.png"], "target": [0, 1]}).to_parquet(folder / "m.parquet")
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = arrow.Table.from_pandas(pd.DataFrame({"path": ["a.png", "b/1.png"], "target": [0, 1]}))
+    parquet.write_table(table, folder / "m.parquet")
     whole = (folder / "m.parquet").read_bytes()
+    notes = table.schema.metadata[b"pandas"].replace(b'"start"', b'"Start"')
+    parquet.write_table(table.replace_schema_metadata({b"pandas": notes}), folder / "m.parquet")
+    with pytest.raises(InputError, match=r"m.parquet cannot be read as a table: it is damaged \(KeyError\)$"):
+        read_manifest(folder / "m.parquet")
     rng = np.random.default_rng(0)
     for _ in range(60):
         damaged = bytearray(whole)

@@ -17,7 +17,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
     Raises:
         InputError: pyarrow is missing, or the file unpacks to more than a manifest takes.
-        ValueError: It is no Parquet file.
+        ValueError: It is no Parquet file, or damaged.
         OSError: It cannot be read.
     """
     try:
@@ -26,8 +26,15 @@ def read_parquet(path: Path) -> pd.DataFrame:
         raise InputError(
             f"{path}: Parquet needs pyarrow: pip install 'medauc[parquet]', or save it as CSV"
         ) from None
-    _check_unpacked(path)
-    frame = pd.read_parquet(path, engine="pyarrow").reset_index(drop=True)
+    try:
+        _check_unpacked(path)
+        frame = pd.read_parquet(path, engine="pyarrow").reset_index(drop=True)
+    except (InputError, ValueError, OSError):
+        raise
+    except (
+        Exception
+    ) as error:  # damaged files raise anything, from indices to keys of pandas' own notes in them
+        raise ValueError(f"it is damaged ({type(error).__name__})") from None
     return pd.DataFrame({str(name): _as_text(frame[name]) for name in frame.columns})
 
 
