@@ -64,10 +64,10 @@ def _bytes_of(column: Any) -> int:
     """Bytes of the values of a column's piece, each as often as it stands there."""
     from pyarrow import compute, types
 
-    size = column.nbytes
+    size = int(column.nbytes)
     if types.is_dictionary(column.type) and types.is_string(column.type.value_type):
         lengths = compute.binary_length(column.dictionary)
-        size = compute.sum(lengths.take(column.indices)).as_py() or 0
+        size = int(compute.sum(lengths.take(column.indices)).as_py() or 0)
     return max(size, _A_CELL * len(column))
 
 
