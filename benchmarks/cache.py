@@ -6,8 +6,9 @@ Generated files: 8-bit PNGs of 64 pixels a side, and 16-bit ``.nii.gz`` volumes 
 on their grid and resampled to another spacing. Every contender works in a process of its own with one thread; ours
 builds in one (its one worker's start and memory count) and reads in another. Rates are samples per second of processor
 time. Peak memory holds pages of files; what a process has of its own (no file backs it) and its share of what is
-shared (proportional set size) are told beside it. MONAI's side is the lean one: uint8 without metadata. "read" is two
-passes in random batches. Contenders take turns; figures are means over rounds.
+shared (proportional set size) are told beside it. Whoever reads batches needs torch, so memory of reading is told
+beside a process that has imported torch and done nothing, too. MONAI's side is the lean one: uint8 without metadata.
+"read" is two passes in random batches. Contenders take turns; figures are means over rounds.
 Run: python benchmarks/cache.py [--only training|CASE]
 """
 
@@ -36,6 +37,7 @@ CASES: dict[str, dict[str, Any]] = {
     "96^3 NIfTI to 1.5 mm, 64^3": {"kind": "spacing", "count": 200, "batch": 4},
 }
 CONTENDERS = ("medauc", "PersistentDataset", "CacheDataset")
+ALONE = "torch alone"
 Batches = Callable[[], Iterator[Any]]
 
 
@@ -197,6 +199,14 @@ def memory() -> dict[str, float]:
     }
 
 
+def alone() -> dict[str, float]:
+    """Memory of a process with torch, and with as many threads as the others."""
+    import torch
+
+    torch.set_num_threads(1)
+    return {f"read_{key}": value for key, value in memory().items()}
+
+
 def training(paths: list[Path], cache: Path) -> dict[str, Any]:
     """Batches per second of processor time through ImageDataModule, from the cache and from arrays in memory."""
     from medauc.data.cache import open_cache
@@ -249,6 +259,8 @@ def in_process(what: str, *arguments: object) -> dict[str, Any]:
 
 def child(what: str, arguments: list[Any]) -> dict[str, Any]:
     """What :func:`in_process` asked for."""
+    if what == "alone":
+        return alone()
     folder, pattern, count, *rest = arguments
     paths = sorted(Path(folder).glob(pattern))[:count]
     with tempfile.TemporaryDirectory() as cache:
@@ -263,8 +275,9 @@ def compare(folder: Path, cases: Sequence[str]) -> dict[str, Any]:
     for title in cases:
         case = CASES[title]
         pattern = "*.png" if case["kind"] == "png" else "*.nii.gz"
-        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
+        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in (*CONTENDERS, ALONE)}
         for _ in range(ROUNDS):
+            rounds[ALONE].append(in_process("alone"))
             for name in CONTENDERS:
                 phases = ("build", "read") if name == "medauc" else ("build read",)
                 with tempfile.TemporaryDirectory() as cache:
@@ -275,7 +288,7 @@ def compare(folder: Path, cases: Sequence[str]) -> dict[str, Any]:
             name: {key: round(statistics.mean(one[key] for one in runs), 1) for key in runs[0]}
             for name, runs in rounds.items()
         }
-        ours = means["medauc"]
+        ours, base = means["medauc"], means[ALONE]
         ratios = {
             f"{key} against {name}": round(ours[key] / means[name][key], 3)
             for name in CONTENDERS[1:]
@@ -283,6 +296,12 @@ def compare(folder: Path, cases: Sequence[str]) -> dict[str, Any]:
                 *("build_samples_per_second", "read_samples_per_second"),
                 *("build_peak_mib", "read_peak_mib", "read_own_mib", "read_share_mib"),
             )
+        } | {
+            f"{key} beside torch against {name}": round(
+                (ours[key] - base[key]) / (means[name][key] - base[key]), 3
+            )
+            for name in CONTENDERS[1:]
+            for key in ("read_peak_mib", "read_own_mib", "read_share_mib")
         }
         found[title] = {"samples": case["count"], "rounds": ROUNDS, **means, "ratios": ratios}
     return found
