@@ -81,6 +81,14 @@ def test_parquet_reads_like_csv(folder: Path):
     assert found.column("group").tolist() == ["p2", "p1", "007"]
 
 
+def test_a_damaged_packed_file_is_one_line(folder: Path):
+    packed = bytearray(gzip.compress("".join(f"{row}.png,{row % 2}\n" for row in range(999)).encode()))
+    packed[30:40] = bytes(10)
+    (folder / "m.csv.gz").write_bytes(packed)
+    with pytest.raises(InputError, match=r"m.csv.gz cannot be read as a table: Error -3 while decompressing"):
+        read_manifest(folder / "m.csv.gz")
+
+
 @pytest.mark.parametrize("kind", ["text", "number", "nothing"])
 def test_a_parquet_file_is_not_unpacked_without_bound(
     folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str

@@ -4,6 +4,7 @@ import csv
 import gzip
 import re
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -256,7 +257,14 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise InputError(f"{path} is empty; a manifest has a header with path and target, and rows") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is no CSV file in UTF-8; save it as 'CSV UTF-8'") from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error, ValueError, EOFError) as error:
+    except (
+        pd.errors.ParserError,
+        pd.errors.ParserWarning,
+        csv.Error,
+        zlib.error,
+        ValueError,
+        EOFError,
+    ) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} cannot be read as a table: {reason}") from None
     except OSError as error:
