@@ -392,6 +392,16 @@ def test_arrays_that_do_not_fit(tmp_path: Path, images, targets, words: str):
         load_arrays(save_arrays(tmp_path / "a", images, targets))
 
 
+def test_a_damaged_array_is_refused(tmp_path: Path):
+    folder = save_arrays(tmp_path / "a", IMAGES, np.arange(40) % 2)
+    whole = (folder / "targets.npy").read_bytes()
+    (folder / "targets.npy").write_bytes(
+        whole.replace(b"(40,)", b"(40, ")
+    )  # Python's tokenizer looks for its end
+    with pytest.raises(InputError, match=r"targets.npy: no plain array \(.*\); save it with numpy.save$"):
+        load_arrays(folder)
+
+
 def test_an_array_of_another_name(tmp_path: Path):
     np.save(tmp_path / "scans.npy", IMAGES)
     with pytest.raises(InputError, match=r"arrays are called images.npy and targets.npy"):

@@ -13,6 +13,7 @@ from medauc.data.files import IMAGES, TARGETS, dataset_of
 from medauc.data.manifest import Manifest, SplitSpec, require_trainable, split_manifest
 from medauc.data.manifest.columns import Columns, ColumnsSpec
 from medauc.data.manifest.table import manifest_of_table
+from medauc.data.npy import map_npy
 from medauc.data.npz import file_md5
 from medauc.errors import InputError
 
@@ -95,15 +96,12 @@ def _manifest(folder: Path, count: int, positive_class: str | int | None) -> Man
 def _read(path: Path) -> npt.NDArray[Any]:
     """Map an array without executing anything in it."""
     try:
-        found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return map_npy(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, EOFError) as error:
+    except ValueError as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: no plain array ({reason}); save it with numpy.save") from None
-    if not isinstance(found, np.ndarray):  # an .npz under this name
-        raise InputError(f"{path}: no single array; save it with numpy.save")
-    return found
 
 
 def _texts(path: Path, count: int) -> "pd.Series[str]":

@@ -119,7 +119,8 @@ def test_a_description_that_cannot_be_trusted_is_refused(copy, change, told):
     assert "\n" not in str(caught.value)
 
 
-def test_no_json_is_refused(copy):
-    (copy / "shards.json").write_text("{")
+@pytest.mark.parametrize("content", [b"{", b'{"name": "\xff"}', b"\xff\xfe"])
+def test_no_json_is_refused(copy, content: bytes):
+    (copy / "shards.json").write_bytes(content)
     with pytest.raises(InputError, match=r"no description of shards"):
         load_shards(copy)

@@ -123,6 +123,7 @@ def test_files_named_like_images_that_hold_none_are_samples_that_say_so(tmp_path
         ("a.gif", b"GIF89a", "is a GIF"),
         ("a.mnc", b"CDF\1", "is NetCDF"),
         ("a.npy", b"PK\3\4", "is a ZIP archive without arrays"),
+        ("b.npy", b"\x93NUMPY\1\0\x09\0{'descr':(", "is damaged"),
     ],
 )
 def test_whatever_is_named_like_an_image_gets_a_row_with_its_reason(tmp_path, name, content, reason) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from medauc.data.cache.folder import ABOUT, cache_folder, make_folder
 from medauc.data.dataset import SPLIT_NAMES, Dataset, Split
+from medauc.data.npy import map_npy
 from medauc.data.shards import layout
 from medauc.data.shards.fetch import fetch_file, fetch_text
 from medauc.data.shards.images import ShardArray, ShardedImages
@@ -45,7 +46,7 @@ def load_shards(source: str | Path) -> Dataset:
     folder = folder_of(Path(source))
     path = folder / DESCRIPTION
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")  # as of an address
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     description = parse_description(text, path)
@@ -126,9 +127,8 @@ def _open(
 def _map(path: Path, count: int) -> Array:
     """Map an array of the index without executing anything in it."""
     try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-        array = np.asarray(found)
-    except (OSError, ValueError, EOFError) as error:
+        array = np.asarray(map_npy(path))
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: no array of an index ({' '.join(str(error).split())[:200]})") from None
     if path.name != layout.COUNTS and len(array) != count:
         raise InputError(f"{path} has {len(array)} rows, shards.json speaks of {count}")

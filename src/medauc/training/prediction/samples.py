@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from medauc.data.manifest import ColumnsSpec, Manifest, is_manifest, read_manifest
+from medauc.data.npy import map_npy
 from medauc.data.npz import read_image_arrays
 from medauc.errors import InputError
 
@@ -192,16 +192,10 @@ def _arrays(path: Path, ndim: int) -> list[Sample] | None:
 def _mapped(path: Path, ndim: int) -> NDArray[Any] | None:
     """Many uint8 images, left on disk; None where the header says anything else."""
     try:
-        with path.open("rb") as file:
-            version = npy.read_magic(file)
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, _, dtype = read(file)
-        if len(shape) != ndim or dtype != np.uint8:
-            return None
-        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return mapped
-    except (OSError, ValueError, EOFError):
+        mapped = map_npy(path)
+    except (OSError, ValueError):
         return None  # read as an image, it will be refused with the reason
+    return mapped if mapped.ndim == ndim and mapped.dtype == np.uint8 else None
 
 
 def stem_of(path: Path) -> str:
