@@ -13,18 +13,21 @@ from typing import Any
 
 # Wall time after which a file counts as hanging, generous as tests may share a core.
 TIMEOUT = 300.0
+_AROUND = "--around"
 
 
 class Victim:
     """Reads one file after the other in a child process; a new one is started after each death."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, around: bool = False) -> None:
+        """Read files; with ``around`` list each too, look for names in it, and ask for its parts and patient."""
+        self._around = [_AROUND] if around else []
         self._child: subprocess.Popen[str] | None = None
 
     def read(self, path: Path) -> dict[str, Any]:
         """What became of a file: read, refused, leaked, raised, crashed or hung; processor seconds; peak in MiB."""
         child = self._child or subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, __file__, *self._around],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # libtiff tells of every damage
@@ -106,7 +109,7 @@ def _serve() -> None:
         started = _processor_seconds()
         path = Path(line.rstrip("\n"))
         outcome, said = _became(path)
-        if outcome != "raised":
+        if outcome != "raised" and _AROUND in sys.argv:
             outcome, said = _looked_around(path) or (outcome, said)
         if CANARY in said or "\n" in said:
             outcome = "leaked"

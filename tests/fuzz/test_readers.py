@@ -31,7 +31,7 @@ TEN_THOUSAND = 10_000
 
 @pytest.fixture(scope="module")
 def victim() -> Iterator[Victim]:
-    child = Victim()
+    child = Victim(around=True)
     yield child
     child.close()
 
