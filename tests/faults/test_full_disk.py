@@ -59,13 +59,25 @@ def test_a_training_goes_on_when_there_is_room(invoke, disk, settings, expected,
     train_through(invoke, disk("size=24m"), settings, free, expected)
 
 
+PAGE = 4096
+
+
+def pages(*files: Path) -> int:
+    return sum(-(-file.stat().st_size // PAGE) for file in files)
+
+
 @pytest.mark.slow
-def test_a_disk_may_be_full_at_every_file(invoke, disk, settings, expected, tmp_path):
-    place, met = disk("size=24m"), set()
-    steps = [4096 * page for page in range(0, 260, 3)]
-    for free in steps:
-        met.add(train_through(invoke, place, settings, free, expected))
-        shutil.rmtree(place / "run")
+def test_a_disk_may_be_full_at_every_file(invoke, disk, settings, tmp_path):
+    """Of one epoch: with a second one there is room for two checkpoints, and so for all small files after them."""
+    place, expected, short = disk("size=24m"), {}, [*settings, "training.max_epochs=1"]
+    met = {train_through(invoke, place, short, 0, expected)}
+    whole = tmp_path / "whole"
+    validated = pages(whole / "recipe.yaml", whole / "checkpoints" / "best.safetensors")
+    trained = validated + pages(whole / "metrics.csv", whole / "checkpoints" / "last.ckpt")
+    small = [*range(validated - 1, validated + 2), *range(trained - 2, trained + 12)]
+    for free in [*range(15, trained, 15), *small, trained + 400]:
+        shutil.rmtree(place / "run", ignore_errors=True)
+        met.add(train_through(invoke, place, short, free * PAGE, expected))
     assert met >= {
         "run/recipe.yaml", "run/checkpoints/best.safetensors", "run/checkpoints/last.ckpt", "run/metrics.csv",
         "run/reference.npz", "run/report.html",
