@@ -248,6 +248,38 @@ def test_a_header_that_promises_terabytes_allocates_nothing(save: Callable[[Arra
     refused(path, "train_images", "wrong header")
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr':'|u1', 1: 2, 'shape':(3,)}",  # a TypeError of NumPy's parser
+        b"{[]: 1}",
+        b"if x:\n    a\n  b",  # an IndentationError
+        b"-" * 9000 + b"1",  # a MemoryError
+        b"{'descr':'|u1','fortran_order':False,'shape':(-3,-5)}",
+    ],
+)
+def test_headers_that_no_parser_takes(save: Callable[[Arrays], Path], header: bytes) -> None:
+    path = save(small_set())
+    head = b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n"
+    replace_member(path, "val_labels.npy", head + b"abc")
+    assert "copy or download the file again" in refused(path, "val_labels")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_damage_to_other_packings(save: Callable[[Arrays], Path], method: int) -> None:
+    path = save(small_set())
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+        at = archive.getinfo("val_labels.npy").header_offset
+    content = bytearray(path.read_bytes())
+    content[at + 60 : at + 90] = b"\xff" * 30
+    path.write_bytes(bytes(content))
+    refused(path, "val_labels")
+
+
 def test_members_that_are_no_arrays(save: Callable[[Arrays], Path]) -> None:
     path = save(small_set())
     replace_member(path, "val_labels.npy", b"these are not the labels you are looking for")

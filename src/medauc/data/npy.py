@@ -1,10 +1,54 @@
-"""Arrays of ``.npy`` files, left on disk."""
+"""Arrays of ``.npy`` files, left on disk, and their headers."""
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib import format as npy
+
+
+class Header(NamedTuple):
+    """What a ``.npy`` says of its array before the values: shape, whether in Fortran's order, type."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values, as a Python integer: a lying header cannot overflow it."""
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count * self.dtype.itemsize
+
+
+def read_header(file: IO[bytes]) -> Header:
+    """Read the header at the start of a ``.npy``, or of such a member of an archive.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no header, or damaged.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> np.save(file, np.zeros((2, 3), np.uint8))
+    >>> _ = file.seek(0)
+    >>> read_header(file)
+    Header(shape=(2, 3), fortran=False, dtype=dtype('uint8'))
+    """
+    try:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        header = Header(*read(file))
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # NumPy has Python's own parser read headers, which raises kinds of its own
+        raise ValueError(_in_words(error)) from None
+    if any(length < 0 for length in header.shape):
+        raise ValueError(f"shape {header.shape}")
+    return header
 
 
 def map_npy(path: Path) -> npt.NDArray[Any]:
@@ -29,8 +73,12 @@ def map_npy(path: Path) -> npt.NDArray[Any]:
         found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):
         raise
-    except Exception as error:  # NumPy reads headers by Python's tokenizer, which raises kinds of its own
-        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
+    except Exception as error:  # as in read_header
+        raise ValueError(_in_words(error)) from None
     if not isinstance(found, np.ndarray):
         raise ValueError("it holds several arrays")
     return found
+
+
+def _in_words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -2,24 +2,20 @@
 
 import hashlib
 import os
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
 from medauc.data.dataset import BAG_COLUMN, SPLIT_NAMES, Split, Splits
+from medauc.data.npy import read_header
 from medauc.errors import InputError
-
-# All that zipfile and NumPy's header parser raise on damaged input.
-_BROKEN = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, EOFError, RuntimeError, ValueError)
 
 
 def file_md5(path: Path) -> str:
@@ -95,12 +91,14 @@ def _opened(path: Path) -> Iterator["_Reader"]:
             yield _Reader(path, archive)
     except InputError:
         raise
-    except _BROKEN as error:
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or _one_line(error)}") from error
+    except MemoryError:
+        raise InputError(f"{path} needs more memory than there is") from None
+    except Exception as error:  # zipfile, its codecs and NumPy raise anything on damaged input
         raise InputError(
             f"{path} is not a whole .npz file ({_one_line(error)}); copy or download it again"
         ) from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 class _Reader:
@@ -127,16 +125,16 @@ class _Reader:
         member = self.archive.getinfo(f"{key}.npy")
         try:
             with self.archive.open(member) as file:
-                dtype, declared = _read_header(file)
-            if dtype.hasobject:
+                header = read_header(file)
+            if header.dtype.hasobject:
                 raise self.error(key, "holds pickled objects, which are never loaded; save plain arrays")
-            if declared > member.file_size:
+            if header.nbytes > member.file_size:
                 raise self.error(key, "is cut short or has a wrong header")
             with self.archive.open(member) as file:
                 return np.asarray(npy.read_array(file, allow_pickle=False), order="C")
-        except InputError:
+        except (InputError, MemoryError):
             raise
-        except _BROKEN as error:
+        except Exception as error:
             raise self.error(
                 key, f"cannot be unpacked ({_one_line(error)}); copy or download the file again"
             ) from error
@@ -149,19 +147,8 @@ class _Reader:
 
 def _one_line(text: object) -> str:
     """Text of foreign origin on one line, shortened."""
-    line = " ".join(str(text).split())
+    line = " ".join(str(text).split()) or type(text).__name__
     return line if len(line) <= 200 else f"{line[:200]}..."
-
-
-def _read_header(file: IO[bytes]) -> tuple[np.dtype[Any], int]:
-    """Type and declared size in bytes of a ``.npy`` member."""
-    version = npy.read_magic(file)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(file)
-    count = 1
-    for length in shape:  # Python integers: a lying header cannot overflow them
-        count *= length
-    return dtype, count * dtype.itemsize
 
 
 def _physical_memory() -> float:

@@ -1,5 +1,7 @@
 """Paths as users give them become samples with names."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -66,6 +68,17 @@ def test_arrays_are_many_images(tmp_path) -> None:
     np.testing.assert_array_equal(many[1].items[0].read().pixels, images[1])
     one, _ = find_samples([tmp_path / "one.npy"], FLAT)
     np.testing.assert_array_equal(one[0].items[0].read().pixels, images[0])
+
+
+def test_a_bad_archive_does_not_stop_the_others(tmp_path) -> None:
+    picture(tmp_path / "x.png")
+    header = b"{[]: 1}\n"
+    with zipfile.ZipFile(tmp_path / "bad.npz", "w") as archive:
+        archive.writestr("images.npy", b"\x93NUMPY\x01\x00" + bytes([len(header), 0]) + header)
+    found, _ = find_samples([tmp_path / "bad.npz", tmp_path / "x.png"], FLAT)
+    assert [sample.id for sample in found] == ["bad", "x"]
+    with pytest.raises(UnreadableImage, match="images cannot be unpacked"):
+        found[0].items[0].read()
 
 
 def test_a_pickled_archive_is_refused(tmp_path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy
 
+from medauc.data.npy import read_header
 from medauc.data.readers.image import MedicalImage, Refusal
 from medauc.data.readers.limits import Limits
 from medauc.data.readers.values import native, read_values
@@ -34,9 +34,7 @@ def read_npz(path: Path, limits: Limits) -> MedicalImage:
 
 
 def _image(file: IO[bytes], limits: Limits) -> MedicalImage:
-    version = npy.read_magic(file)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(file)
+    shape, fortran, dtype = read_header(file)
     if dtype.hasobject:
         raise Refusal("holds pickled objects, which are never loaded; save a plain array")
     if len(shape) not in (2, 3):
