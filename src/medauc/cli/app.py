@@ -23,7 +23,7 @@ from medauc.cli.train import train
 from medauc.cli.tune import tune
 from medauc.errors import InputError
 from medauc.files import is_full
-from medauc.printing import say
+from medauc.printing import open_missing, say
 
 INPUT_AT_FAULT, ANYTHING_ELSE, INTERRUPTED = 2, 1, 130
 TOGETHER = "train"  # the verb that several processes may share
@@ -38,7 +38,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"medauc {__version__}")
+        say(f"medauc {__version__}")
         raise typer.Exit
 
 
@@ -89,6 +89,7 @@ for verb in (
 
 def main() -> None:
     """Run the command line; every error is one line on standard error, after its traceback with ``--debug``."""
+    open_missing()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         status = app(arguments, prog_name="medauc", standalone_mode=False)

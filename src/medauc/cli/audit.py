@@ -17,6 +17,7 @@ from medauc.cli.options import (
     Root,
     files_settings,
 )
+from medauc.printing import say
 
 
 def audit(
@@ -104,14 +105,14 @@ def audit(
     audited.audit.write(folder / "audit.json")
     write_audit_page(folder / "audit.html", audited)
     if as_json:
-        typer.echo(audited.audit.model_dump_json(indent=2))
+        say(audited.audit.model_dump_json(indent=2))
     else:
         written = [f"written: {folder / name}" for name in ("audit.json", "audit.html")]
-        typer.echo("\n".join([*audit_lines(audited.audit), *written]))
+        say("\n".join([*audit_lines(audited.audit), *written]))
     if audited.audit.exit_status:
         raise typer.Exit(audited.audit.exit_status)
 
 
 def _show(done: int, of: int) -> None:
     end = "\n" if done == of else ""
-    typer.echo(f"\rmeasured {done} of {of} images{end}", err=True, nl=False)
+    say(f"\rmeasured {done} of {of} images", err=True, end=end)

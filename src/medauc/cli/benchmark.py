@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medauc.cli import options
+from medauc.printing import say, show
 
 if TYPE_CHECKING:
     from medauc.benchmark import Measured, Summary
@@ -71,7 +72,6 @@ def benchmark(
         write_summary,
     )
     from medauc.benchmark.progress import GridProgress
-    from medauc.printing import say
     from medauc.training.executor import open_executor
 
     compared = contenders(recipes or ["default"], settings or [], variations or [])
@@ -99,7 +99,6 @@ def benchmark(
 def _show(summary: "Summary") -> None:
     """Print the columns that fit a terminal, a table for each data set."""
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
 
     from medauc.benchmark import TITLES, cells
@@ -118,7 +117,7 @@ def _show(summary: "Summary") -> None:
             ensemble = found["ensemble [95%]"].partition(" ")[0]
             shown = found | {"ensemble [95%]": ensemble}
             table.add_row(found["recipe"], *(shown[title] for title in _SHOWN.values()))
-        Console().print(table)
+        show(table)
 
 
 def _best(one: "Measured") -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medauc.errors import InputError
+from medauc.printing import say, show
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,8 +36,6 @@ def cache(
 
     They lie in the user's cache folder, or where the variable MEDAUC_CACHE says.
     """
-    from rich.console import Console
-
     from medauc.data.cache import (
         cache_folder,
         clean_cache,
@@ -53,12 +52,12 @@ def cache(
     if clean or limit is not None:
         removed = clean_cache(keep=0 if clean else read_limit())
         freed = sum(entry.bytes for entry in removed) + (forget_files() if clean else 0)
-        typer.echo(f"removed {len(removed)} data sets, {in_units(freed)}")
+        say(f"removed {len(removed)} data sets, {in_units(freed)}")
     entries = list_cache()
     if entries:
-        Console().print(_overview(entries))
+        show(_overview(entries))
     total = sum(entry.bytes for entry in entries) + index_bytes()
-    typer.echo(f"{cache_folder()} holds {in_units(total)} of at most {in_units(read_limit())}")
+    say(f"{cache_folder()} holds {in_units(total)} of at most {in_units(read_limit())}")
 
 
 def _overview(entries: "list[CacheEntry]") -> "Table":

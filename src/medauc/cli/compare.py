@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from medauc.cli.options import AllowLeakage, Columns, HashIds, Positive
+from medauc.printing import say
 
 
 def compare(
@@ -74,4 +75,4 @@ def compare(
 
         write_comparison_report(report, comparison, aligned, differing)
         written.append(f"written: {report}")
-    typer.echo("\n".join([*comparison_lines(comparison), *written]))
+    say("\n".join([*comparison_lines(comparison), *written]))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medauc.cli.options import DataDir
+from medauc.printing import show
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,19 +21,16 @@ def datasets(
     data_dir: DataDir = None,
 ) -> None:
     """List what can be trained on; with a name: sizes, files, licence, published results."""
-    from rich.console import Console
-
     from medauc.data import dataset_detail, dataset_rows
 
-    console = Console()
     if name is None:
-        console.print(_overview(dataset_rows()))
-        console.print(
+        show(_overview(dataset_rows()))
+        show(
             "`medauc datasets NAME` tells more; own files can be trained on as well: `medauc init FOLDER` begins."
         )
         return
     for part in _detail(dataset_detail(name, data_dir)):
-        console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+        show(part, highlight=False)
 
 
 def _table(*columns: str) -> "Table":

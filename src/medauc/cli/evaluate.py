@@ -18,6 +18,7 @@ from medauc.cli.options import (
     Subgroups,
     settings_changes,
 )
+from medauc.printing import say
 
 
 def evaluate(
@@ -65,4 +66,4 @@ def evaluate(
         ensemble.write(scores)
         written.append(f"written: {scores}")
     evaluation.write(target)
-    typer.echo("\n".join([*summary_lines(evaluation), *written, f"written: {target}"]))
+    say("\n".join([*summary_lines(evaluation), *written, f"written: {target}"]))

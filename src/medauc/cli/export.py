@@ -18,6 +18,7 @@ from medauc.cli.options import (
     Root,
     files_settings,
 )
+from medauc.printing import say
 
 if TYPE_CHECKING:
     from medauc.data.export import Format
@@ -97,14 +98,14 @@ def export(
     else:
         manifest = export_dataset(loaded, folder, cast("Format | None", kind and kind.value))
     counts = " / ".join(str(len(split)) for split in loaded)
-    typer.echo("\n".join([*loaded.notes, f"written: {manifest} ({counts} train/val/test)"]))
+    say("\n".join([*loaded.notes, f"written: {manifest} ({counts} train/val/test)"]))
     shards = kind is FormatOption.shards
     source = shlex.quote(str(folder if shards else manifest))
     shape = [] if shards else _shape_settings(loaded.image_shape)  # shards come in the shape that they have
     command = " ".join([f"medauc train {source}", *shape])
     if loaded.positive_class is not None and has_named_classes(loaded):
         command += " " + assignment("data.positive_class", as_yaml(loaded.positive_class))
-    typer.echo(f"train on it with: {command}")
+    say(f"train on it with: {command}")
 
 
 def _shape_settings(shape: tuple[int, ...]) -> list[str]:

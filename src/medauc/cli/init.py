@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from medauc.printing import say
+
 
 def init(
     folder: Annotated[Path, typer.Argument(help="A folder of images, in folders of classes or not.")],
@@ -26,6 +28,6 @@ def init(
     blank = (
         [] if survey.classes else [f"fill in the column target of {manifest} (0 or 1, or two names), then"]
     )
-    typer.echo("\n".join([*seen(survey), *(f"written: {path}" for path in written), *blank]))
-    typer.echo(f"check the data: medauc audit {manifest} --recipe {recipe}")
-    typer.echo(f"train: medauc train {manifest} --recipe {recipe}")
+    say("\n".join([*seen(survey), *(f"written: {path}" for path in written), *blank]))
+    say(f"check the data: medauc audit {manifest} --recipe {recipe}")
+    say(f"train: medauc train {manifest} --recipe {recipe}")

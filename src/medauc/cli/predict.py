@@ -8,6 +8,7 @@ import typer
 from medauc.cli.options import Device, DeviceOption, HashIds, ReaderJobs, Root
 from medauc.errors import InputError
 from medauc.files import require_writable
+from medauc.printing import say
 
 
 def predict(
@@ -72,12 +73,12 @@ def predict(
         dicom_sr=dicom_sr,
     )
     for note in scoring.notes:
-        typer.echo(f"medauc: {note}", err=True)
+        say(f"medauc: {note}", err=True)
     tally = Tally()
     write_table(counted(scoring, tally, len(scoring.samples)), out)
     if not tally.scored:
         raise InputError(f"none of the {tally.rows} images could be scored; the first: {tally.first_error}")
-    typer.echo(f"{tally.text()}" + (f"; written: {out}" if out else ""), err=out is None)
+    say(f"{tally.text()}" + (f"; written: {out}" if out else ""), err=out is None)
 
 
 def _require_paths(run: Path, paths: list[Path]) -> None:

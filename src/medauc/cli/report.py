@@ -19,6 +19,7 @@ from medauc.cli.options import (
     Subgroups,
     settings_changes,
 )
+from medauc.printing import say
 
 
 def report(
@@ -60,4 +61,4 @@ def report(
         raise InputError("report: several runs need --out, the file to write")
     else:
         written = report_runs(sources, out, changes, hash_ids=hash_ids, **options)
-    typer.echo(f"written: {written}\nwritten: {card_of(written)}")
+    say(f"written: {written}\nwritten: {card_of(written)}")

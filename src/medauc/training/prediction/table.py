@@ -1,5 +1,6 @@
 """The table on its way to a file or a terminal, written as it comes, and what is told about it."""
 
+import io
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -74,6 +75,8 @@ def write_table(tables: Iterable[pd.DataFrame], out: Path | None) -> None:
         InputError: the file cannot be written.
     """
     if out is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # as in the file
         _write(tables, sys.stdout)
         return
     if not out.parent.is_dir():
