@@ -13,21 +13,19 @@ def init(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Folder for the two files. Default: the folder itself.", show_default=False
+            "--out", help="Folder for what is written. Default: the folder itself.", show_default=False
         ),
     ] = None,
 ) -> None:
-    """Look at a folder of images and write manifest.csv and recipe.yaml to edit; nothing is overwritten."""
+    """Look at a folder of images and write manifest.csv and recipe.yaml to edit; nothing is overwritten.
+
+    Of images and volumes together the fewer are listed in a table of their own.
+    """
     from medauc.data.survey import survey_folder
-    from medauc.training.starter import require_free, seen, write_starter
+    from medauc.training.starter import next_steps, require_free, seen, write_starter
 
     require_free(out or folder)  # before two hundred images are read
     survey = survey_folder(folder)
     written = write_starter(survey, out or folder)
-    manifest, recipe = written[:2]
-    blank = (
-        [] if survey.classes else [f"fill in the column target of {manifest} (0 or 1, or two names), then"]
-    )
-    say("\n".join([*seen(survey), *(f"written: {path}" for path in written), *blank]))
-    say(f"check the data: medauc audit {manifest} --recipe {recipe}")
-    say(f"train: medauc train {manifest} --recipe {recipe}")
+    lines = [*seen(survey), *(f"written: {path}" for path in written), *next_steps(survey, written)]
+    say("\n".join(lines))

@@ -1,7 +1,7 @@
 """What a folder of images holds: the table that a manifest begins with, and facts for a first recipe."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from medauc.data.cache.progress import shown
 from medauc.data.grouping import Grouping, told_patients
 from medauc.data.manifest.folder import parts_of, patients_of, said_of_others
 from medauc.data.preparation import holds_colour
@@ -17,13 +18,14 @@ from medauc.data.readers.formats import format_of
 from medauc.data.readers.image import Refusal
 from medauc.errors import InputError
 
-_SAMPLE = 200  # images that are read
+_SAMPLE, _OF_RARE = 200, 5  # images that are read, and of a format that none of them has
+_DIMS = {"PNG": 2, "JPEG": 2, "DICOM series": 3}  # of formats that hold one kind alone
 _MOST_CLASSES, _FEWEST_A_CLASS = 10, 3  # a folder a class, or a folder a patient?
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What was seen in the images that were read, those with as many axes as most have.
+    """What was seen in images of the table that were read.
 
     Attributes:
         read: How many were read.
@@ -60,12 +62,13 @@ class Survey:
 
     Attributes:
         folder: The folder.
-        table: One row an image: ``path`` (relative), ``target`` (the class's folder, "" where there are no such
-            folders), ``group`` where patients can be told, ``split`` where there are folders of splits.
+        table: One row an image of the kind that most are, images or volumes: ``path`` (relative), ``target`` (the
+            class's folder, "" where there are no such folders), ``group`` where patients can be told, ``split`` where
+            there are folders of splits.
         facts: What the images are like.
         patients: From what patients were told, and what speaks against it.
-        others: Rows like those of the table, of volumes beside images or images beside volumes, whichever are fewer:
-            one network takes one kind.
+        others: A table like it of the other kind: one network takes one.
+        lost: Classes, told from folders, that only the others are of, with how many of these.
         left_out: In words which files are named like images and hold none; None where there are none.
     """
 
@@ -74,19 +77,31 @@ class Survey:
     facts: Facts
     patients: Grouping
     others: pd.DataFrame
+    lost: dict[str, int]
     left_out: str | None = None
 
     @property
     def classes(self) -> dict[str, int]:
         """Images of each class; empty where there are no folders of classes."""
-        return {str(name): int(n) for name, n in self.table["target"].value_counts().items() if name != ""}
+        return _counted(self.table)
+
+    @property
+    def other_classes(self) -> dict[str, int]:
+        """The others of each class."""
+        return _counted(self.others)
+
+
+def _counted(table: pd.DataFrame) -> dict[str, int]:
+    return {str(name): int(n) for name, n in table["target"].value_counts().items() if name != ""}
 
 
 def survey_folder(folder: Path) -> Survey:
     """Look at a folder of images.
 
-    All images are listed, by content; two hundred, spread evenly, are read, all where these are images and volumes.
-    Patients are told from DICOM headers, from folders below those of the classes, or from what names have in common.
+    All images are listed, by content. Two hundred are read, spread evenly. Where both images and volumes are among
+    them, or among the formats, each is read whose format does not tell which it is, and a terminal shows how far that
+    is. Classes, splits and patients are those of the kind that most are. Patients are told from DICOM headers, from
+    folders below those of the classes, or from what names have in common.
 
     Raises:
         InputError: No such folder, or no image in it that can be read.
@@ -97,38 +112,45 @@ def survey_folder(folder: Path) -> Survey:
             f"{folder} holds no images that can be read (PNG, JPEG, TIFF, DICOM, NIfTI, NRRD, MetaImage, npy)"
             + ("" if left_out is None else f"; {left_out}")
         )
-    table = _table(folder, [path.relative_to(folder) for path in paths])
-    patients = told_patients(paths, table["below"].tolist(), [Path(path).name for path in table["path"]])
-    if patients.groups is not None:
-        table["group"] = patients.groups
-    if (table["split"] == "").all():
-        table = table.drop(columns="split")
-    looks, refused = _sample(folder, paths)
-    dims = Counter(look.spatial_dims for look in looks).most_common(1)[0][0]
-    facts = _facts([look for look in looks if look.spatial_dims == dims], refused)
-    table, others = _sorted_out(table.drop(columns="below"), paths, looks, dims)
-    return Survey(folder, table, facts, patients, others, left_out)
+    formats = {path: _format(path) for path in paths}
+    seen = _seen(folder, paths, formats)
+    kept, others = _sorted_out(formats, seen.looks)
+    if others:
+        seen = _seen(folder, kept, formats)
+    classes = _classes(folder, kept) or _classes(folder, paths)
+    table, patients = _table(folder, kept, classes)
+    rest, _ = _table(folder, others, classes)
+    lost = _counted(rest[~rest["target"].isin(table["target"])])
+    return Survey(folder, table, _facts(seen), patients, rest, lost, left_out)
 
 
-def _table(folder: Path, paths: Sequence[Path]) -> pd.DataFrame:
-    """Path, class, split, and the folder below the class that may be a patient's, told from names of folders."""
-    rows = [(path.as_posix(), *parts_of(path)) for path in paths]
+def _classes(folder: Path, paths: Sequence[Path]) -> set[str]:
+    """Names of the folders that images lie in where these are classes; none where they may be patients."""
+    counts = Counter(parts_of(path.relative_to(folder))[1] for path in paths)
+    few = 2 <= len(counts) <= _MOST_CLASSES and "" not in counts
+    return set(counts) if few and len(paths) >= _FEWEST_A_CLASS * len(counts) else set()
+
+
+def _table(folder: Path, paths: Sequence[Path], classes: set[str]) -> tuple[pd.DataFrame, Grouping]:
+    """Path, class, patient and split of images, the last two where they can be told, and what told the patients."""
+    relative = [path.relative_to(folder) for path in paths]
+    rows = [(path.as_posix(), *parts_of(path)) for path in relative]
     table = pd.DataFrame(rows, columns=["path", "split", "target", "below"], dtype="str")
-    counts = table["target"].value_counts()
-    are_classes = (
-        2 <= len(counts) <= _MOST_CLASSES and "" not in counts and len(table) >= _FEWEST_A_CLASS * len(counts)
-    )
-    if not are_classes:  # then the first folders may be patients
+    if not set(table["target"]) <= classes:  # then the first folders may be patients
         table["below"] = (table["target"] + "/" + table["below"]).str.strip("/")
         table["target"] = ""
-    table["below"] = patients_of(folder, paths, table["below"].tolist())
-    return table[["path", "target", "split", "below"]]
+    below = patients_of(folder, relative, table["below"].tolist())
+    patients = told_patients(paths, below, [path.name for path in relative])
+    splits = ["split"] if (table["split"] != "").any() else []
+    told = table[["path", "target", *splits]]
+    return told if patients.groups is None else told.assign(group=patients.groups), patients
 
 
 class _Look(NamedTuple):
     """An image that was read, its facts without its pixels."""
 
     path: Path
+    format: str
     image: MedicalImage
     darkest: float
     coloured: bool
@@ -142,11 +164,18 @@ class _Look(NamedTuple):
         return self.image.modality == "CT" or (not self.image.modality and self.darkest < 0)
 
 
-def _sample(folder: Path, paths: Sequence[Path]) -> tuple[list[_Look], dict[str, list[str]]]:
-    """Read some images; those that cannot be read by reason, the most frequent first."""
+class _Seen(NamedTuple):
+    """Images that were read, and by reason those that cannot be, the most frequent reason first."""
+
+    looks: list[_Look]
+    refused: dict[str, list[str]]
+
+
+def _seen(folder: Path, paths: Sequence[Path], formats: Mapping[Path, str]) -> _Seen:
+    """Read some images."""
     looks, refused = list[_Look](), dict[str, list[str]]()
-    chosen = np.unique(np.linspace(0, len(paths) - 1, _SAMPLE).round().astype(int))
-    for path in (paths[row] for row in chosen):
+    chosen = _sample(paths, formats)
+    for path in chosen:
         try:
             image = read_image(path)
         except InputError as error:
@@ -154,44 +183,64 @@ def _sample(folder: Path, paths: Sequence[Path]) -> tuple[list[_Look], dict[str,
             refused.setdefault(reason, []).append(path.relative_to(folder).as_posix())
             continue
         darkest = float(np.nanmin(image.pixels)) if image.pixels.size else np.inf
-        looks.append(_Look(path, _without_pixels(image), darkest, holds_colour(image)))
+        looks.append(_Look(path, formats[path], _without_pixels(image), darkest, holds_colour(image)))
     refused = dict(sorted(refused.items(), key=lambda item: -len(item[1])))
     if not looks:
         raise InputError(
             f"{folder}: none of {len(chosen)} images that were tried can be read: {next(iter(refused))}"
         )
-    return looks, refused
+    return _Seen(looks, refused)
 
 
-def _sorted_out(
-    table: pd.DataFrame, paths: Sequence[Path], looks: Sequence[_Look], dims: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of images with so many axes, or that cannot be read, and rows of the others."""
+def _sample(paths: Sequence[Path], formats: Mapping[Path, str]) -> list[Path]:
+    """Some of the images, spread evenly, and some of each format that none of them has."""
+    chosen = _evenly(paths, _SAMPLE)
+    rare = dict.fromkeys(formats[path] for path in paths)
+    for path in chosen:
+        rare.pop(formats[path], None)
+    return chosen + [
+        path for name in rare for path in _evenly([path for path in paths if formats[path] == name], _OF_RARE)
+    ]
+
+
+def _evenly(paths: Sequence[Path], count: int) -> list[Path]:
+    return [paths[row] for row in np.unique(np.linspace(0, len(paths) - 1, count).round().astype(int))]
+
+
+def _sorted_out(formats: Mapping[Path, str], looks: Sequence[_Look]) -> tuple[list[Path], list[Path]]:
+    """Images of the kind that most are, or that cannot be read, and the others."""
     seen = {look.path: look.spatial_dims for look in looks}
-    mixed = len(set(seen.values())) > 1
-    other = [mixed and (seen.get(path) or _kind_of(path) or dims) != dims for path in paths]
-    keep = ~np.array(other)
-    return table[keep].reset_index(drop=True), table[~keep].reset_index(drop=True)
+    told = {_DIMS.get(name) for name in formats.values()}  # None of formats that hold either
+    if len(told) == len(set(seen.values())) == 1:
+        return list(formats), []
+    kinds: dict[Path, int | None] = {}
+    with shown(None) as progress:
+        for path, name in formats.items():
+            kinds[path] = seen.get(path) or _DIMS.get(name) or _dims_of(path)
+            progress("telling images from volumes", len(kinds), len(formats))
+    most = Counter(kind for kind in kinds.values() if kind is not None).most_common(1)[0][0]
+    kept = [path for path, kind in kinds.items() if kind in (None, most)]
+    return kept, [path for path, kind in kinds.items() if kind not in (None, most)]
 
 
-def _kind_of(path: Path) -> int | None:
-    """2 or 3 of an image, told from its format where that holds no volumes; None where it cannot be read."""
-    if _format(path) in ("PNG", "JPEG"):
-        return 2
+def _dims_of(path: Path) -> int | None:
+    """2 or 3 of an image; None where it cannot be read."""
     try:
         return _dims(read_image(path))
     except InputError:
         return None
 
 
-def _facts(looks: Sequence[_Look], refused: dict[str, list[str]]) -> Facts:
+def _facts(seen: _Seen) -> Facts:
     """What images of one kind are like."""
-    images, dims = [look.image for look in looks], looks[0].spatial_dims
+    dims = Counter(look.spatial_dims for look in seen.looks).most_common(1)[0][0]
+    looks = [look for look in seen.looks if look.spatial_dims == dims]
+    images = [look.image for look in looks]
     spacings = [image.spacing for image in images if image.spacing is not None]
     return Facts(
         read=len(images),
-        formats=Counter(_format(look.path) for look in looks),
-        refused=refused,
+        formats=Counter(look.format for look in looks),
+        refused=seen.refused,
         spatial_dims=dims,
         sizes=_range([image.shape[-dims:] for image in images]),
         spacings=_range([spacing[-dims:] for spacing in spacings]) if len(spacings) == len(images) else None,

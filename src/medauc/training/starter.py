@@ -1,12 +1,13 @@
 """A first manifest and recipe for a folder of images, to be edited: what was seen, what was proposed and why."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
-from medauc.data.manifest.targets import is_negative_word
+from medauc.data.manifest.targets import as_yaml, assignment, is_negative_word
 from medauc.data.survey import Facts, Survey
 from medauc.errors import InputError
 from medauc.files import save_text
@@ -112,6 +113,9 @@ def seen(survey: Survey) -> list[str]:
     found.append(
         f"classes, told from folders: {classes}" if classes else "no classes told: fill in the column target"
     )
+    if survey.lost:
+        names = ", ".join(f"{name} ({n})" for name, n in survey.lost.items())
+        found.append(f"CLASS LOST: {names}, of which there are {_other_kind(survey)} alone, left out here")
     patients = survey.table["group"].nunique() if "group" in survey.table else 0
     if survey.patients.source is not None:
         found.append(f"patients: {patients}, told from {survey.patients.source}; CHECK the column group")
@@ -122,6 +126,36 @@ def seen(survey: Survey) -> list[str]:
     if "split" in survey.table:
         found.append("splits told from folders")
     return found
+
+
+def next_steps(survey: Survey, written: Sequence[Path]) -> list[str]:
+    """What to do with the files that :func:`write_starter` wrote, in lines; the last trains, where it can."""
+    manifest, recipe, *others = written
+    steps = [_other_step(survey, table) for table in others]
+    if survey.lost and len(survey.classes) < 2:
+        what = _KINDS[survey.facts.spatial_dims]
+        return [*steps, f"no training yet: {what} of {' and '.join(survey.lost)} are missing"]
+    if not survey.classes:
+        steps.append(f"fill in the column target of {manifest} (0 or 1, or two names), then")
+    files = f"{shlex.quote(str(manifest))} --recipe {shlex.quote(str(recipe))}"
+    return [*steps, f"check the data: medauc audit {files}", f"train: medauc train {files}"]
+
+
+def _other_step(survey: Survey, table: Path) -> str:
+    """How to train on those of the other kind."""
+    kind, names = _other_kind(survey), list(survey.other_classes)
+    if len(names) == 1:
+        return f"the {kind}: all are {names[0]}, so there is nothing to learn from them yet"
+    command = f"medauc train {shlex.quote(str(table))}"
+    if table.parent.resolve() != survey.folder.resolve():
+        command += f" --root {shlex.quote(str(survey.folder))}"
+    if names:
+        positive = as_yaml(_positive(names))
+        two = len(names) == 2
+        key, value = ("positive_class", positive) if two else ("columns.positive", f"[{positive}]")
+        command += " " + assignment(f"data.{key}", value)
+    blank = "" if names else " (with the column target filled in)"
+    return f"the {kind}{blank}: {command}"
 
 
 def _other_kind(survey: Survey) -> str:
