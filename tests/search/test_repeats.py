@@ -1,6 +1,7 @@
 """Repeated validation: the winner and the starting recipe on splits that no trial was judged by."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +11,13 @@ from fixtures.made_up_search import LR, MadeUp, Stage
 from medauc.metrics import resampled_mean
 from medauc.report import build_search_page
 from medauc.search import Found, Limits, Stopped, write_result
+from medauc.search.book import Seed
 from medauc.search.repeats import FreshSplits
+from medauc.training import fit
 from medauc.training.origin import Origin, Source
+from medauc.training.run_folder import RunFolder
 from medauc.training.sections.ensemble import EnsembleSection
-from medauc.training.unit import Unit
+from medauc.training.unit import Outcome, Unit, run_unit
 
 LIMITS = Limits(trials=4, seeds=2, repeats=3)
 
@@ -137,31 +141,60 @@ def test_their_share_is_that_of_the_search_and_patients_stay_whole(stage):
     assert not set(seen.train.groups) & set(seen.val.groups)
 
 
+def left_of(stage: Stage, trial: int, split: int) -> Path:
+    """A checkpoint in the folder of a fresh split, as a killed process leaves it."""
+    left = RunFolder(stage.out / "trials" / f"{trial:04d}" / f"split{split}").checkpoints / "last.ckpt"
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_text("large")
+    return left
+
+
+@dataclass
+class Real(MadeUp):
+    """Trains as the command would."""
+
+    def _train(self, unit: Unit) -> Outcome:
+        return run_unit(unit)
+
+
+def ctrl_c(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_what_a_dead_process_left_of_a_split_is_removed_once_nobody_goes_on_with_it(stage):
     definition = stage.definition({"optim.lr": [0.1, 0.01]}, sampler="grid", pruner="none")
 
     def search(trials: int, repeats: int, executor: MadeUp) -> None:
         stage.search(definition, executor, Limits(trials=trials, seeds=1, repeats=repeats))
 
-    left = stage.out / "trials" / "0000" / "split1" / "checkpoints" / "last.ckpt"
     with pytest.raises(Stopped):
         search(1, 2, MadeUp(stop_after=2))
-    left.parent.mkdir(parents=True)
-    left.write_text("large")
-    with pytest.raises(Stopped):
-        search(2, 2, MadeUp(stop_after=0))
-    assert left.exists(), "it is not known yet who wins"
+    left = left_of(stage, 0, 1)
     executor = MadeUp()
     search(2, 2, executor)
     assert [unit.folder.parent.name for unit in anew(executor)] == ["0001"] * 2
-    assert not left.exists()
+    assert not left.exists(), "another has won"
 
-    with pytest.raises(Stopped):
-        search(2, 4, MadeUp(stop_after=1))
-    left = stage.out / "trials" / "0001" / "split3" / "checkpoints" / "last.ckpt"
-    left.parent.mkdir(parents=True)
-    left.write_text("large")
-    search(2, 3, MadeUp())
+
+def test_a_split_that_was_tidied_is_trained_when_it_is_asked_for_again(stage, monkeypatch):
+    recipe = stage.plan.recipe
+    training = recipe.training.model_copy(update={"max_epochs": 1, "patience": None})
+    stage = replace(stage, plan=replace(stage.plan, recipe=recipe.model_copy(update={"training": training})))
+    definition = stage.definition(LR, pruner="none")
+
+    def search(repeats: int, executor: MadeUp) -> list[Seed]:
+        with stage.open(definition) as found:
+            found.run(executor, Limits(trials=1, seeds=1, repeats=repeats))
+            return [*found.book.trials()[0].repeats.values()]
+
+    search(1, MadeUp())
+    with monkeypatch.context() as patched:
+        patched.setattr(fit, "fit_stages", ctrl_c)
+        with pytest.raises(Stopped):
+            search(2, Real())
+    left = left_of(stage, 0, 1)
+    search(1, MadeUp())
     assert not left.exists(), "fewer are asked for"
-    search(2, 4, again := MadeUp())
-    assert [unit.folder.name for unit in again.done] == ["split3"], "what was removed may be asked for again"
+    found = search(2, Real())
+    assert [one.error for one in found] == [None, None]
+    assert (left.parent.parent / "evaluation.json").exists()

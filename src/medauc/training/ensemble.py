@@ -137,11 +137,12 @@ def _begin(
     """Make the folder, or clear it of what a killed process left; the fold of each sample where there are folds."""
     if resume:
         run.remove_leftovers()
+        run.restore()
     assignment = _folds(run, dataset, recipe, provenance.seed)
     if not resume:  # what does not fit together leaves nothing behind
         build_stages(data_of(first, dataset, assignment), recipe_of(first, recipe, None), provenance.seed)
         run.create(recipe, provenance)
-        run.write_splits(dataset)
+    run.write_splits(dataset)
     if assignment is not None:
         run.write_folds(dataset, assignment)
     return assignment

@@ -164,9 +164,11 @@ def _found(
 def _begin(run: RunFolder, recipe: Recipe, provenance: Provenance, dataset: Dataset, resume: bool) -> None:
     """Clear the folder of what a killed process left, and make it."""
     run.remove_leftovers()
-    if not resume:
+    if resume:
+        run.restore()
+    else:
         run.create(recipe, provenance)
-        run.write_splits(dataset)
+    run.write_splits(dataset)
 
 
 def _require_in_sight(run: RunFolder) -> None:

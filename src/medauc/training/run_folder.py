@@ -1,6 +1,8 @@
 """The run folder: where the files of a run lie, and what its ``recipe.yaml`` records."""
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -120,11 +122,21 @@ class RunFolder:
 
     def create(self, recipe: Recipe, provenance: Provenance) -> None:
         """Make the folder and write its recipe first, by which it is a run; raise InputError when it cannot be made."""
+        with self._telling_why_not():
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.write_recipe(recipe, provenance)
+            self._make_subfolders()
+
+    def restore(self) -> None:
+        """Make the folders that a run lacks: it was killed before it had them, or tidied; raise InputError as above."""
+        with self._telling_why_not():
+            self._make_subfolders()
+
+    @contextmanager
+    def _telling_why_not(self) -> Iterator[None]:
         try:
             with telling_full(self.path):
-                self.path.mkdir(parents=True, exist_ok=True)
-                self.write_recipe(recipe, provenance)
-                self._make_subfolders()
+                yield
         except OSError as error:
             reason = error.strerror or str(error)
             raise InputError(
@@ -145,8 +157,8 @@ class RunFolder:
         write_text_atomically(self.recipe, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
     def write_splits(self, dataset: Dataset) -> None:
-        """Write ``split.csv`` if the splits were made for this run; they are decided anew from equal files."""
-        if dataset.made_splits is None:
+        """Write ``split.csv``, unless it is there, where splits were made for this run; equal files give equal ones."""
+        if dataset.made_splits is None or self.splits.exists():
             return
         import pandas as pd
 
