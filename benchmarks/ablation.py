@@ -6,15 +6,17 @@
     python benchmarks/ablation.py tables                   write results/ablation.md from it
 
 Every training is one of ``medauc benchmark``, so a stopped command goes on where it was. `ingredients` takes one thing
-at a time out of the shipped recipe. `objectives` trains another objective with the same network, augmentation, batches
-and budget: seed 0 at three learning rates, the other seeds at the one whose validation AUC is the highest.
+at a time out of the shipped recipe; without augmentation there is nothing for test-time copies to vary, so they go with
+it, and without flips those that only flip. `objectives` trains another objective with the same network, augmentation,
+batches and budget: seed 0 at three learning rates, the other seeds at the one whose validation AUC is the highest.
 """
 
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from medauc.benchmark import LEDGER, Measured, current_title, fingerprint, gather, read_ledger
 from medauc.benchmark.paired import paired_tests
@@ -24,12 +26,13 @@ from medauc.training import resolve_recipe
 RESULTS = Path(__file__).parent / "results"
 
 INGREDIENTS = {
-    "all augmentation": ["augment=none"],
+    "all augmentation": ["augment=none", "evaluation.test_time_augmentation=none"],
     "flips": ["augment.flip=0"],
     "quarter turns": ["augment.quarter_turns=false"],
     "rotation": ["augment.rotation=0"],
     "scaling": ["augment.scale=[1,1]"],
     "shift": ["augment.shift=0"],
+    "crops": ["augment.crop=0"],
     "brightness and contrast": ["augment.brightness=0", "augment.contrast=0"],
     "averaged weights": ["training.weight_averaging=none"],
     "one cycle of the learning rate": ["optim.schedule.name=none"],
@@ -39,14 +42,15 @@ INGREDIENTS = {
 }
 
 ADAMW, MIN_MAX = ("0.001", "0.003", "0.01"), ("0.03", "0.1", "0.3")
+AUCM = ["loss.name=aucm", "loss.version=v2", "loss.margin=1"]
 FIRST = ["first_stage.loss.name=cross_entropy", "first_stage.optim.schedule.name=one_cycle"]
 OBJECTIVES = {
     "cross-entropy": (["loss.name=cross_entropy"], ADAMW),
-    "AUCM, AdamW": (["loss.name=aucm"], ADAMW),
-    "AUCM, PESG": (["loss.name=aucm", "optim.name=pesg"], MIN_MAX),
-    "cross-entropy, then AUCM": (["loss.name=aucm", *FIRST], ADAMW),
+    "AUCM, AdamW": ([*AUCM, "optim.loss_lr=0.03"], ADAMW),
+    "AUCM, PESG": ([*AUCM, "optim.name=pesg"], MIN_MAX),
+    "cross-entropy, then AUCM": ([*AUCM, "optim.loss_lr=0.03", *FIRST], ADAMW),
     "pairwise": (["loss.name=pairwise"], ADAMW),
-    "compositional, PDSCA": (["loss.name=compositional", "optim.name=pdsca"], MIN_MAX),
+    "compositional, PDSCA": (["loss.name=compositional", "loss.version=v2", "optim.name=pdsca"], MIN_MAX),
 }
 REFERENCE = "cross-entropy"
 
@@ -65,18 +69,18 @@ def main() -> None:
         study.add_argument("--out", type=Path, required=True)
     verbs.add_parser("tables")
     options = parser.parse_args()
-    if options.verb == "ingredients":
-        for name, overrides in ingredients(options.dataset).items():
-            if options.only in (None, name):
-                train(options, f"without {name}", overrides, options.seeds)
-    elif options.verb == "objectives":
-        for name, tries in objectives(options.dataset).items():
-            if options.only in (None, name):
-                first = {rate: train(options, f"{name} {rate}", to, seeds=1) for rate, to in tries.items()}
-                best = max(first, key=lambda rate: first[rate])
-                train(options, f"{name} {best}", tries[best], options.seeds)
-    else:
+    if options.verb == "tables":
         (RESULTS / "ablation.md").write_text(tables())
+        return
+    names: Callable[[str], Mapping[str, Any]] = ingredients if options.verb == "ingredients" else objectives
+    chosen = {name: to for name, to in names(options.dataset).items() if options.only in (None, name)}
+    if not chosen:
+        parser.error(f"--only {options.only!r}: choose one of {', '.join(names(options.dataset))}")
+    for name, to in chosen.items():
+        if isinstance(to, dict):
+            train_at_best_rate(options, name, to)
+        else:
+            train(options, f"without {name}", to, options.seeds)
 
 
 def ingredients(dataset: str) -> dict[str, list[str]]:
@@ -87,8 +91,10 @@ def ingredients(dataset: str) -> dict[str, list[str]]:
 
 def objectives(dataset: str) -> dict[str, dict[str, list[str]]]:
     """Overrides by learning rate, by objective."""
-    epochs = resolve_recipe(dataset).recipe.training.max_epochs
+    shipped = resolve_recipe(dataset).recipe
+    epochs, share = shipped.training.max_epochs, shipped.sampling.positive_share
     halves = [f"first_stage.max_epochs={epochs // 2}", f"training.max_epochs={epochs - epochs // 2}"]
+    halves.append(f"first_stage.sampling.positive_share={'null' if share is None else share}")
     found: dict[str, dict[str, list[str]]] = {}
     for name, (overrides, rates) in OBJECTIVES.items():
         stages = halves if FIRST[0] in overrides else []
@@ -106,6 +112,13 @@ def objectives(dataset: str) -> dict[str, dict[str, list[str]]]:
 
 def identity(dataset: str, overrides: Sequence[str]) -> str:
     return fingerprint(resolve_recipe(dataset, overrides=overrides).recipe)
+
+
+def train_at_best_rate(options: argparse.Namespace, name: str, tries: dict[str, list[str]]) -> None:
+    """Seed 0 at every learning rate, the other seeds at the best by validation."""
+    first = {rate: train(options, f"{name} {rate}", to, seeds=1) for rate, to in tries.items()}
+    best = max(first, key=lambda rate: first[rate])
+    train(options, f"{name} {best}", tries[best], options.seeds)
 
 
 def train(options: argparse.Namespace, name: str, overrides: Sequence[str], seeds: int) -> float:

@@ -6,7 +6,8 @@
     python benchmarks/accuracy.py tables               write results/accuracy.md and the table in README.md
 
 A row of ``results/ledger.csv`` is one finished training, good or bad. README shows the recipes that ship, single or as
-ensembles of folds; ``results/accuracy.md`` all of them, at every size, with paired tests.
+ensembles of folds; ``results/accuracy.md`` all of them, at every size, with paired tests against
+the one that ships.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from medauc.training.plan import FAMILIES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results"
+SHIPPED = "default"
 START, END = "<!-- results: made by benchmarks/accuracy.py tables -->", "<!-- end of results -->"
 
 
@@ -59,7 +61,8 @@ def add_to_results(source: Path, commit: str | None) -> list[object]:
 
 
 def write_tables() -> None:
-    summary = summarize(read_ledger(RESULTS / LEDGER), RESULTS, lambda row: current_title(row, RESULTS))
+    rows = read_ledger(RESULTS / LEDGER)
+    summary = summarize(rows, RESULTS, lambda row: current_title(row, RESULTS), against=SHIPPED)
     made = "Made from `ledger.csv` by `python benchmarks/accuracy.py tables`; `recipes/` and `scores/` hold the rest."
     (RESULTS / "accuracy.md").write_text(markdown(summary).replace("\n\n", f"\n\n{made}\n\n", 1))
     readme = REPOSITORY / "README.md"

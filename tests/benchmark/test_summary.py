@@ -18,6 +18,7 @@ from medauc.benchmark import (
     markdown,
     read_ledger,
     run_grid,
+    summarize,
     write_summary,
 )
 from medauc.benchmark.table import frame
@@ -108,6 +109,16 @@ def test_paired_tests(measured, grid_folder):
     assert [pair.seeds.p for pair in pairs] == pytest.approx([one.p for one in over])
     assert [pair.seeds_p_holm for pair in pairs] == pytest.approx(holm([one.p for one in over]).tolist())
     assert pairs[1].seeds.difference.high < 0 < pairs[1].seeds.spread, "0.4 against 1.6 is no close call"
+
+
+def test_paired_tests_against_one_recipe(measured, grid_folder):
+    one = "default loss.margin=0.8"
+    against = summarize(read_ledger(grid_folder / LEDGER), grid_folder, against=one).pairs["phantom2d"]
+    expected = [pair for pair in measured.pairs["phantom2d"] if one in (pair.first, pair.second)]
+    assert [(pair.first, pair.second) for pair in against] == [(pair.first, pair.second) for pair in expected]
+    assert len(against) == 2
+    assert [pair.p_holm for pair in against] == holm([pair.p for pair in expected]).tolist()
+    assert [pair.seeds_p_holm for pair in against] == holm([pair.seeds.p for pair in expected]).tolist()
 
 
 def test_ranks(measured):

@@ -20,7 +20,7 @@ class Pair:
         low: lower bound of that difference, for new cases.
         high: upper bound.
         p: DeLong's paired test.
-        p_holm: the same, adjusted over all pairs of the data set.
+        p_holm: the same, adjusted over the pairs of the data set.
         seeds: the difference over the seeds that both have; None for fewer than two.
         seeds_p_holm: its p adjusted in the same way.
     """
@@ -36,11 +36,15 @@ class Pair:
     seeds_p_holm: float | None
 
 
-def paired_tests(found: Sequence[Measured]) -> list[Pair]:
-    """Compare all recipes of one data set whose scores were kept.
+def paired_tests(found: Sequence[Measured], against: str | None = None) -> list[Pair]:
+    """Compare the recipes of one data set whose scores were kept.
+
+    Args:
+        found: the recipes.
+        against: title of the recipe that the others are compared with; None compares every two.
 
     Returns:
-        A pair for every two recipes; none when fewer than two can be compared.
+        The pairs; none when fewer than two recipes can be compared. p is adjusted over these pairs.
 
     Raises:
         InputError: the recipes were not tested on the same samples and targets.
@@ -52,22 +56,23 @@ def paired_tests(found: Sequence[Measured]) -> list[Pair]:
     tests = _delong(aligned)
     if tests is None:
         return []
-    pairs = list(combinations(usable, 2))
-    over_seeds = [_over_seeds(*pair) for pair in pairs]
+    every = list(combinations(usable, 2))
+    places = [i for i, pair in enumerate(every) if against is None or against in [one.title for one in pair]]
+    over_seeds = [_over_seeds(*every[place]) for place in places]
+    p_holm = holm(tests.p[places])
     adjusted = iter(holm([test.p for test in over_seeds if test is not None]).tolist())
     return [
         Pair(
-            one.title,
-            other.title,
+            *(one.title for one in every[place]),
             float(tests.difference[place]),
             float(tests.low[place]),
             float(tests.high[place]),
             float(tests.p[place]),
-            float(tests.p_holm[place]),
+            float(p),
             seeds,
             None if seeds is None else next(adjusted),
         )
-        for place, ((one, other), seeds) in enumerate(zip(pairs, over_seeds, strict=True))
+        for place, p, seeds in zip(places, p_holm, over_seeds, strict=True)
     ]
 
 

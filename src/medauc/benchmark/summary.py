@@ -47,7 +47,10 @@ class Summary:
 
 
 def summarize(
-    rows: Sequence[Row], folder: Path, title: Callable[[Row], str] = lambda row: row.title
+    rows: Sequence[Row],
+    folder: Path,
+    title: Callable[[Row], str] = lambda row: row.title,
+    against: str | None = None,
 ) -> Summary:
     """Summarize rows of a ledger.
 
@@ -55,6 +58,7 @@ def summarize(
         rows: oldest first.
         folder: the ledger's, from which the paths of scores count.
         title: what to call a row's recipe.
+        against: title of the recipe that paired tests compare the others with; None compares every two.
 
     Raises:
         InputError: a table of scores cannot be read.
@@ -72,7 +76,7 @@ def summarize(
                 f"{flag}: the scores of {', '.join(lacking)} were not kept, so no paired test with them."
             )
         try:
-            if tests := paired_tests(ones):
+            if tests := paired_tests(ones, against):
                 pairs[flag] = tests
         except InputError as error:
             notes.append(f"{flag}: no paired tests: {error}.")
