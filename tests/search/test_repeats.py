@@ -1,5 +1,6 @@
 """Repeated validation: the winner and the starting recipe on splits that no trial was judged by."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from safetensors.numpy import save_file
 from fixtures.made_up_search import LR, MadeUp, Stage
 from medauc.metrics import resampled_mean
 from medauc.report import build_search_page
-from medauc.search import Found, Limits, Stopped, write_result
+from medauc.search import Found, Limits, Search, Stopped, write_result
 from medauc.search.book import Seed
 from medauc.search.repeats import FreshSplits
 from medauc.training import fit
+from medauc.training.claim import claimed
 from medauc.training.origin import Origin, Source
 from medauc.training.run_folder import RunFolder
 from medauc.training.sections.ensemble import EnsembleSection
@@ -161,19 +163,56 @@ def ctrl_c(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_what_a_dead_process_left_of_a_split_is_removed_once_nobody_goes_on_with_it(stage):
-    definition = stage.definition({"optim.lr": [0.1, 0.01]}, sampler="grid", pruner="none")
+@dataclass
+class Grid:
+    """A search of two settings, the second of which is better, with one seed each."""
 
-    def search(trials: int, repeats: int, executor: MadeUp) -> None:
-        stage.search(definition, executor, Limits(trials=trials, seeds=1, repeats=repeats))
+    stage: Stage
 
-    with pytest.raises(Stopped):
-        search(1, 2, MadeUp(stop_after=2))
-    left = left_of(stage, 0, 1)
-    executor = MadeUp()
-    search(2, 2, executor)
-    assert [unit.folder.parent.name for unit in anew(executor)] == ["0001"] * 2
-    assert not left.exists(), "another has won"
+    def open(self) -> Search:
+        return self.stage.open(
+            self.stage.definition({"optim.lr": [0.1, 0.01]}, sampler="grid", pruner="none")
+        )
+
+    def run(self, trials: int, repeats: int, stop_after: int | None = None, **more: float) -> list[Unit]:
+        """Units that were trained."""
+        executor = MadeUp(stop_after=stop_after)
+        with self.open() as search, nullcontext() if stop_after is None else pytest.raises(Stopped):
+            search.run(executor, Limits(trials=trials, seeds=1, repeats=repeats, **more))  # type: ignore[arg-type]
+        return executor.done
+
+
+@pytest.fixture
+def grid(stage: Stage) -> Grid:
+    return Grid(stage)
+
+
+def test_what_a_dead_process_left_of_a_split_is_removed_once_another_trial_has_won(grid):
+    grid.run(1, 2, stop_after=2)
+    left = left_of(grid.stage, 0, 1)
+    with grid.open() as other:
+        other.book.begin_seed(other.book.trials()[0], 1)
+        assert [unit.folder.parent.name for unit in grid.run(2, 2)] == ["0001"]
+        assert left.exists(), "it is not known yet who wins"
+    again = grid.run(2, 2)
+    assert [unit.folder.parent.name for unit in again] == ["0000", "0001", "0001"]
+    assert not left.exists()
+
+
+def test_what_is_more_than_is_asked_for_is_removed_unless_somebody_is_at_it(grid):
+    grid.run(1, 2)
+    with grid.open() as other:
+        other.book.begin_repeat(other.book.trials()[0], 2)
+        left = left_of(grid.stage, 0, 2)
+        grid.run(1, 2)
+        assert left.exists(), "a living process trains it"
+    grid.run(1, 2, minutes=0.0)
+    assert left.exists(), "after its time a search leaves all as it is"
+    with claimed(left.parent.parent):
+        grid.run(1, 2)
+        assert left.exists(), "its worker outlives its process for a moment"
+    grid.run(1, 2)
+    assert not left.exists()
 
 
 def test_a_split_that_was_tidied_is_trained_when_it_is_asked_for_again(stage, monkeypatch):

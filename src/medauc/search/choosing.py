@@ -79,7 +79,7 @@ class Chooser:
     def abandoned(self) -> list[Job]:
         """Fresh splits that died with their process and are not gone on with: another trial won, or fewer are asked."""
         trials = self._book.trials()
-        if any(trial.unfinished for trial in trials):
+        if self.time_is_up() or any(trial.unfinished for trial in trials):  # it is not known yet who wins
             return []
         judged = {trial.index for trial in judged_anew(trials, self._definition)}
         return [

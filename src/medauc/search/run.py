@@ -3,7 +3,7 @@
 import statistics
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from medauc.search.choosing import Chooser, Limits
 from medauc.search.job import Job, Workplace
 from medauc.search.processes import Presence, wait_until_free
 from medauc.search.storage import outage
+from medauc.training.claim import claimed
 from medauc.training.elapsed import epochs_of
 from medauc.training.executor import Executor
 from medauc.training.run_folder import RunFolder
@@ -135,10 +136,13 @@ class Search:
         self._require_success(fewest=1)
 
     def _tidy_abandoned(self, chooser: Chooser) -> None:
+        """What a worker still is at whose parent has died is left to the next start: nobody waits under the lock."""
         with self._presence.deciding():
             for job in chooser.abandoned():
-                wait_until_free(self.place.run(job, None))
-                self.place.tidy(job, self.running)
+                run = RunFolder(self.place.run(job, None))
+                if run.checkpoints.exists():
+                    with suppress(InputError), claimed(run.path):
+                        self.place.tidy(job, self.running)
 
     def _pass(self, executor: Executor, chooser: Chooser, tell: Tell) -> bool:
         """Train as long as there is something to begin; whether there was (units that have ended cannot go on)."""
