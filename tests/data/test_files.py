@@ -392,6 +392,21 @@ def test_arrays_that_do_not_fit(tmp_path: Path, images, targets, words: str):
         load_arrays(save_arrays(tmp_path / "a", images, targets))
 
 
+@pytest.mark.parametrize("name", ["ids", "groups", "splits"])
+@pytest.mark.parametrize("kind", ["latin-1", "no letter", "half a pair"])
+def test_texts_that_are_none_are_refused(tmp_path: Path, name: str, kind: str):
+    np.save(tmp_path / "images.npy", np.zeros((4, 8, 8), np.uint8))
+    np.save(tmp_path / "targets.npy", np.arange(4) % 2)
+    texts = {
+        "latin-1": np.array(["Müller".encode("latin-1")] * 4),
+        "no letter": np.full(4, 0x7FFFFFFF, np.uint32).view("U1"),
+        "half a pair": np.array(["\ud800"] * 4),
+    }[kind]
+    np.save(tmp_path / f"{name}.npy", texts)
+    with pytest.raises(InputError, match=rf"{name}\.npy holds [^\n]*; write it anew$"):
+        load_dataset(tmp_path)
+
+
 def test_a_damaged_array_is_refused(tmp_path: Path):
     folder = save_arrays(tmp_path / "a", IMAGES, np.arange(40) % 2)
     whole = (folder / "targets.npy").read_bytes()

@@ -13,7 +13,7 @@ from medauc.data.files import IMAGES, TARGETS, dataset_of
 from medauc.data.manifest import Manifest, SplitSpec, require_trainable, split_manifest
 from medauc.data.manifest.columns import Columns, ColumnsSpec
 from medauc.data.manifest.table import manifest_of_table
-from medauc.data.npy import map_npy
+from medauc.data.npy import as_texts, map_npy
 from medauc.data.npz import file_md5
 from medauc.errors import InputError
 
@@ -110,8 +110,10 @@ def _texts(path: Path, count: int) -> "pd.Series[str]":
         raise InputError(
             f"{path} is {values.dtype} of shape {values.shape}; give {count} strings or whole numbers"
         )
-    texts = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values.astype(np.str_)
-    return pd.Series(texts.tolist(), dtype="str")
+    try:
+        return pd.Series(as_texts(values).tolist(), dtype="str")
+    except ValueError as error:
+        raise InputError(f"{path} {error}; write it anew") from None
 
 
 def _digest(folder: Path, manifest: Manifest) -> str:

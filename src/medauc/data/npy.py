@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
+_LAST_POINT = 0x10FFFF  # of Unicode; an array may hold any number
+
 
 class Header(NamedTuple):
     """What a ``.npy`` says of its array before the values: shape, whether in Fortran's order, type."""
@@ -78,6 +80,34 @@ def map_npy(path: Path) -> npt.NDArray[Any]:
     if not isinstance(found, np.ndarray):
         raise ValueError("it holds several arrays")
     return found
+
+
+def as_texts(values: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
+    """Strings of an array of strings, of bytes in UTF-8, or of integers.
+
+    Raises:
+        ValueError: They are something else, or no text.
+
+    >>> as_texts(np.array(["Müller".encode(), b"x"])).tolist(), as_texts(np.array([7])).tolist()
+    (['Müller', 'x'], ['7'])
+    >>> as_texts(np.array(["Müller".encode("latin-1")]))
+    Traceback (most recent call last):
+    ...
+    ValueError: holds bytes that are no UTF-8
+    """
+    if values.dtype.kind not in "USiu":
+        raise ValueError(f"has type {values.dtype}, not strings or integers")
+    if values.dtype.kind == "S":
+        try:
+            return np.char.decode(values, "utf-8")
+        except UnicodeDecodeError:
+            raise ValueError("holds bytes that are no UTF-8") from None
+    texts = np.ascontiguousarray(values, dtype=np.str_)
+    if texts.size and texts.itemsize:
+        points = texts.reshape(-1).view(np.uint32)
+        if (points > _LAST_POINT).any() or ((points >= 0xD800) & (points < 0xE000)).any():
+            raise ValueError("holds strings with letters that do not exist")
+    return texts
 
 
 def _in_words(error: Exception) -> str:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from medauc.data.dataset import BAG_COLUMN, SPLIT_NAMES, Split, Splits
-from medauc.data.npy import read_header
+from medauc.data.npy import as_texts, read_header
 from medauc.errors import InputError
 
 
@@ -237,11 +237,10 @@ def _as_names(reader: _Reader, key: str, names: npt.NDArray[Any], n: int) -> npt
         names = names[:, 0]
     if names.shape != (n,):
         raise reader.error(key, f"has shape {names.shape} for {n} images")
-    if names.dtype.kind == "S":
-        names = np.char.decode(names, "utf-8")
-    if names.dtype.kind not in "Uiu":
-        raise reader.error(key, f"has type {names.dtype}, not strings or integers")
-    return names.astype(np.str_)
+    try:
+        return as_texts(names)
+    except ValueError as error:
+        raise reader.error(key, str(error)) from None
 
 
 def _check_agreement(path: Path, splits: Splits) -> None:

@@ -54,6 +54,9 @@ def test_positive_class_can_be_chosen(source, shards):
     assert flipped.positive_class == "signal absent"
 
 
+COLUMNS = ("shard", "offset", "crc32", "targets", "ids", "groups")
+
+
 @pytest.fixture
 def copy(shards, tmp_path):
     """A set that may be damaged."""
@@ -72,6 +75,14 @@ def copy(shards, tmp_path):
         ("crc32.npy", lambda found: found.astype(np.float64)),
         ("ids.npy", lambda found: found[:-1]),
         ("groups.npy", lambda found: np.array([object()] * len(found))),
+        ("offset.npy", lambda found: np.where(np.arange(len(found)), found, 2**63 - 1)),
+        ("offset.npy", lambda found: (found % 100).astype(np.int8)),
+        ("pixel-counts.npy", lambda found: -found),
+        ("pixel-counts.npy", lambda found: found + 1),
+        ("pixel-counts.npy", lambda found: np.full_like(found, 2**62)),
+        ("ids.npy", lambda found: (found.view(np.uint32) + 0x7FFF0000).view(found.dtype)),
+        *((f"{name}.npy", lambda found: np.array(found.flat[0])) for name in COLUMNS),
+        *((f"{name}.npy", lambda found: np.stack([found, found], 1)) for name in COLUMNS),
     ],
 )
 def test_an_index_that_does_not_fit_is_refused(copy, name, change):
@@ -107,6 +118,7 @@ def test_a_file_that_is_missing_or_short_is_named(copy, name, how):
         (lambda told: told["counts"].pop("val"), "a split is missing"),
         (lambda told: told["index"].pop(0), "the index lacks"),
         (lambda told: told["counts"].update(train=161), "rows"),
+        (lambda told: told.update(counts={"train": 0, "val": 0, "test": 0}), "no samples"),
         (lambda told: told["shards"].append(told["shards"][0]), "named twice"),
     ],
 )

@@ -76,6 +76,8 @@ class Description(_Strict):
         names = [file.name for file in (*self.index, *self.shards)]
         if len(set(names)) < len(names) or set(self.counts) != set(SPLIT_NAMES):
             raise ValueError("a file is named twice, or a split is missing")
+        if self.total == 0:
+            raise ValueError("no samples")
         needed = {IDS, GROUPS, TARGETS, SHARD, OFFSET, CHECKSUM, COUNTS}
         needed |= {COLUMN.format(number) for number in range(len(self.columns))}
         missing = needed - {file.name for file in self.index}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from medauc.data.cache.folder import ABOUT, cache_folder, make_folder
 from medauc.data.dataset import SPLIT_NAMES, Dataset, Split
-from medauc.data.npy import map_npy
+from medauc.data.npy import as_texts, map_npy
 from medauc.data.shards import layout
 from medauc.data.shards.fetch import fetch_file, fetch_text
 from medauc.data.shards.images import ShardArray, ShardedImages
@@ -21,6 +21,14 @@ from medauc.errors import InputError
 from medauc.files import write_text_atomically
 
 Array = npt.NDArray[Any]
+# As written: type and possible numbers of axes; whatever else is in the index are strings.
+_TYPES: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+    layout.SHARD: (np.int32, (1,)),
+    layout.OFFSET: (np.int64, (1,)),
+    layout.CHECKSUM: (np.uint32, (1,)),
+    layout.TARGETS: (np.int8, (1, 2)),
+    layout.COUNTS: (np.int64, (3,)),
+}
 
 
 def load_shards(source: str | Path) -> Dataset:
@@ -130,34 +138,51 @@ def _map(path: Path, count: int) -> Array:
         array = np.asarray(map_npy(path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: no array of an index ({' '.join(str(error).split())[:200]})") from None
-    if path.name != layout.COUNTS and len(array) != count:
-        raise InputError(f"{path} has {len(array)} rows, shards.json speaks of {count}")
+    if path.name != layout.COUNTS and array.shape[:1] != (count,):
+        rows = len(array) if array.ndim else "no"
+        raise InputError(f"{path} has {rows} rows, shards.json speaks of {count}")
     return array
 
 
 def _require_sound(folder: Path, description: Description, index: dict[str, Array]) -> None:
     """Refuse an index that would read beside the images, or that is not of such a set."""
-    shard, offset, targets = (index[name] for name in (layout.SHARD, layout.OFFSET, layout.TARGETS))
-    channels = 3 if len(description.image_shape) == 3 and description.image_shape[-1] == 3 else 1
-    sizes = np.array([file.bytes for file in description.shards])
-    kinds = {
-        layout.SHARD: "i",
-        layout.OFFSET: "i",
-        layout.CHECKSUM: "u",
-        layout.TARGETS: "i",
-        layout.COUNTS: "i",
-    }
-    kinds |= {name: "U" for name in index if name not in kinds}
-    wrong = next((name for name, kind in kinds.items() if index[name].dtype.kind != kind), None)
-    pixels = int(np.prod(description.image_shape, dtype=np.int64))
-    if wrong is None and (shard.ndim != 1 or shard.min() < 0 or shard.max() >= len(sizes)):
-        wrong = layout.SHARD
-    if wrong is None and (offset.min() < 0 or (offset + pixels > sizes[shard]).any()):
-        wrong = layout.OFFSET
-    labels = (len(description.label_names),) if description.multi_label else ()
-    if wrong is None and (targets.shape[1:] != labels or targets.min() < -1 or targets.max() > 1):
-        wrong = layout.TARGETS
-    if wrong is None and index[layout.COUNTS].shape != (len(sizes), channels, 256):
-        wrong = layout.COUNTS
+    wrong = next((name for name, array in index.items() if not _is_of_kind(name, array)), None)
+    wrong = wrong or _misfit(description, index)
     if wrong is not None:
         raise InputError(f"{folder / wrong} does not fit {DESCRIPTION}; write the shards anew")
+
+
+def _is_of_kind(name: str, array: Array) -> bool:
+    """Whether an array has the type that was written, and as many axes."""
+    if name in _TYPES:
+        dtype, axes = _TYPES[name]
+        return array.dtype.newbyteorder("=") == dtype and array.ndim in axes
+    try:
+        return array.ndim == 1 and array.dtype.kind == "U" and len(as_texts(array)) == len(array)
+    except ValueError:
+        return False
+
+
+def _misfit(description: Description, index: dict[str, Array]) -> str | None:
+    """Name of the first array whose values do not fit the files and the other arrays; None where all do."""
+    shard, offset, targets, counts = (
+        index[name] for name in (layout.SHARD, layout.OFFSET, layout.TARGETS, layout.COUNTS)
+    )
+    shape, sizes = description.image_shape, np.array([file.bytes for file in description.shards])
+    channels = 3 if len(shape) == 3 and shape[-1] == 3 else 1
+    pixels = int(np.prod(shape, dtype=np.int64))
+    if shard.min() < 0 or shard.max() >= len(sizes):
+        return layout.SHARD
+    if offset.min() < 0 or (offset > sizes[shard] - pixels).any():
+        return layout.OFFSET
+    labels = (len(description.label_names),) if description.multi_label else ()
+    if targets.shape[1:] != labels or targets.min() < -1 or targets.max() > 1:
+        return layout.TARGETS
+    held = np.bincount(shard, minlength=len(sizes)) * (pixels // channels)
+    if (
+        counts.shape != (len(sizes), channels, 256)
+        or counts.min() < 0
+        or (counts > held[:, None, None]).any()
+    ):
+        return layout.COUNTS
+    return layout.COUNTS if (counts.sum(axis=-1) != held[:, None]).any() else None
