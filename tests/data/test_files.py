@@ -119,6 +119,8 @@ def test_volumes_of_one_slice_come_back_as_volumes_where_that_is_told(tmp_path: 
         InputError, match="volumes of one slice, which DICOM does not tell from images; take nifti"
     ):
         export_dataset(data, tmp_path / "dicom", "dicom")
+    with pytest.raises(InputError, match="not written as png; take nifti"):
+        export_dataset(data, tmp_path / "png", "png")
 
 
 def test_colour_several_labels_and_further_columns_come_back(tmp_path: Path):

@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,8 @@ def _serve() -> None:
         path = Path(line.rstrip("\n"))
         outcome, said = _became(path)
         if outcome != "raised" and _AROUND in sys.argv:
-            outcome, said = _looked_around(path) or (outcome, said)
+            wrong, more = looked_around(path)
+            outcome, said = wrong or outcome, said + more
         if CANARY in said or "\n" in said:
             outcome = "leaked"
         answer = {
@@ -135,20 +137,26 @@ def _became(path: Path) -> tuple[str, str]:
     return "read", f"{image.notes} {dict(image.tags)}"
 
 
-def _looked_around(path: Path) -> tuple[str, str] | None:
-    """What went wrong where a file is not read but listed, as ``init``, ``audit`` and ``predict`` list a folder."""
+def looked_around(path: Path) -> tuple[str | None, str]:
+    """What goes wrong where a file is not read but listed, as ``init``, ``audit`` and ``predict`` list a folder.
+
+    None where nothing does; and all that is said of the file or warned of, which may repeat nothing from its inside.
+    """
     from medauc.data.readers import files_of_image, list_images, named_like_images, patient_id_of, phi_in
 
-    try:
-        listed = {*list_images(path.parent), *named_like_images(path.parent)}
-        known = {*path.parent.iterdir(), path.parent}
-        phi_in(path)
-        patient_id_of(path)
-        if not listed <= known or not set(files_of_image(path)) <= known:
-            return "raised", "names files that are not there"
-    except BaseException as error:
-        return "raised", f"{type(error).__name__}: {error}"
-    return None
+    wrong: str | None = None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            listed = {*list_images(path.parent), *named_like_images(path.parent)}
+            known = {*path.parent.iterdir(), path.parent}
+            said = [str(phi_in(path))]
+            patient_id_of(path)
+            if not listed <= known or not set(files_of_image(path)) <= known:
+                wrong, said = "raised", ["names files that are not there"]
+        except BaseException as error:
+            wrong, said = "raised", [f"{type(error).__name__}: {error}"]
+    return wrong, " ".join([*said, *(str(warning.message) for warning in caught)])
 
 
 if __name__ == "__main__":

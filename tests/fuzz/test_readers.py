@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +20,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from fuzz.fuzz_corpus import Seed, every_seed
+from fuzz.fuzz_corpus import CANARY, Seed, every_seed
 from fuzz.fuzz_mutations import Damage, damaged, damages
-from fuzz.fuzz_victim import Victim
+from fuzz.fuzz_victim import Victim, looked_around
 
 MOST_SECONDS = 5.0
 MOST_MIB = 1024
@@ -50,6 +51,18 @@ def survives(victim: Victim, seed: Seed, content: bytes) -> dict[str, Any]:
 def test_undamaged_seeds_are_read(victim: Victim, seed: Seed) -> None:
     # Or the fuzzer would only ever see refusals.
     assert survives(victim, seed, seed.content)["outcome"] == "read"
+
+
+def test_what_is_said_beside_reading_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tells(path: Path) -> tuple[str, ...]:
+        warnings.warn(f"{path}: of {CANARY}", stacklevel=1)
+        return ("PatientName",)
+
+    monkeypatch.setattr("medauc.data.readers.phi_in", tells)
+    wrong, said = looked_around(SEEDS[0].write(tmp_path))
+    assert wrong is None
+    assert "PatientName" in said
+    assert CANARY in said
 
 
 @settings(max_examples=300, suppress_health_check=list(HealthCheck), derandomize=True)

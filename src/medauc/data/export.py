@@ -39,12 +39,14 @@ def export_dataset(dataset: Dataset, folder: Path, kind: Format | None = None) -
         InputError: The folder holds something or cannot be written, or the format does not hold such images.
     """
     kind = kind or ("nifti" if dataset.spatial_dims == 3 else "png")
+    thin = dataset.spatial_dims == 3 and dataset.image_shape[0] == 1
     if (kind == "png") != (dataset.spatial_dims == 2) and kind != "dicom":
         what = "volumes" if dataset.spatial_dims == 3 else "images"
+        take = "nifti" if thin else "dicom"
         raise InputError(
-            f"{dataset.name} holds {what}, which are not written as {kind}; take dicom, or leave it out"
+            f"{dataset.name} holds {what}, which are not written as {kind}; take {take}, or leave it out"
         )
-    if kind == "dicom" and dataset.spatial_dims == 3 and dataset.image_shape[0] == 1:
+    if kind == "dicom" and thin:
         raise InputError(
             f"{dataset.name} holds volumes of one slice, which DICOM does not tell from images; take nifti"
         )
