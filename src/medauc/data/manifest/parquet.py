@@ -30,8 +30,12 @@ def read_parquet(path: Path) -> pd.DataFrame:
     try:
         _check_unpacked(path)
         frame = pd.read_parquet(path, engine="pyarrow").reset_index(drop=True)
-    except (InputError, ValueError, OSError):
+    except (InputError, ValueError):
         raise
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise ValueError(f"it is damaged ({error})") from None  # so pyarrow calls it
     except MemoryError:
         raise InputError(
             f"{path} needs more memory than there is; keep the columns that are needed"
