@@ -125,16 +125,34 @@ def _serve() -> None:
 
 
 def _became(path: Path) -> tuple[str, str]:
-    """What reading made of a file, and what it said."""
-    from medauc.data.readers import UnreadableImage, read_image
+    """What reading made of an image or a data set, and what it said."""
+    from medauc.errors import InputError
 
     try:
-        image = read_image(path)
-    except UnreadableImage as error:
+        return "read", _read(path)
+    except InputError as error:
         return "refused", str(error)
     except BaseException as error:
         return "raised", f"{type(error).__name__}: {error}"
-    return "read", f"{image.notes} {dict(image.tags)}"
+
+
+def _read(path: Path) -> str:
+    """Read what lies at a path, every image of it, and say what is told beside."""
+    from medauc.data import load_arrays, read_npz
+    from medauc.data.manifest import is_manifest, read_manifest
+    from medauc.data.readers import read_image
+    from medauc.data.shards import load_shards
+
+    if is_manifest(path):
+        return str(read_manifest(path).notes)
+    if path.is_dir():
+        found = load_shards(path) if (path / "shards.json").exists() else load_arrays(path)
+        return str([split.images[range(len(split))].shape for split in found])
+    if path.name in ("stored.npz", "packed.npz"):  # those of fuzz_sets; another is an image
+        read_npz(path)
+        return ""
+    image = read_image(path)
+    return f"{image.notes} {dict(image.tags)}"
 
 
 def looked_around(path: Path) -> tuple[str | None, str]:
