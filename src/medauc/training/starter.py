@@ -114,8 +114,8 @@ def seen(survey: Survey) -> list[str]:
         f"classes, told from folders: {classes}" if classes else "no classes told: fill in the column target"
     )
     if survey.lost:
-        names = ", ".join(f"{name} ({n})" for name, n in survey.lost.items())
-        found.append(f"CLASS LOST: {names}, of which there are {_other_kind(survey)} alone, left out here")
+        gone = ", ".join(f"{name} ({n})" for name, n in survey.lost.items())
+        found.append(f"CLASS LOST: {gone}, of which there are {_other_kind(survey)} alone, left out here")
     patients = survey.table["group"].nunique() if "group" in survey.table else 0
     if survey.patients.source is not None:
         found.append(f"patients: {patients}, told from {survey.patients.source}; CHECK the column group")
