@@ -309,6 +309,9 @@ def compare(folder: Path, cases: Sequence[str]) -> dict[str, Any]:
 
 def main(only: str | None) -> None:
     """Measure everything, or one part of it anew, and write each part when it is there."""
+    known = [*CASES, "training"]
+    if only is not None and only not in known:
+        sys.exit(f"--only {only}: no case; known: {'; '.join(known)}")
     cases = [title for title in CASES if only in (None, title)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -337,7 +340,8 @@ def write(part: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3 and sys.argv[1] != "--only":
-        print(json.dumps(child(sys.argv[1], json.loads(sys.argv[2]))))
+    arguments = sys.argv[1:]
+    if len(arguments) == 2 and arguments[0] != "--only":
+        print(json.dumps(child(arguments[0], json.loads(arguments[1]))))
     else:
-        main(sys.argv[2] if len(sys.argv) == 3 else None)
+        main(arguments[-1] if arguments else None)

@@ -56,12 +56,15 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     if cores < options.processes and not options.small:
         parser.error(f"{options.processes} processes need as many cores, here are {cores}")
+    if options.processes < 2:
+        parser.error("--processes takes 2 or more: one is what they are compared with")
+    if options.epochs < 2 or options.tries < 1:
+        parser.error("--epochs takes 2 or more, the first is not counted; --tries 1 or more")
     chosen = {name: case for name, case in CASES.items() if options.only in name}
     if not chosen:
         parser.error(f"--only {options.only}: no case; known: {'; '.join(CASES)}")
     common = [*DATA, f"training.max_epochs={options.epochs}", *(SMALL if options.small else [])]
     found = json.loads(RESULT.read_text()) if options.only and RESULT.exists() else {}
-    found |= {"cores": cores}
     for name, (dataset, settings) in chosen.items():
         seconds: dict[int, list[float]] = {1: [], options.processes: []}
         for _ in range(options.tries):
@@ -72,8 +75,11 @@ def main() -> None:
         one, several = seconds.values()
         ratios = [alone / together for alone, together in zip(one, several, strict=True)]
         found[name] = {
+            "cores": cores,
+            "processes": options.processes,
+            "epochs": options.epochs,
             "seconds an epoch, one process": [round(taken, 3) for taken in one],
-            f"seconds an epoch, {options.processes} processes": [round(taken, 3) for taken in several],
+            "seconds an epoch, several processes": [round(taken, 3) for taken in several],
             "ratio of throughput": round(statistics.median(ratios), 3),
         }
         print(name, found[name], flush=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmark_overhead import seconds_of
 
 RESULT = Path(__file__).parent / "results" / "jobs.json"
-EPOCHS = 30
+EPOCHS, SEEDS = 30, 4
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--seeds", type=int, default=4, help="trainings of the grid")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="trainings of the grid")
     options = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
     seconds = {jobs: wall_seconds(jobs, options.seeds, options.epochs) for jobs in (1, 2)}
@@ -38,7 +38,7 @@ def main() -> None:
         "times as fast": round(seconds[1] / seconds[2], 2),
     }
     print(json.dumps(found, indent=2))
-    if options.epochs == EPOCHS and cores > 1:
+    if (options.epochs, options.seeds) == (EPOCHS, SEEDS) and cores > 1:
         RESULT.write_text(json.dumps(found, indent=2) + "\n")
 
 

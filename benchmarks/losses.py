@@ -194,7 +194,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
-    chosen = {name: pair for name, pair in pairs().items() if (options.only or "") in name}
+    known = pairs()
+    chosen = {name: pair for name, pair in known.items() if (options.only or "") in name}
+    if not chosen:
+        parser.error(f"--only {options.only}: no loss; known: {', '.join(known)}")
     measured = {
         name: {str(size): compare(pair, size, options.rounds) for size in BATCHES}
         for name, pair in chosen.items()
