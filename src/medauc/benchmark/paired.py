@@ -63,7 +63,8 @@ def paired_tests(found: Sequence[Measured], against: str | None = None) -> list[
     adjusted = iter(holm([test.p for test in over_seeds if test is not None]).tolist())
     return [
         Pair(
-            *(one.title for one in every[place]),
+            every[place][0].title,
+            every[place][1].title,
             float(tests.difference[place]),
             float(tests.low[place]),
             float(tests.high[place]),
