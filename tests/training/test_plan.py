@@ -58,6 +58,18 @@ def test_unknown_recipe_is_refused() -> None:
         resolve("phantom2d", recipe="defualt")
 
 
+def test_what_is_wrong_is_told_of_the_file_or_of_the_override(tmp_path) -> None:
+    sound, wrong = tmp_path / "sound.yaml", tmp_path / "wrong.yaml"
+    sound.write_text("optim: {lr: 0.1}\n")
+    wrong.write_text("training: {epochs: 2}\n")
+    with pytest.raises(InputError, match=r"^--set: unknown key training\.epochs"):
+        resolve_recipe("phantom2d", recipe=str(sound), overrides=["training.epochs=2"])
+    with pytest.raises(InputError, match=r"wrong\.yaml: unknown key training\.epochs"):
+        resolve_recipe("phantom2d", recipe=str(wrong), overrides=["optim.lr=0"])
+    lower = resolve_recipe("phantom2d", recipe=str(sound), overrides=["optim.lr=0.01"])
+    assert lower.recipe.optim.lr == 0.01
+
+
 def test_a_shipped_recipe_can_be_named_for_another_set() -> None:
     few = [f"data.phantom.n_{split}=10" for split in ("train", "val", "test")]
     plan = resolve("phantom3d", recipe="seed/vesselmnist3d", overrides=[*few, "data.size=10"])

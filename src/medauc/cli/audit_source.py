@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from medauc.audit import Collection, collection_of, collection_of_folder, collection_of_manifest
 from medauc.errors import InputError
+from medauc.printing import say
 
 if TYPE_CHECKING:
     from medauc.training.sections.data import DataSection
@@ -69,6 +70,7 @@ def _of_files(
     from medauc.data.files import manifest_of
     from medauc.data.grouping import with_told_patients
     from medauc.data.manifest import split_manifest
+    from medauc.data.manifest.split import UNUSED_SPLITS
 
     try:
         manifest = manifest_of(path, data.files, data.positive_class, needs_target=False)
@@ -79,9 +81,10 @@ def _of_files(
             raise error from None
     if data.split is not None or (needs_splits and not manifest.has_splits):
         made, _ = split_manifest(with_told_patients(manifest), data.split, salt)
-        manifest = manifest.with_splits(
-            made.column("split")
-        )  # who the patients are, the audit tells by itself
+        if UNUSED_SPLITS in made.notes:
+            say(f"medauc: {UNUSED_SPLITS}", err=True)
+        # Who the patients are, the audit tells by itself.
+        manifest = manifest.with_splits(made.column("split"))
     return collection_of_manifest(manifest, jobs)
 
 

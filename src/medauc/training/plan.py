@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -137,8 +138,7 @@ def resolve_recipe(
         names = [*own, _kind(dims, multi_label, overrides)]
     values, source = _recipe_values(recipe, names)
     seed = _recorded_seed(values, source)
-    apply_overrides(values, overrides)
-    resolved = parse_recipe(values, source)
+    resolved = _overridden(values, overrides, source)
     if not is_path(dataset):
         _, size = parse_name(dataset, resolved.data.size)
         _require_size(dataset, resolved.data.size, size, overrides)
@@ -148,6 +148,17 @@ def resolve_recipe(
             resolved = _with_bags(resolved, bags)
     name = recipe if recipe in FAMILIES else Path(source).stem
     return NamedRecipe(resolved, name, seed, source)
+
+
+def _overridden(values: dict[str, Any], overrides: Sequence[str], source: str) -> Recipe:
+    """The recipe with its overrides; what is wrong is told of the file where it is wrong without them."""
+    changed = deepcopy(values)
+    apply_overrides(changed, overrides)
+    try:
+        return parse_recipe(changed, source)
+    except InputError:
+        parse_recipe(values, source)
+        return parse_recipe(changed, "--set")
 
 
 def _kind_of_path(dataset: str, overrides: Sequence[str], load: Load) -> str:

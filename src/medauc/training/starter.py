@@ -181,7 +181,8 @@ def _data(survey: Survey) -> list[str]:
         lines.append(f"columns: {{positive: [{chosen}]}}  # of {', '.join(names)}: against all others")
     if "split" not in survey.table:
         lines.append(
-            "split: {val: 0.15, test: 0.15, seed: 0}  # or order_by: a date, or by: a site with test_values"
+            "split: {val: 0.15, test: 0.15, seed: 0}  # or order_by: a date, or by: a site with test_values; "
+            "delete the line to use a column split"
         )
     lines.append("preparation:")
     if spacing is not None:

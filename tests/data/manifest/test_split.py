@@ -131,6 +131,9 @@ def test_own_splits_are_kept_and_validation_is_drawn_where_it_is_missing():
     assert_whole(drawn)
     made, _ = split_manifest(own, SplitSpec())  # the recipe's wish holds over the column
     assert made.column("split").tolist() != own.column("split").tolist()
+    assert "The column of splits is not used" in made.notes[-1]
+    assert not same.notes
+    assert not split_manifest(manifest_of_rows(np.arange(40) % 2, range(40)), SplitSpec())[0].notes
 
 
 def test_splits_of_an_earlier_run_are_taken(tmp_path: Path):
@@ -218,9 +221,12 @@ def test_what_cannot_be_trained_on_is_refused_with_counts():
     crossing = manifest_of_rows([0, 1] * 3, ["a", "b", "a", "c", "c", "d"], split)
     with pytest.raises(InputError, match=r"2 patients .* 'a' in train and val for one.*data.split.seed=0"):
         require_trainable(crossing)
-    single = manifest_of_rows([0, 1, 0, 1, 1, 1], range(6), split)
+    single = manifest_of_rows([0, 0, 1, 0, 1, 1, 1], range(7), ["train", *split])
     with pytest.raises(InputError, match="of the 2 images of split test, 2 are positive and 0 negative"):
         require_trainable(single)
+    scarce = manifest_of_rows([0, 1, 0, 1, 1, 1], range(6), split)
+    with pytest.raises(InputError, match=r"of 6 images 4 are positive and 2 negative; .* add images"):
+        require_trainable(scarce)
 
 
 @pytest.mark.parametrize(

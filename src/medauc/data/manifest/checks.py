@@ -62,6 +62,12 @@ def require_both_classes(manifest: Manifest) -> None:
     if targets is None:
         raise InputError(f"{manifest.source} has no targets")
     columns, splits = targets.reshape(len(targets), -1), manifest.column("split")
+    negatives, positives = (int((columns == value).sum(axis=0).max()) for value in (0, 1))
+    if min(negatives, positives) < len(SPLIT_NAMES):
+        raise InputError(
+            f"{manifest.source}: of {len(columns)} images {positives} are positive and {negatives} negative; training, "
+            "validation and test need some of both: add images"
+        )
     for name in SPLIT_NAMES:
         part = columns[splits == name]
         if not ((part == 0).any(axis=0) & (part == 1).any(axis=0)).any():

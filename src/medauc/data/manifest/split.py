@@ -20,6 +20,9 @@ Names = npt.NDArray[np.str_]
 Ints = npt.NDArray[np.int64]
 TRAIN, VAL, TEST = SPLIT_NAMES
 DEFAULT_SHARE = 0.15
+UNUSED_SPLITS = (
+    "The column of splits is not used: data.split holds over it (--set data.split=null uses the column)."
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def split_manifest(
         salt: With what the ids in ``spec.file`` may be hashed.
 
     Returns:
-        The manifest with splits, and in words how they were made (None if they are the manifest's own).
+        The manifest with splits, and in words how they were made (None if they are the manifest's own); its notes say
+        where its own are not used.
 
     Raises:
         InputError: An unknown split name, a column that is not there or not to be ordered, or a class with fewer
@@ -82,6 +86,8 @@ def split_manifest(
     """
     if spec is None and manifest.has_splits:
         return _own(manifest)
+    if manifest.has_splits:
+        manifest = manifest.noting(UNUSED_SPLITS)
     spec = spec or SplitSpec()
     if spec.file is not None:
         return manifest.with_splits(

@@ -160,10 +160,17 @@ def _by_lists(
     ]
     targets = np.array([*meaning, UNKNOWN], np.int64)[codes]
     left_out = int((targets == UNKNOWN).sum())
-    note = f"{left_out} rows are left out, whose target is neither positive nor negative by data.columns."
+    others = [value for value, means in zip(values, meaning, strict=True) if means == 0]
+    notes = []
+    if left_out:
+        notes.append(
+            f"{left_out} rows are left out, whose target is neither positive nor negative by data.columns."
+        )
+    if not negative and len(others) > 1:
+        notes.append(f"All but {_listed(positive)} count as negative: {_listed(others)}.")
     positive_name = _class_name(positive, str(name))
     names = (_class_name(negative, str(name)) if negative else f"not {positive_name}", positive_name)
-    return Targets(targets, names, note if left_out else None)
+    return Targets(targets, names, " ".join(notes) or None)
 
 
 def _class_name(values: Sequence[str], column: str) -> str:
@@ -183,7 +190,7 @@ def _choose(
             )
         raise InputError(
             f"{where} has {len(values)} values ({_listed(values)}); say which of them are positive (and "
-            f"negative, if the others should not all be): {_remedy(values, positive_class)}"
+            f"negative, if the others should not all be), for example {_remedy(values, positive_class)}"
         )
     if set(values) <= {"0", "1"}:
         values = ("0", "1")
