@@ -135,7 +135,10 @@ def tables() -> str:
     """Both studies of every data set that has trainings of them."""
     rows = read_ledger(RESULTS / LEDGER)
     measured = gather(rows, RESULTS, lambda row: current_title(row, RESULTS))
-    parts = ["# Ingredients and objectives", " ".join((__doc__ or "").split("\n\n")[-1].split()).replace("``", "`")]
+    parts = [
+        "# Ingredients and objectives",
+        " ".join((__doc__ or "").split("\n\n")[-1].split()).replace("``", "`"),
+    ]
     for dataset in dict.fromkeys(row.dataset for row in rows if row.size == 28):
         found = {one.rows[0].fingerprint: one for one in measured if one.flag == dataset}
         shipped = found.get(identity(dataset, []))
