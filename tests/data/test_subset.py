@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from medauc.data import Dataset, Split, SubsetSpec, take_subset
@@ -129,6 +129,7 @@ def test_noise_does_not_change_which_samples_stay() -> None:
 
 
 @settings(max_examples=40)
+@example(per_patient=4, n=123, seed=14)  # the patients that fill up hold too many negatives if any will do
 @given(per_patient=st.integers(2, 5), n=st.integers(20, 150), seed=st.integers(0, 99))
 def test_patients_stay_or_go_whole(per_patient, n, seed) -> None:
     data = tiny(120, 80, per_patient=per_patient)

@@ -1,5 +1,6 @@
 """A training set made smaller, rarer or noisier on purpose, to learn what that costs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -153,17 +154,28 @@ def _class_counts(have: Indices, samples: int | None, prevalence: float | None) 
 
 
 def _whole_groups(groups: npt.NDArray[np.str_], classes: Indices, order: Indices, wanted: Indices) -> Indices:
-    """Take groups in random order, each whole: first as far as each class allows, then as far as their total does."""
+    """Take groups in random order, each whole: first as far as each class allows, then as far as their total does.
+
+    Then those come first that are richest in the class of which more is lacking; in random order a class that ran
+    short by chance would stay short.
+    """
     members: dict[str, list[int]] = {}
     for index in order.tolist():
         members.setdefault(str(groups[index]), []).append(index)
     left, chosen = wanted.copy(), list[int]()
-    for each_class in (True, False):
-        for name, indices in [*members.items()]:
-            after = left - np.bincount(classes[indices], minlength=2)
-            if (after.min() if each_class else after.sum()) >= 0:
+
+    def take(names: list[str], allowed: Callable[[Indices], bool]) -> None:
+        nonlocal left
+        for name in names:
+            after = left - np.bincount(classes[members[name]], minlength=2)
+            if allowed(after):
                 left = after
-                chosen += members.pop(name)
+                chosen.extend(members.pop(name))
+
+    take([*members], lambda after: bool(after.min() >= 0))
+    lacking = int(np.argmax(left))
+    richest = sorted(members, key=lambda name: -float(np.mean(classes[members[name]] == lacking)))
+    take(richest, lambda after: bool(after.sum() >= 0))
     return np.array(chosen, np.int64)
 
 
